@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * catalog: tables, row descriptors, tokens and their grants, streams. All of it is control records
+ * of the log (docs/formats/control.md), in order, versioned by position; this module checks them,
+ * appends them, and holds what is in force in memory. A record takes effect when it is durable.
+ *
+ * Threads: look-ups from any (one mutex, short). Control operations (create, drop, tokens) block until
+ * they are durable: they belong to the admin worker, one at a time (rule L7: one owner).
+ */
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "bronze/bronze.h"
+#include "codec/codec.h"
+#include "row/row.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sys;
+struct store_batch;
+struct catalog;
+
+/* A table in force. Shared by counting; immutable but for the marked fields. */
+struct catalog_table {
+    uint32_t id;
+    char *name;                 /* catalog.schema.table */
+    char *location;             /* folder of its Delta table, relative to the lake's root */
+    char *delta_id;             /* UUID, metaData.id */
+    struct row_schema *schema;
+    struct codec_plan *own;     /* plan of the table's own message (JSON rows): descriptor id 0 */
+    int64_t created_at_us;
+    bronze_pos created_pos;     /* of its control record */
+    _Atomic bool dropped;       /* streams end with NOT_FOUND, no new ones */
+    _Atomic uint64_t last_pos;  /* last position appended for this table (fence of lookups) */
+    _Atomic uint64_t rows_appended;
+    _Atomic uint32_t streams_open;
+    _Atomic uint32_t refs;      /* private */
+};
+struct catalog_table *catalog_table_ref(struct catalog_table *t);
+struct catalog_table *catalog_table_unref(struct catalog_table *t); /* takes NULL; returns NULL */
+CLEANUP_FUNC(struct catalog_table *, catalog_table_unref)
+
+/* ---- life ---- */
+
+struct catalog *catalog_new(struct sys *s);
+struct catalog *catalog_free(struct catalog *c);
+/* For bronze_open(): ctx is the catalog. Applies one control record read from the log. */
+int catalog_on_control(void *ctx, const struct bronze_frame *f);
+void catalog_attach(struct catalog *c, struct bronze *log); /* after recovery, before use */
+
+/* Persist a control frame's effect into the store's catalog keys (apply thread). */
+void catalog_persist(struct catalog *c, const struct bronze_frame *f, struct store_batch *batch);
+
+/*
+ * Write all that is in force again at the end of the log (L7). On return 0 it is durable and
+ * *ret_pos is its first position: everything below is superseded. Blocks.
+ */
+must_use int catalog_snapshot(struct catalog *c, bronze_pos *ret_pos, struct err *e);
+/* Position of the newest complete snapshot (0 = none): control records below it are superseded. */
+bronze_pos catalog_snapshot_pos(struct catalog *c);
+
+/* ---- tables ---- */
+
+/* ERR_NOT_FOUND says so with the name. Returns a reference. */
+must_use int catalog_table_by_name(
+    struct catalog *c, const char *name, struct catalog_table **ret_table, struct err *e);
+struct catalog_table *catalog_table_by_id(struct catalog *c, uint32_t id); /* reference or NULL; dropped ones too while rows remain */
+/* References to all in force, sorted by name; *ret_tables is given (mem_free after unref of each). */
+size_t catalog_tables(struct catalog *c, struct catalog_table ***ret_tables);
+
+struct catalog_create {
+    const char *name, *ddl;
+    const char *const *keys;
+    size_t key_count;
+};
+/* Blocks until durable. ERR_EXISTS, ERR_INVALID, ERR_UNSUPPORTED, ERR_EXHAUSTED (TABLES_MAX). */
+must_use int catalog_create_table(
+    struct catalog *c, const struct catalog_create *r, struct catalog_table **ret_table, struct err *e);
+/* Rule L8: marks it dropped (streams close), then logs the drop. Blocks. */
+must_use int catalog_drop_table(struct catalog *c, const char *name, struct err *e);
+
+/* ---- tokens ---- */
+
+#define CATALOG_HASH_BYTES 32
+
+struct catalog_grant {
+    char *table; /* "a.b.c", "a.b.*", "a.*", "*" */
+    bool read, write;
+};
+struct catalog_token {
+    char *name;
+    uint8_t hash[CATALOG_HASH_BYTES]; /* SHA-256 of the token's text */
+    struct catalog_grant *grants;
+    size_t grant_count;
+    bool admin;
+    int64_t created_at_us, expires_at_us; /* 0 = never */
+    _Atomic bool revoked;
+    _Atomic uint32_t streams_open;
+    _Atomic uint32_t refs; /* private */
+};
+struct catalog_token *catalog_token_ref(struct catalog_token *t);
+struct catalog_token *catalog_token_unref(struct catalog_token *t);
+CLEANUP_FUNC(struct catalog_token *, catalog_token_unref)
+
+enum catalog_verb { CATALOG_READ, CATALOG_WRITE, CATALOG_ADMIN };
+
+/* Who has this hash? ERR_UNAUTHENTICATED: nobody, revoked, or expired at @now_us. Returns a reference. */
+must_use int catalog_token_by_hash(
+    struct catalog *c, const uint8_t hash[CATALOG_HASH_BYTES], int64_t now_us,
+    struct catalog_token **ret_token, struct err *e);
+/* May it? 0 or ERR_DENIED saying which grant is missing. @table NULL with CATALOG_ADMIN. */
+must_use int catalog_may(
+    const struct catalog_token *t, enum catalog_verb verb, const char *table, struct err *e);
+/* Fields of @t are copied; blocks until durable. */
+must_use int catalog_create_token(struct catalog *c, const struct catalog_token *t, struct err *e);
+must_use int catalog_revoke_token(struct catalog *c, const char *name, struct err *e);
+size_t catalog_tokens(struct catalog *c, struct catalog_token ***ret_tokens); /* as catalog_tables() */
+
+/* ---- streams and descriptors: not blocking ---- */
+
+struct catalog_stream {
+    uint64_t id;
+    char uuid[UUID_TEXT_LEN + 1];
+    uint32_t descriptor_id;     /* 0 = the table's own message */
+    struct codec_plan *plan;    /* reference */
+    uint64_t ticket;            /* its registration is durable with this ticket */
+};
+/*
+ * Register a stream: intern its descriptor (empty = JSON), log both records. BRONZE_FULL: ask again
+ * later. ERR_INVALID: the descriptor does not fit the table. ERR_EXHAUSTED: too many descriptors or
+ * streams.
+ */
+must_use int catalog_open_stream(
+    struct catalog *c, struct catalog_table *t, struct slice descriptor, const char *principal,
+    struct catalog_stream *ret_stream, struct err *e);
+void catalog_close_stream(struct catalog *c, struct catalog_stream *s); /* drops the plan reference */
+/* The plan that reads rows of this table and descriptor; borrowed for the life of the catalog. NULL: unknown. */
+struct codec_plan *catalog_plan(struct catalog *c, uint32_t table_id, uint32_t descriptor_id);
+/* The id of a stream's UUID and back, while it is registered. */
+must_use int catalog_stream_by_uuid(struct catalog *c, const char *uuid, uint64_t *ret_id, struct err *e);
+bool catalog_stream_uuid(struct catalog *c, uint64_t id, char ret_uuid[UUID_TEXT_LEN + 1]);
+
+/* ---- the lake's record ---- */
+
+struct catalog_lake_commit {
+    uint32_t table_id;
+    int64_t delta_version;
+    bronze_pos position, first_pos, last_pos;
+    uint8_t commit_hash[16], data_hash[16];
+    uint64_t commit_size, data_size, row_count;
+    const char *data_file; /* "" = none */
+};
+/* Log what went into the lake (rule D7). Does not wait for durability. BRONZE_FULL possible. */
+must_use int catalog_log_commit(struct catalog *c, const struct catalog_lake_commit *k);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * parquet: column batches → Parquet bytes. Flat columns: every Delta type of row.h. PLAIN and
+ * dictionary encoding (per column, by cost), zstd-1, data page v1 with CRC, statistics, field ids, a
+ * page index, three-part created_by. Also the small nested shape that a Delta checkpoint needs
+ * (structs, lists, maps), through parquet_nested.h. Pure: bytes go to a struct buf; no I/O, no threads.
+ */
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "row/row.h"
+
+struct parquet_writer;
+
+/* What the Delta add action wants to know about a column of the finished file. */
+struct parquet_stats {
+    uint64_t null_count;
+    bool has_range;              /* false: no non-null value, or only NaN */
+    struct row_value min, max;   /* bytes are borrowed from the writer; whole values, not truncated */
+};
+
+struct parquet_options {
+    int zstd_level;        /* 1 */
+    uint32_t page_rows_max;  /* 20000 */
+    uint32_t page_bytes_max; /* 1 MiB */
+};
+
+/* @out receives the file's bytes as they are finished; borrowed until free. NULL options: defaults. */
+struct parquet_writer *parquet_writer_new(
+    struct row_schema *schema, const struct parquet_options *o, struct buf *out);
+/* One row group from @batch (row_count >= 1). The batch is borrowed for the call. */
+must_use int parquet_write_batch(struct parquet_writer *w, const struct row_batch *batch, struct err *e);
+/* The footer. Nothing more may be written. */
+must_use int parquet_finish(struct parquet_writer *w, struct err *e);
+/* Over all row groups, after parquet_finish(). @column < schema's column_count. */
+void parquet_stats(const struct parquet_writer *w, uint32_t column, struct parquet_stats *ret_stats);
+uint64_t parquet_row_count(const struct parquet_writer *w);
+struct parquet_writer *parquet_writer_free(struct parquet_writer *w); /* takes NULL; returns NULL */
+CLEANUP_FUNC(struct parquet_writer *, parquet_writer_free)

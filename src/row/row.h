@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * row: what a table and a row are. Types, schemas (from DDL, to DDL and to Delta's JSON), values,
+ * keys in memcomparable form, and column batches. Pure: no I/O, no threads.
+ *
+ * A schema is immutable once made and shared by counting (any thread). Values and batches belong to
+ * whoever made them.
+ */
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Delta's flat column types. */
+enum row_type {
+    ROW_BOOLEAN = 1,
+    ROW_BYTE,
+    ROW_SHORT,
+    ROW_INT,
+    ROW_LONG,
+    ROW_FLOAT,
+    ROW_DOUBLE,
+    ROW_DECIMAL,       /* precision 1..38, scale 0..precision */
+    ROW_STRING,        /* UTF-8 */
+    ROW_BINARY,
+    ROW_DATE,          /* days since 1970-01-01 */
+    ROW_TIMESTAMP,     /* µs since 1970-01-01 UTC */
+    ROW_TIMESTAMP_NTZ, /* µs, wall clock without zone */
+};
+
+struct row_column {
+    char *name;        /* unique in the table, letter case ignored */
+    enum row_type type;
+    uint8_t precision, scale; /* ROW_DECIMAL only */
+    bool not_null;
+    uint32_t field_id; /* 1.. ; Parquet field id, and field number in the table's own message */
+};
+
+struct row_schema {
+    uint32_t column_count;
+    struct row_column *columns;
+    uint32_t key_count;              /* 0 = no primary key */
+    uint32_t *key_columns;           /* indexes into columns, in key order; all NOT NULL */
+    uint32_t refs;                   /* private */
+};
+
+/*
+ * Column list as DDL: "name TYPE [NOT NULL] [COMMENT '…'], …"; names may stand in backquotes; types in
+ * Spark's and the SQL standard's spellings (BIGINT = LONG, VARCHAR(n) = STRING …), letter case
+ * ignored. @keys name the primary key columns (they become NOT NULL). A nested type (struct, array,
+ * map, variant) is refused by name.
+ * Returns: 0, *ret_schema has one reference. ERR_INVALID with the place in the text; ERR_UNSUPPORTED.
+ */
+must_use int row_schema_parse(
+    struct slice ddl, const char *const *keys, size_t key_count, struct row_schema **ret_schema,
+    struct err *e);
+struct row_schema *row_schema_ref(struct row_schema *s);
+struct row_schema *row_schema_unref(struct row_schema *s); /* takes NULL; returns NULL */
+CLEANUP_FUNC(struct row_schema *, row_schema_unref)
+
+/* DDL that parses back to the same schema. */
+void row_schema_to_ddl(const struct row_schema *s, struct buf *out);
+/* Delta's schemaString: the struct type as JSON text. */
+void row_schema_to_delta_json(const struct row_schema *s, struct buf *out);
+/* "decimal(10,2)", "bigint" … as people write it; Delta's own word ("long") with @delta_words. */
+void row_type_name(const struct row_column *c, bool delta_words, struct buf *out);
+/* Index of a column by name (letter case ignored), or -1. */
+int row_schema_find(const struct row_schema *s, struct slice name);
+
+/* catalog.schema.table: three parts of [A-Za-z0-9_-], each 1..; ERR_INVALID with the reason. */
+must_use int row_table_name_check(const char *name, struct err *e);
+
+/* ---- values ---- */
+
+typedef __int128 row_i128;
+
+struct row_value {
+    bool null;
+    union {
+        bool boolean;
+        int64_t i64;        /* BYTE SHORT INT LONG DATE TIMESTAMP TIMESTAMP_NTZ */
+        float f32;
+        double f64;
+        row_i128 decimal;   /* unscaled, at the column's scale */
+        struct slice bytes; /* STRING BINARY; borrowed */
+    };
+};
+
+/* Decimal text ("-12.30") to the unscaled value at the column's scale. ERR_INVALID: not a decimal,
+ * too many digits before or behind the point for decimal(p,s). No rounding. */
+must_use int row_decimal_parse(struct slice text, const struct row_column *c, row_i128 *ret_value);
+void row_decimal_format(row_i128 v, uint8_t scale, struct buf *out);
+
+/* ---- keys ---- */
+
+/*
+ * Append the memcomparable form of the key columns of @values (one per column of the schema): byte order
+ * of the results is the order of the keys. Integers big-endian with flipped sign bit; strings with
+ * 0x00 escaped as 0x00 0xff and ended by 0x00 0x00; floats in total order with -0 = +0.
+ * Returns ERR_INVALID when a key value is null or the key is longer than KEY_BYTES_MAX.
+ */
+must_use int row_key_encode(
+    const struct row_schema *s, const struct row_value *values, struct buf *out, struct err *e);
+
+/* ---- column batches ---- */
+
+/* One column of a batch. Fixed-width types: @fixed holds one cell per row (null rows hold zero):
+ * boolean 1 byte; byte..date 4 bytes (int32); long, timestamps 8; float 4; double 8; decimal 16.
+ * Strings and binaries: @bytes holds them back to back, @offsets row_count+1 places. */
+struct row_vector {
+    enum row_type type;
+    uint32_t cell_bytes;  /* 0 for strings and binaries */
+    uint32_t null_count;
+    uint8_t *valid;       /* 1 byte per row: 1 = has a value */
+    uint8_t *fixed;
+    uint32_t *offsets;
+    struct buf bytes;
+};
+
+struct row_batch {
+    struct row_schema *schema; /* shares */
+    uint32_t row_count, row_cap;
+    size_t bytes_used;         /* roughly what the rows take in memory */
+    struct row_vector *columns;
+};
+
+/* Rows in one batch at most; bytes of one string column stay below 2 GiB. */
+#define ROW_BATCH_ROWS_MAX (1u << 20)
+
+struct row_batch *row_batch_new(struct row_schema *schema);
+struct row_batch *row_batch_free(struct row_batch *b); /* takes NULL; returns NULL */
+void row_batch_reset(struct row_batch *b);             /* empty again, memory kept */
+CLEANUP_FUNC(struct row_batch *, row_batch_free)
+/* Add one row: @values one per column. The caller keeps row_count below ROW_BATCH_ROWS_MAX. */
+void row_batch_append(struct row_batch *b, const struct row_value *values);
+/* The value of a cell; bytes are borrowed from the batch. */
+struct row_value row_batch_value(const struct row_batch *b, uint32_t column, uint32_t row);

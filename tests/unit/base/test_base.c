@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/bits.h"
+#include "base/buf.h"
+#include "base/crc.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "base/uuid.h"
+
+#include "test.h"
+
+#include <errno.h>
+
+Test(base_crc, equals_the_check_value_of_rfc_3720)
+{
+    uint8_t zeros[32] = {0};
+
+    cr_assert_eq(crc32c(0, "123456789", 9), 0xe3069283u);
+    cr_assert_eq(crc32c(0, zeros, sizeof(zeros)), 0x8a9136aau);
+}
+
+/* The three-lane path must agree with the byte path at every length around its borders. */
+Test(base_crc, of_the_whole_equals_the_chained_crc_of_its_parts)
+{
+    size_t len = 40000;
+    uint8_t *data = mem_alloc(len);
+    for (size_t i = 0; i < len; i++)
+        data[i] = (uint8_t)(i * 131 + (i >> 7));
+
+    for (size_t cut = 0; cut <= len; cut += 1237)
+        cr_assert_eq(crc32c(0, data, len), crc32c(crc32c(0, data, cut), data + cut, len - cut));
+    uint32_t bytewise = 0;
+    for (size_t i = 0; i < len; i++)
+        bytewise = crc32c(bytewise, data + i, 1);
+    cr_assert_eq(crc32c(0, data, len), bytewise);
+    mem_free(data);
+}
+
+Test(base_map, keeps_what_was_put_through_growth_and_removal)
+{
+    struct map m = MAP_NULL;
+    static uint64_t values[5000];
+    for (uint64_t k = 0; k < 5000; k++) {
+        values[k] = k;
+        cr_assert_null(map_put(&m, map_key_u64(&k), &values[k]));
+    }
+
+    for (uint64_t k = 0; k < 5000; k += 3)
+        cr_assert_eq(map_remove(&m, map_key_u64(&k)), &values[k]);
+
+    for (uint64_t k = 0; k < 5000; k++)
+        cr_assert_eq(map_get(&m, map_key_u64(&k)), k % 3 == 0 ? NULL : &values[k]);
+    size_t i = 0, count = 0;
+    while (map_next(&m, &i) != NULL)
+        count++;
+    cr_assert_eq(count, m.len);
+    map_deinit(&m);
+}
+
+Test(base_json, escapes_and_separates)
+{
+    struct buf b = BUF_NULL;
+    struct json j = json_on(&b);
+
+    json_open(&j, '{');
+    json_key(&j, "a\"b");
+    json_open(&j, '[');
+    json_i64(&j, -1);
+    json_double(&j, 0.1);
+    json_str(&j, "x\n\x01");
+    json_close(&j, ']');
+    json_key(&j, "n");
+    json_null(&j);
+    json_close(&j, '}');
+
+    cr_assert_str_eq(buf_cstr(&b), "{\"a\\\"b\":[-1,0.1,\"x\\n\\u0001\"],\"n\":null}");
+    buf_deinit(&b);
+}
+
+Test(base_err, wraps_the_sentence_and_keeps_the_code)
+{
+    struct err e = {0};
+
+    cr_assert_eq(err_set(&e, ERR_INVALID, "column %s", "x"), ERR_INVALID);
+    cr_assert_eq(err_wrap(&e, "offset %d", 7), ERR_INVALID);
+
+    cr_assert_str_eq(e.text, "offset 7: column x");
+    cr_assert_eq(err_grpc_status(ERR_INVALID), 3);
+    cr_assert_eq(err_from_errno(ENOSPC), ERR_NO_SPACE);
+}
+
+Test(base_uuid, survives_text)
+{
+    uint8_t random[16];
+    memset(random, 0xff, sizeof(random));
+    struct uuid u = uuid_from_random(random), back;
+    char text[UUID_TEXT_LEN + 1];
+
+    uuid_format(&u, text);
+
+    cr_assert_str_eq(text, "ffffffff-ffff-4fff-bfff-ffffffffffff");
+    cr_assert(uuid_parse(text, &back));
+    cr_assert_arr_eq(back.bytes, u.bytes, 16);
+    cr_assert_not(uuid_parse("ffffffff-ffff-4fff-bfff-fffffffffffg", &back));
+}
+
+DeathTest(base_must, ends_the_process)
+{
+    must(1 + 1 == 3);
+}
