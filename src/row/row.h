@@ -40,6 +40,7 @@ struct row_column {
     uint8_t precision, scale; /* ROW_DECIMAL only */
     bool not_null;
     uint32_t field_id; /* 1.. ; Parquet field id, and field number in the table's own message */
+    char *comment;     /* NULL: none */
 };
 
 struct row_schema {
@@ -73,6 +74,7 @@ void row_type_name(const struct row_column *c, bool delta_words, struct buf *out
 /* Index of a column by name (letter case ignored), or -1. */
 int row_schema_find(const struct row_schema *s, struct slice name);
 
+/* Column names: [A-Za-z_][A-Za-z0-9_]*, at most COLUMN_NAME_BYTES_MAX; they are protobuf field names too. */
 /* catalog.schema.table: three parts of [A-Za-z0-9_-], each 1..; ERR_INVALID with the reason. */
 must_use int row_table_name_check(const char *name, struct err *e);
 
@@ -92,8 +94,9 @@ struct row_value {
     };
 };
 
-/* Decimal text ("-12.30") to the unscaled value at the column's scale. ERR_INVALID: not a decimal,
- * too many digits before or behind the point for decimal(p,s). No rounding. */
+/* Decimal text ("-12.30", "1.5e3") to the unscaled value at the column's scale. ERR_INVALID: not a
+ * decimal, too many digits before or behind the point for decimal(p,s). No rounding: digits beyond the
+ * scale may only be zeros. */
 must_use int row_decimal_parse(struct slice text, const struct row_column *c, row_i128 *ret_value);
 void row_decimal_format(row_i128 v, uint8_t scale, struct buf *out);
 

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The words for types: what DDL may say, what people read, what Delta's schema JSON calls them.
+ * Constant tables only. Any thread.
+ */
+#include "row_priv.h"
+
+#include "base/must.h"
+
+#define NOT_SUPPORTED ((enum row_type)0)
+
+static const struct row__type_word words[] = {
+    {"boolean", ROW_BOOLEAN},
+    {"bool", ROW_BOOLEAN},
+    {"tinyint", ROW_BYTE},
+    {"byte", ROW_BYTE},
+    {"smallint", ROW_SHORT},
+    {"short", ROW_SHORT},
+    {"int", ROW_INT},
+    {"integer", ROW_INT},
+    {"bigint", ROW_LONG},
+    {"long", ROW_LONG},
+    {"float", ROW_FLOAT},
+    {"real", ROW_FLOAT},
+    {"double", ROW_DOUBLE},
+    {"decimal", ROW_DECIMAL},
+    {"dec", ROW_DECIMAL},
+    {"numeric", ROW_DECIMAL},
+    {"string", ROW_STRING},
+    {"text", ROW_STRING},
+    {"varchar", ROW_STRING},
+    {"char", ROW_STRING},
+    {"character", ROW_STRING},
+    {"binary", ROW_BINARY},
+    {"varbinary", ROW_BINARY},
+    {"bytes", ROW_BINARY},
+    {"date", ROW_DATE},
+    {"timestamp", ROW_TIMESTAMP},
+    {"timestamp_ltz", ROW_TIMESTAMP},
+    {"timestamp_ntz", ROW_TIMESTAMP_NTZ},
+    {"struct", NOT_SUPPORTED},
+    {"array", NOT_SUPPORTED},
+    {"map", NOT_SUPPORTED},
+    {"variant", NOT_SUPPORTED},
+    {"interval", NOT_SUPPORTED},
+    {"geography", NOT_SUPPORTED},
+    {"geometry", NOT_SUPPORTED},
+    {"object", NOT_SUPPORTED},
+    {"void", NOT_SUPPORTED},
+};
+
+static const struct {
+    const char *people, *delta;
+} names[] = {
+    [ROW_BOOLEAN] = {"boolean", "boolean"},
+    [ROW_BYTE] = {"tinyint", "byte"},
+    [ROW_SHORT] = {"smallint", "short"},
+    [ROW_INT] = {"int", "integer"},
+    [ROW_LONG] = {"bigint", "long"},
+    [ROW_FLOAT] = {"float", "float"},
+    [ROW_DOUBLE] = {"double", "double"},
+    [ROW_DECIMAL] = {"decimal", "decimal"},
+    [ROW_STRING] = {"string", "string"},
+    [ROW_BINARY] = {"binary", "binary"},
+    [ROW_DATE] = {"date", "date"},
+    [ROW_TIMESTAMP] = {"timestamp", "timestamp"},
+    [ROW_TIMESTAMP_NTZ] = {"timestamp_ntz", "timestamp_ntz"},
+};
+
+bool row__same_word(struct slice a, struct slice b)
+{
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (row__lower(a.data[i]) != row__lower(b.data[i]))
+            return false;
+    return true;
+}
+
+const struct row__type_word *row__type_find(struct slice word)
+{
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (row__same_word(word, slice_str(words[i].word)))
+            return &words[i];
+    return NULL;
+}
+
+void row_type_name(const struct row_column *c, bool delta_words, struct buf *out)
+{
+    must(c->type >= ROW_BOOLEAN && c->type <= ROW_TIMESTAMP_NTZ);
+    buf_add_str(out, delta_words ? names[c->type].delta : names[c->type].people);
+    if (c->type == ROW_DECIMAL)
+        buf_printf(out, "(%u,%u)", c->precision, c->scale);
+}
