@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * objstore in a local folder.
+ *
+ * A put writes a temporary file beside its target, syncs it, gives it its name (rename, or a rename
+ * that never replaces) and syncs the folder: readers see the whole object or none, and what returned 0
+ * survives power loss (rule D4). Folders that had to be made are synced into their parents first.
+ * A failure after the rename leaves the fate open, as the face says. Temporary files left by a crash
+ * are not objects: nobody lists them.
+ *
+ * No state but the root; any thread.
+ */
+#include "objstore/objstore.h"
+
+#include "base/mem.h"
+#include "base/must.h"
+#include "sys/sys.h"
+
+#include "objstore_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct folder {
+    struct objstore base;
+    struct sys *sys;
+    char *root;
+};
+
+static struct folder *of(const struct objstore *o)
+{
+    return (struct folder *)(uintptr_t)o;
+}
+
+static char *path_of(const struct folder *f, const char *name)
+{
+    return name[0] == '\0' ? mem_strdup(f->root) : mem_printf("%s/%s", f->root, name);
+}
+
+/* The folder that holds @path; @path has a '/' in it or stands in the process's folder. */
+static char *parent_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return mem_strdup(".");
+    return slash == path ? mem_strdup("/") : mem_strndup(path, (size_t)(slash - path));
+}
+
+/* Make @path and the missing folders above it, each durable in its parent. */
+static int make_folder(struct sys *s, const char *path, struct err *e)
+{
+    _cleanup_(mem_freep) char *parent = parent_of(path);
+    int r = sys_mkdir(s, path, e);
+    if (r == ERR_EXISTS)
+        return 0;
+    if (r == ERR_NOT_FOUND && strlen(parent) < strlen(path)) {
+        TRY(make_folder(s, parent, e));
+        r = sys_mkdir(s, path, e);
+        if (r == ERR_EXISTS)
+            return 0;
+    }
+    TRY(r);
+    return sys_sync_dir(s, parent, e);
+}
+
+static int write_temp(struct sys *s, const char *path, struct slice data, struct err *e)
+{
+    _cleanup_(sys_closep) struct sys_file *file = NULL;
+    TRY(sys_open(s, path, SYS_WRITE | SYS_CREATE | SYS_EXCLUSIVE, &file, e));
+    int r = data.len == 0 ? 0 : sys_write(file, data.data, data.len, 0, e);
+    if (r == 0)
+        r = sys_sync(file, e);
+    if (r < 0) {
+        file = sys_close(file);
+        (void)sys_unlink(s, path, NULL); /* the failure told is the one that counts */
+    }
+    return r;
+}
+
+/* A new temporary file in folder @dir with @data, synced. *ret_path is given. */
+static int
+make_temp(struct sys *s, const char *dir, struct slice data, char **ret_path, struct err *e)
+{
+    uint64_t random;
+    sys_random(s, &random, sizeof(random));
+    _cleanup_(mem_freep) char *path =
+        mem_printf("%s/" OBJSTORE_TEMP_PREFIX "%016llx", dir, (unsigned long long)random);
+    int r = write_temp(s, path, data, e);
+    if (r == ERR_NOT_FOUND) {
+        TRY(make_folder(s, dir, e));
+        r = write_temp(s, path, data, e);
+    }
+    TRY(r);
+    *ret_path = TAKE(path);
+    return 0;
+}
+
+typedef int rename_fn(struct sys *s, const char *from, const char *to, struct err *e);
+
+static int
+put_by(struct folder *f, const char *name, struct slice data, rename_fn *rename_to, struct err *e)
+{
+    _cleanup_(mem_freep) char *path = path_of(f, name);
+    _cleanup_(mem_freep) char *dir = parent_of(path);
+    _cleanup_(mem_freep) char *temp = NULL;
+    TRY(make_temp(f->sys, dir, data, &temp, e));
+    int r = rename_to(f->sys, temp, path, e);
+    if (r < 0) {
+        (void)sys_unlink(f->sys, temp, NULL); /* the rename's failure is the one to tell */
+        return r;
+    }
+    return sys_sync_dir(f->sys, dir, e);
+}
+
+static int folder_put(struct objstore *o, const char *name, struct slice data, struct err *e)
+{
+    return put_by(of(o), name, data, sys_rename, e);
+}
+
+static int folder_put_absent(struct objstore *o, const char *name, struct slice data, struct err *e)
+{
+    struct folder *f = of(o);
+    _cleanup_(mem_freep) char *path = path_of(f, name);
+    bool there = false;
+    TRY(sys_exists(f->sys, path, &there, e)); /* saves the write; the rename decides */
+    if (there)
+        return err_set(e, ERR_EXISTS, "%s is there already", path);
+    return put_by(f, name, data, sys_rename_new, e);
+}
+
+static int
+folder_get(struct objstore *o, const char *name, size_t len_max, struct buf *out, struct err *e)
+{
+    struct folder *f = of(o);
+    _cleanup_(mem_freep) char *path = path_of(f, name);
+    _cleanup_(mem_freep) char *data = NULL;
+    size_t len = 0;
+    TRY(sys_read_file(f->sys, path, len_max, &data, &len, e));
+    buf_add(out, data, len);
+    return 0;
+}
+
+/* Is @path a folder? A file cannot be listed. */
+static bool is_folder(struct sys *s, const char *path)
+{
+    struct sys_names names;
+    if (sys_list(s, path, &names, NULL) < 0)
+        return false;
+    sys_names_deinit(&names);
+    return true;
+}
+
+static bool is_temp(const char *name)
+{
+    return strncmp(name, OBJSTORE_TEMP_PREFIX, strlen(OBJSTORE_TEMP_PREFIX)) == 0;
+}
+
+/* Size of the file; ERR_NOT_FOUND when it has just gone. */
+static int size_of(struct sys *s, const char *path, uint64_t *ret_size, struct err *e)
+{
+    _cleanup_(sys_closep) struct sys_file *file = NULL;
+    TRY(sys_open(s, path, SYS_READ, &file, e));
+    return sys_size(file, ret_size, e);
+}
+
+static int list_names(
+    struct sys *s, const char *dir, const char *after, const struct sys_names *names,
+    struct objstore_list *l, struct err *e)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        if (is_temp(names->names[i]) || strcmp(names->names[i], after) <= 0)
+            continue;
+        _cleanup_(mem_freep) char *path = mem_printf("%s/%s", dir, names->names[i]);
+        uint64_t size = 0;
+        if (is_folder(s, path))
+            continue;
+        int r = size_of(s, path, &size, e);
+        if (r == ERR_NOT_FOUND)
+            continue;
+        TRY(r);
+        l->entries[l->count++] = (struct objstore_entry){mem_strdup(names->names[i]), size};
+    }
+    return 0;
+}
+
+static int folder_list(
+    struct objstore *o, const char *prefix, const char *after, struct objstore_list *ret_list,
+    struct err *e)
+{
+    struct folder *f = of(o);
+    _cleanup_(mem_freep) char *dir = path_of(f, prefix);
+    struct objstore_list l = {NULL, 0};
+    struct sys_names names;
+    int r = sys_list(f->sys, dir, &names, e);
+    if (r == ERR_NOT_FOUND) {
+        *ret_list = l;
+        return 0;
+    }
+    TRY(r);
+    l.entries = mem_calloc(names.count + 1, sizeof(*l.entries));
+    r = list_names(f->sys, dir, after, &names, &l, e);
+    sys_names_deinit(&names);
+    if (r < 0) {
+        objstore_list_deinit(&l);
+        return r;
+    }
+    *ret_list = l;
+    return 0;
+}
+
+static int folder_delete(struct objstore *o, const char *name, struct err *e)
+{
+    struct folder *f = of(o);
+    _cleanup_(mem_freep) char *path = path_of(f, name);
+    _cleanup_(mem_freep) char *dir = parent_of(path);
+    int r = sys_unlink(f->sys, path, e);
+    if (r == ERR_NOT_FOUND)
+        return 0;
+    TRY(r);
+    return sys_sync_dir(f->sys, dir, e);
+}
+
+/* Depth is bounded by the names' length limit. */
+static int tree_is_empty(struct sys *s, const char *path, bool *ret_empty, struct err *e)
+{
+    struct sys_names names;
+    int r = sys_list(s, path, &names, e);
+    if (r == ERR_NOT_FOUND) {
+        *ret_empty = true;
+        return 0;
+    }
+    TRY(r);
+    bool empty = true;
+    for (size_t i = 0; i < names.count && empty && r == 0; i++) {
+        if (is_temp(names.names[i]))
+            continue;
+        _cleanup_(mem_freep) char *child = mem_printf("%s/%s", path, names.names[i]);
+        if (is_folder(s, child))
+            r = tree_is_empty(s, child, &empty, e);
+        else
+            empty = false;
+    }
+    sys_names_deinit(&names);
+    TRY(r);
+    *ret_empty = empty;
+    return 0;
+}
+
+static int folder_is_empty(struct objstore *o, const char *prefix, bool *ret_empty, struct err *e)
+{
+    struct folder *f = of(o);
+    _cleanup_(mem_freep) char *path = path_of(f, prefix);
+    bool there = false;
+    TRY(sys_exists(f->sys, path, &there, e));
+    if (there && !is_folder(f->sys, path)) {
+        *ret_empty = false;
+        return 0;
+    }
+    return tree_is_empty(f->sys, path, ret_empty, e);
+}
+
+static int folder_move(struct objstore *o, const char *from, const char *to, struct err *e)
+{
+    struct folder *f = of(o);
+    _cleanup_(mem_freep) char *from_path = path_of(f, from);
+    _cleanup_(mem_freep) char *to_path = path_of(f, to);
+    _cleanup_(mem_freep) char *from_dir = parent_of(from_path);
+    _cleanup_(mem_freep) char *to_dir = parent_of(to_path);
+    bool there = false;
+    TRY(sys_exists(f->sys, from_path, &there, e));
+    if (!there)
+        return err_set(e, ERR_NOT_FOUND, "%s is not there", from_path);
+    TRY(make_folder(f->sys, to_dir, e));
+    TRY(sys_rename_new(f->sys, from_path, to_path, e));
+    TRY(sys_sync_dir(f->sys, to_dir, e));
+    return sys_sync_dir(f->sys, from_dir, e);
+}
+
+static const char *folder_root(const struct objstore *o)
+{
+    return of(o)->root;
+}
+
+static struct objstore *folder_close(struct objstore *o)
+{
+    struct folder *f = of(o);
+    mem_free(f->root);
+    mem_free(f);
+    return NULL;
+}
+
+static const struct objstore_ops folder_ops = {
+    .close = folder_close,
+    .root = folder_root,
+    .put = folder_put,
+    .put_absent = folder_put_absent,
+    .get = folder_get,
+    .list = folder_list,
+    .remove = folder_delete,
+    .is_empty = folder_is_empty,
+    .move = folder_move,
+};
+
+int objstore_open_folder(
+    struct sys *s, const char *path, struct objstore **ret_store, struct err *e)
+{
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    if (len == 0)
+        return err_set(e, ERR_INVALID, "the lake's folder has no name");
+    _cleanup_(mem_freep) char *root = mem_strndup(path, len);
+    TRY(make_folder(s, root, e));
+    if (!is_folder(s, root))
+        return err_set(e, ERR_INVALID, "%s is not a folder", root);
+    struct folder *f = mem_zalloc(sizeof(*f));
+    f->base.ops = &folder_ops;
+    f->sys = s;
+    f->root = TAKE(root);
+    *ret_store = &f->base;
+    return 0;
+}

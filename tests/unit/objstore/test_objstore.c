@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The folder's own habits and the fake's faults. */
+#include "base/mem.h"
+#include "objstore/objstore.h"
+#include "objstore_priv.h"
+#include "sys/sys.h"
+
+#include "test.h"
+
+static struct objstore *open_lake(struct sys *s, bool fake)
+{
+    struct objstore *o = NULL;
+    cr_assert_eq(objstore_open_folder(s, "/lake/", &o, NULL), 0);
+    return fake ? objstore_open_fake(o) : o;
+}
+
+Test(objstore_folder, leftover_temporary_file_is_no_object)
+{
+    struct sys *s = sys_new_sim(1);
+    struct objstore *o = open_lake(s, false);
+    struct sys_file *f = NULL;
+    cr_assert_eq(sys_mkdirs(s, "/lake/t", NULL), 0);
+    cr_assert_eq(sys_open(s, "/lake/t/.tmp-0011", SYS_WRITE | SYS_CREATE, &f, NULL), 0);
+    sys_close(f);
+
+    bool empty = false;
+    struct objstore_list l;
+    cr_assert_eq(objstore_is_empty(o, "t", &empty, NULL), 0);
+    cr_assert_eq(objstore_list(o, "t", "", &l, NULL), 0);
+
+    cr_assert(empty);
+    cr_assert_eq(l.count, 0);
+    objstore_list_deinit(&l);
+    objstore_close(o);
+    sys_free(s);
+}
+
+Test(objstore_folder, put_leaves_no_temporary_file)
+{
+    struct sys *s = sys_new_sim(1);
+    struct objstore *o = open_lake(s, false);
+    cr_assert_eq(objstore_put_absent(o, "t/x", slice_str("1"), NULL), 0);
+    cr_assert_eq(objstore_put_absent(o, "t/x", slice_str("2"), NULL), ERR_EXISTS);
+    cr_assert_eq(objstore_put(o, "t/x", slice_str("3"), NULL), 0);
+
+    struct sys_names names;
+    cr_assert_eq(sys_list(s, "/lake/t", &names, NULL), 0);
+
+    cr_assert_eq(names.count, 1);
+    sys_names_deinit(&names);
+    objstore_close(o);
+    sys_free(s);
+}
+
+Test(objstore_folder, root_that_is_a_file_is_refused)
+{
+    struct sys *s = sys_new_sim(1);
+    cr_assert_eq(sys_mkdirs(s, "/data", NULL), 0);
+    cr_assert_eq(sys_write_file(s, "/data/lake", slice_str("x"), NULL), 0);
+    struct objstore *o = NULL;
+
+    cr_assert_lt(objstore_open_folder(s, "/data/lake", &o, NULL), 0);
+
+    sys_free(s);
+}
+
+Test(objstore_fake, lost_answer_was_done)
+{
+    struct sys *s = sys_new_sim(1);
+    struct objstore *o = open_lake(s, true);
+    objstore_fake_order(o, ".json", OBJSTORE_LOSE_ANSWER, 0, 1);
+
+    int first = objstore_put_absent(o, "t/0.json", slice_str("1"), NULL);
+    int second = objstore_put_absent(o, "t/0.json", slice_str("1"), NULL);
+
+    cr_assert_eq(first, ERR_TIMEOUT);
+    cr_assert_eq(second, ERR_EXISTS);
+    objstore_close(o);
+    sys_free(s);
+}
+
+Test(objstore_fake, failure_was_not_done)
+{
+    struct sys *s = sys_new_sim(1);
+    struct objstore *o = open_lake(s, true);
+    objstore_fake_order(o, "t/", OBJSTORE_FAIL, 1, 1);
+    objstore_fake_order(o, "t/", OBJSTORE_NO_SPACE, 1, 1);
+
+    cr_assert_eq(objstore_put(o, "t/1", slice_str("1"), NULL), 0);
+    cr_assert_eq(objstore_put(o, "t/2", slice_str("1"), NULL), ERR_UNAVAILABLE);
+    cr_assert_eq(objstore_put(o, "t/3", slice_str("1"), NULL), ERR_NO_SPACE);
+    cr_assert_eq(objstore_put(o, "t/4", slice_str("1"), NULL), 0);
+
+    struct objstore_list l;
+    cr_assert_eq(objstore_list(o, "t", "", &l, NULL), 0);
+    cr_assert_eq(l.count, 2);
+    objstore_list_deinit(&l);
+    objstore_close(o);
+    sys_free(s);
+}
+
+Test(objstore_name, long_names_are_refused)
+{
+    char name[OBJSTORE_NAME_BYTES_MAX + 2];
+    memset(name, 'a', sizeof(name));
+    name[OBJSTORE_NAME_BYTES_MAX + 1] = '\0';
+
+    cr_assert_eq(objstore__name_check(name, NULL), ERR_INVALID);
+    name[OBJSTORE_NAME_BYTES_MAX] = '\0';
+    cr_assert_eq(objstore__name_check(name, NULL), 0);
+}
