@@ -135,7 +135,7 @@ typedef void sys_thread_fn(void *arg);
 must_use int
 sys_thread_start(struct sys *s, const char *name, sys_thread_fn *fn, void *arg, struct sys_thread **ret_thread);
 void sys_thread_join(struct sys_thread *t); /* takes NULL; frees */
-/* CPU time that the calling thread / the process has used, ns. */
+/* CPU time that the calling thread has used, ns. */
 uint64_t sys_thread_cpu_ns(void);
 
 /*

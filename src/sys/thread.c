@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Threads and what the process knows about itself. Signals are the main thread's business: every
+ * thread started here has all of them blocked. Any thread.
+ */
+#include "sys/sys.h"
+#include "sys_priv.h"
+
+#include "base/mem.h"
+#include "base/must.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NAME_BYTES_MAX 16 /* the kernel's, with its terminator */
+
+struct sys_thread {
+    pthread_t id;
+    sys_thread_fn *fn;
+    void *arg;
+    char name[NAME_BYTES_MAX];
+};
+
+static void *thread_main(void *arg)
+{
+    struct sys_thread *t = arg;
+
+    (void)pthread_setname_np(pthread_self(), t->name); /* only for people */
+    t->fn(t->arg);
+    return NULL;
+}
+
+int sys_thread_start(
+    struct sys *s, const char *name, sys_thread_fn *fn, void *arg, struct sys_thread **ret_thread)
+{
+    struct sys_thread *t = mem_zalloc(sizeof(*t));
+    sigset_t all, before;
+
+    (void)s; /* threads are real in both backends */
+    t->fn = fn;
+    t->arg = arg;
+    (void)snprintf(t->name, sizeof(t->name), "%s", name);
+    (void)sigfillset(&all);
+    int masked = pthread_sigmask(SIG_SETMASK, &all, &before);
+    must(masked == 0);
+    int failed = pthread_create(&t->id, NULL, thread_main, t);
+    masked = pthread_sigmask(SIG_SETMASK, &before, NULL);
+    must(masked == 0);
+    if (failed != 0) {
+        mem_free(t);
+        return err_from_errno(failed);
+    }
+    *ret_thread = t;
+    return 0;
+}
+
+void sys_thread_join(struct sys_thread *t)
+{
+    if (t == NULL)
+        return;
+    int failed = pthread_join(t->id, NULL);
+    must(failed == 0);
+    mem_free(t);
+}
+
+uint64_t sys_thread_cpu_ns(void)
+{
+    struct timespec ts;
+    int r = clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+
+    must(r == 0);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t sys_resident_bytes(void)
+{
+    unsigned long long total = 0, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+
+    if (f == NULL)
+        return 0;
+    if (fscanf(f, "%llu %llu", &total, &resident) != 2)
+        resident = 0;
+    (void)fclose(f);
+    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+unsigned sys_cpu_count(void)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0)
+        return (unsigned)CPU_COUNT(&set);
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? (unsigned)n : 1;
+}
