@@ -9,6 +9,7 @@
 #include "base/attr.h"
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* ---- counters: one writer or many, read at any time ---- */
@@ -46,6 +47,10 @@ void trace_hist_reset(struct trace_hist *h);
 
 enum trace_level { TRACE_DEBUG, TRACE_INFO, TRACE_WARN, TRACE_ERROR };
 void trace_set_level(enum trace_level level);
+/* Where finished lines go, their newline included; NULL = stderr. Called from any thread. */
+typedef void trace_sink_fn(const char *line, size_t len);
+void trace_set_sink(trace_sink_fn *sink);
+/* A line longer than 2 KiB is cut; control characters become '?', so text from outside stays one line. */
 void trace_log(enum trace_level level, const char *module, const char *fmt, ...) printf_like(3, 4);
 #define LOG_DEBUG(module, ...) trace_log(TRACE_DEBUG, (module), __VA_ARGS__)
 #define LOG_INFO(module, ...) trace_log(TRACE_INFO, (module), __VA_ARGS__)
