@@ -14,15 +14,9 @@
 
 enum wire_type { WIRE_VARINT = 0, WIRE_I64 = 1, WIRE_LEN = 2, WIRE_SGROUP = 3, WIRE_EGROUP = 4, WIRE_I32 = 5 };
 
-/* A varint of at most 10 bytes at *p, moving *p; false when cut or too long. */
-static inline bool wire_get_varint(const uint8_t **p, const uint8_t *end, uint64_t *ret)
+static inline bool wire_get_varint_slow(const uint8_t **p, const uint8_t *end, uint64_t *ret)
 {
     const uint8_t *q = *p;
-    if (q < end && *q < 0x80) {
-        *ret = *q;
-        *p = q + 1;
-        return true;
-    }
     uint64_t v = 0;
     for (unsigned shift = 0; shift < 70 && q < end; shift += 7) {
         uint8_t byte = *q++;
@@ -36,6 +30,33 @@ static inline bool wire_get_varint(const uint8_t **p, const uint8_t *end, uint64
         }
     }
     return false;
+}
+
+/* A varint of at most 10 bytes at *p, moving *p; false when cut or too long. */
+static inline bool wire_get_varint(const uint8_t **p, const uint8_t *end, uint64_t *ret)
+{
+    const uint8_t *q = *p;
+    if (q < end && *q < 0x80) {
+        *ret = *q;
+        *p = q + 1;
+        return true;
+    }
+    if (end - q < 8)
+        return wire_get_varint_slow(p, end, ret);
+    /* Eight bytes at once: where the first byte without the continuation bit stands, then 7-bit groups
+     * joined pair by pair. */
+    uint64_t v;
+    memcpy(&v, q, 8);
+    uint64_t stops = ~v & 0x8080808080808080u;
+    if (stops == 0)
+        return wire_get_varint_slow(p, end, ret);
+    unsigned bits = (unsigned)__builtin_ctzll(stops) + 1;
+    v &= ~0ull >> (64 - bits);
+    v = (v & 0x007f007f007f007fu) | (v & 0x7f007f007f007f00u) >> 1;
+    v = (v & 0x00003fff00003fffu) | (v & 0x3fff00003fff0000u) >> 2;
+    *ret = (v & 0x000000000fffffffu) | (v & 0x0fffffff00000000u) >> 4;
+    *p = q + bits / 8;
+    return true;
 }
 
 /* One field. For WIRE_LEN @bytes is its content, for the others @number its value (I32, I64: raw bits). */
@@ -99,6 +120,14 @@ static inline void wire_add_varint(struct buf *b, uint64_t v)
 {
     uint8_t *p = buf_reserve(b, 10);
     b->len += (size_t)(wire_put_varint(p, v) - p);
+}
+static inline uint64_t wire_zigzag(int64_t v)
+{
+    return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
+}
+static inline int64_t wire_unzigzag(uint64_t v)
+{
+    return (int64_t)(v >> 1 ^ (~(v & 1) + 1));
 }
 static inline void wire_add_tag(struct buf *b, uint32_t number, enum wire_type type)
 {
