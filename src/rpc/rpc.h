@@ -12,6 +12,7 @@
  *
  * Life of a call:   on_open → (on_message | on_sent)* → [on_half_close] → on_close
  * on_close comes exactly once, after all operations of the call are over; then the call is gone.
+ * After rpc_finish() or rpc_reply() nothing comes but on_close. Callbacks but on_message may be NULL.
  * The server's initial metadata of a streaming call is sent before on_open (clients wait for it).
  */
 
@@ -43,7 +44,8 @@ struct rpc_method {
     /* Metadata is readable. A streaming call posts its first receive with rpc_recv() (rule R5: after
      * it has authenticated); a unary call's message is received already but shown only next. */
     void (*on_open)(struct rpc_call *c, void *ctx);
-    /* Takes @m: give it back with rpc_message_free(), now or later, on any thread. */
+    /* Takes @m: give it back with rpc_message_free(), now or later, on any thread, but before
+     * rpc_server_free(). Needed for every method. */
     void (*on_message)(struct rpc_call *c, void *ctx, struct rpc_message *m);
     void (*on_half_close)(struct rpc_call *c, void *ctx); /* streaming: the client has ended its side */
     void (*on_sent)(struct rpc_call *c, void *ctx);       /* streaming: rpc_send() may be called again */
@@ -71,15 +73,21 @@ void rpc_server_add(struct rpc_server *r, const struct rpc_method *m, void *ctx)
 void rpc_server_hooks(
     struct rpc_server *r, void (*on_idle)(struct rpc_queue *q, void *ctx),
     void (*on_tick)(struct rpc_queue *q, void *ctx), void *ctx);
+/*
+ * Binds the listeners and starts the threads. ERR_INVALID: certificate or key not usable;
+ * ERR_UNAVAILABLE: an address cannot be bound. After failure only rpc_server_free() is left.
+ */
 must_use int rpc_server_start(struct rpc_server *r, struct err *e);
 /* Ports really bound (when 0 was asked for); 0 = no such listener. */
 int rpc_server_port_tls(const struct rpc_server *r);
 int rpc_server_port_plain(const struct rpc_server *r);
 /*
  * Stop taking new calls; wait up to @grace_ms for the present ones; cancel the rest; end the threads.
- * Any thread but a queue's. rpc_server_free() afterwards.
+ * Any thread but a queue's; does nothing when not started or stopped already. Posts made before it
+ * returns are run, later ones are not.
  */
 void rpc_server_stop(struct rpc_server *r, uint32_t grace_ms);
+/* Not started, failed to start, or stopped; all messages and call references are back. Takes NULL. */
 struct rpc_server *rpc_server_free(struct rpc_server *r);
 
 /* ---- a call ---- */
@@ -102,7 +110,8 @@ void rpc_finish(struct rpc_call *c, int code, const char *text);
 void rpc_reply(struct rpc_call *c, struct slice message);
 bool rpc_is_finished(const struct rpc_call *c); /* a status was given, or the call is cancelled */
 
-/* Keep a call object alive past on_close / across threads; its functions still belong to its queue. */
+/* Keep a call object alive past on_close / across threads; its functions still belong to its queue.
+ * After on_close its state is still readable and sending, finishing and receiving do nothing. */
 void rpc_call_ref(struct rpc_call *c);
 void rpc_call_unref(struct rpc_call *c);
 

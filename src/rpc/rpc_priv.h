@@ -6,7 +6,6 @@
 #include "rpc/rpc.h"
 
 #include "sys/sys.h"
-#include "trace/trace.h"
 
 #include <grpc/grpc.h>
 
