@@ -128,7 +128,8 @@ void bronze_listen(struct bronze *log, struct bronze_listener *l);
 
 /*
  * A reader sees the durable blocks in order, from memory while it keeps up, else from the device.
- * The frames of a block are borrowed until the next call on this reader.
+ * The frames of a block are borrowed until the next call on this reader. A block held for long keeps
+ * the log from reusing memory: give it back with bronze_reader_release() before slow work.
  */
 struct bronze_reader;
 
@@ -152,6 +153,7 @@ must_use int bronze_reader_open(
 struct bronze_reader *bronze_reader_close(struct bronze_reader *r); /* takes NULL; returns NULL */
 /* 0 with a block, BRONZE_END, or ERR_DAMAGED (a broken promise: the caller ends the process). */
 must_use int bronze_reader_next(struct bronze_reader *r, struct bronze_block *ret_block, struct err *e);
+void bronze_reader_release(struct bronze_reader *r);
 /* Wait until a block is there for this reader, bronze_reader_wake() or @timeout_us. */
 void bronze_reader_wait(struct bronze_reader *r, uint64_t timeout_us);
 void bronze_reader_wake(struct bronze_reader *r); /* from any thread */

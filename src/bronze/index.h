@@ -16,8 +16,8 @@ struct bronze_index *bronze_index_new(void);
 struct bronze_index *bronze_index_free(struct bronze_index *x);
 /* Put the entries of @b into @batch. */
 void bronze_index_add(struct bronze_index *x, const struct bronze_block *b, struct store_batch *batch);
-/* Remove what lies below @bound. */
-void bronze_index_trim(struct store_batch *batch, bronze_pos bound);
+/* Remove the entries of what lies below @bound. Blocks on the store. */
+must_use int bronze_index_trim(struct store *st, bronze_pos bound, struct err *e);
 
 struct bronze_place {
     bronze_pos pos;

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Segment files: prepared off the hot path, used, trimmed, recycled.
+ *
+ *   prepared (spare) ──roll──► written to ──roll──► closed ──trim──► recycled or removed
+ *
+ * A file is prepared under its final name: fully written once, synced, its folder synced. Its header is
+ * written by the log thread when it is used. Only files of this life are recycled (L1): a write of a
+ * killed life may still land in older ones, so those are removed, never written to again.
+ *
+ * Thread: bronze_segment_step() on the segment thread; bronze_trim() and bronze_usage() from any.
+ */
+#include "bronze_priv.h"
+
+#include "base/mem.h"
+#include "base/must.h"
+
+#include <stdio.h>
+
+#define ZERO_CHUNK_BYTES (1024u * 1024)
+
+void bronze__segment_name(uint64_t number, char out[SEGMENT_NAME_LEN + 1])
+{
+    (void)snprintf(out, SEGMENT_NAME_LEN + 1, "%020llu.log", (unsigned long long)number);
+}
+
+char *bronze__segment_path(const struct bronze *log, uint64_t number)
+{
+    char name[SEGMENT_NAME_LEN + 1];
+    bronze__segment_name(number, name);
+    return mem_printf("%s/%s", log->log_path, name);
+}
+
+static int write_zeros(struct sys_file *f, uint64_t from, uint64_t to, struct err *e)
+{
+    uint8_t *zeros = mem_aligned(BLOCK_ALIGN, ZERO_CHUNK_BYTES);
+    memset(zeros, 0, ZERO_CHUNK_BYTES);
+    int r = 0;
+    for (uint64_t at = from; r == 0 && at < to; at += ZERO_CHUNK_BYTES)
+        r = sys_write(f, zeros, MIN((uint64_t)ZERO_CHUNK_BYTES, to - at), at, e);
+    mem_free(zeros);
+    return r;
+}
+
+static int prepare_new(struct bronze *log, const char *path, struct sys_file **ret_file, struct err *e)
+{
+    _cleanup_(sys_closep) struct sys_file *f = NULL;
+    TRY(sys_open(log->sys, path, SYS_WRITE | SYS_CREATE | SYS_EXCLUSIVE | SYS_DIRECT | SYS_DSYNC, &f, e));
+    int r = sys_lock(f, 0, e);
+    if (r == 0)
+        r = sys_allocate(f, log->segment_bytes, e);
+    if (r == 0)
+        r = write_zeros(f, 0, log->segment_bytes, e);
+    if (r == 0)
+        r = sys_sync(f, e);
+    if (r == 0)
+        r = sys_sync_dir(log->sys, log->log_path, e);
+    if (r < 0) {
+        (void)sys_unlink(log->sys, path, NULL); /* half made: removed again, or at the next start */
+        return r;
+    }
+    *ret_file = TAKE(f);
+    return 0;
+}
+
+int bronze__segment_prepare(
+    struct bronze *log, uint64_t number, struct recycled old, struct sys_file **ret_file, struct err *e)
+{
+    char *path = bronze__segment_path(log, number);
+    int r;
+    if (old.file == NULL) {
+        r = prepare_new(log, path, ret_file, e);
+    } else {
+        /* The name first: a file whose header has a lower number than its name is known as unused. */
+        char *from = bronze__segment_path(log, old.number);
+        r = sys_rename(log->sys, from, path, e);
+        if (r == 0)
+            r = sys_sync_dir(log->sys, log->log_path, e);
+        if (r == 0)
+            r = write_zeros(old.file, 0, SEGMENT_HEADER_BYTES, e);
+        if (r == 0)
+            *ret_file = old.file;
+        else
+            (void)sys_close(old.file); /* unused under either name: swept at the next start */
+        mem_free(from);
+    }
+    mem_free(path);
+    return r;
+}
+
+void bronze__segment_push(struct bronze *log, struct segment s)
+{
+    if (log->segment_count == log->segment_cap) {
+        log->segment_cap = MAX((size_t)16, log->segment_cap * 2);
+        log->segments = mem_realloc(log->segments, log->segment_cap * sizeof(*log->segments));
+    }
+    log->segments[log->segment_count++] = s;
+}
+
+int bronze__segment_use(
+    struct bronze *log, struct spare sp, bronze_pos first_pos, uint64_t first_ticket, struct err *e)
+{
+    struct segment_header h = {
+        .uuid = log->uuid,
+        .timeline = log->timeline,
+        .epoch = log->epoch,
+        .number = sp.number,
+        .bytes = log->segment_bytes,
+        .first_pos = first_pos,
+        .first_ticket = first_ticket,
+        .life_pos = log->life_pos,
+        .life_ticket = log->life_ticket,
+        .created_us = sys_now_us(log->sys),
+    };
+    uint8_t *bytes = mem_aligned(BLOCK_ALIGN, SEGMENT_HEADER_BYTES);
+    bronze__segment_encode(&h, bytes);
+    int r = sys_write(sp.file, bytes, SEGMENT_HEADER_BYTES, 0, e);
+    mem_free(bytes);
+    TRY(r);
+    sys_mutex_lock(&log->lock);
+    if (log->segment_count > 0 && log->segments[log->segment_count - 1].end_ticket == UINT64_MAX)
+        log->segments[log->segment_count - 1].end_ticket = first_ticket;
+    bronze__segment_push(
+        log, (struct segment){sp.number, log->epoch, first_pos, first_ticket, UINT64_MAX, sp.file});
+    sys_mutex_unlock(&log->lock);
+    return 0;
+}
+
+struct segment *bronze__segment_of_pos(struct bronze *log, bronze_pos pos)
+{
+    size_t i = log->segment_count;
+    while (i > 1 && log->segments[i - 1].first_pos > pos)
+        i--;
+    return &log->segments[i - 1];
+}
+
+struct segment *bronze__segment_of_ticket(struct bronze *log, uint64_t ticket)
+{
+    size_t i = log->segment_count;
+    while (i > 0 && log->segments[i - 1].first_ticket > ticket)
+        i--;
+    return i == 0 ? NULL : &log->segments[i - 1];
+}
+
+/* ---- trim ---- */
+
+void bronze_trim(struct bronze *log, bronze_pos bound)
+{
+    must(bound <= bronze_durable_pos(log) + 1);
+    sys_mutex_lock(&log->lock);
+    size_t n = 0;
+    while (n + 1 < log->segment_count && log->segments[n + 1].first_pos <= bound
+           && log->segments[n].end_ticket <= bronze_durable_ticket(log))
+        n++;
+    if (n > 0) {
+        log->recycle = mem_realloc(log->recycle, (log->recycle_count + n) * sizeof(*log->recycle));
+        for (size_t i = 0; i < n; i++)
+            log->recycle[log->recycle_count++]
+                = (struct recycled){log->segments[i].number, log->segments[i].file};
+        log->segment_count -= n;
+        memmove(log->segments, log->segments + n, log->segment_count * sizeof(*log->segments));
+    }
+    sys_mutex_unlock(&log->lock);
+    if (n > 0)
+        sys_event_signal(&log->segment_event);
+}
+
+bronze_pos bronze_trimmed_pos(const struct bronze *log)
+{
+    struct bronze *l = (struct bronze *)(uintptr_t)log;
+    sys_mutex_lock(&l->lock);
+    bronze_pos pos = l->segments[0].first_pos;
+    sys_mutex_unlock(&l->lock);
+    return pos;
+}
+
+void bronze_usage(struct bronze *log, struct bronze_usage *ret_usage)
+{
+    sys_mutex_lock(&log->lock);
+    *ret_usage = (struct bronze_usage){
+        .log_bytes = log->disk_segments * log->segment_bytes,
+        .log_bytes_max = log->log_bytes_max,
+        .next_trim_pos = log->segment_count > 1 ? log->segments[1].first_pos : 0,
+        .segments = log->segment_count,
+        .writes = trace_read(&log->writes),
+        .full_events = trace_read(&log->full_events),
+        .no_space = log->no_space,
+    };
+    sys_mutex_unlock(&log->lock);
+}
+
+/* ---- the segment thread ---- */
+
+enum segment_job { JOB_NONE, JOB_PREPARE, JOB_REMOVE };
+
+/* Under the lock: what to do next, with the trimmed segment that it uses up, if any. */
+static enum segment_job next_job(struct bronze *log, struct recycled *ret_old, uint64_t *ret_number)
+{
+    *ret_old = (struct recycled){0};
+    bool wants = log->spare_count < SPARE_SEGMENTS_MAX;
+    if (log->recycle_count > 0) { /* oldest first: a crash must not leave a hole */
+        *ret_old = log->recycle[0];
+        log->recycle_count--;
+        memmove(log->recycle, log->recycle + 1, log->recycle_count * sizeof(*log->recycle));
+        if (ret_old->file == NULL || !wants)
+            return JOB_REMOVE;
+        *ret_number = log->next_number++;
+        return JOB_PREPARE;
+    }
+    if (!wants || (log->disk_segments + 1) * log->segment_bytes > log->log_bytes_max)
+        return JOB_NONE;
+    *ret_number = log->next_number++;
+    log->disk_segments++;
+    return JOB_PREPARE;
+}
+
+static void prepared(struct bronze *log, uint64_t number, struct sys_file *file, bool ok, bool no_space)
+{
+    sys_mutex_lock(&log->lock);
+    log->no_space = no_space;
+    bool wake = false;
+    if (ok) {
+        must(log->spare_count < SPARE_SEGMENTS_MAX);
+        log->spares[log->spare_count++] = (struct spare){number, file};
+        wake = log->stalled;
+        log->stalled = false;
+    } else {
+        log->disk_segments--;
+        if (log->next_number == number + 1)
+            log->next_number = number;
+    }
+    sys_mutex_unlock(&log->lock);
+    if (!wake)
+        return;
+    sys_ring_wake(log->io);
+    for (struct bronze_listener *l = log->listeners; l != NULL; l = l->next)
+        l->on_room(l->ctx);
+}
+
+static void remove_old(struct bronze *log, struct recycled old)
+{
+    char *path = bronze__segment_path(log, old.number);
+    struct err e = {0};
+    if (sys_unlink(log->sys, path, &e) < 0 || sys_sync_dir(log->sys, log->log_path, &e) < 0)
+        LOG_WARN("bronze", "a trimmed segment stays: %s", e.text);
+    (void)sys_close(old.file);
+    mem_free(path);
+    sys_mutex_lock(&log->lock);
+    log->disk_segments--;
+    sys_mutex_unlock(&log->lock);
+}
+
+void bronze_segment_step(struct bronze *log)
+{
+    for (;;) {
+        struct recycled old;
+        uint64_t number;
+        sys_mutex_lock(&log->lock);
+        enum segment_job job = next_job(log, &old, &number);
+        sys_mutex_unlock(&log->lock);
+        if (job == JOB_NONE)
+            return;
+        if (job == JOB_REMOVE) {
+            remove_old(log, old);
+            continue;
+        }
+        struct err e = {0};
+        struct sys_file *file = NULL;
+        int r = bronze__segment_prepare(log, number, old, &file, &e);
+        if (r < 0 && !log->no_space)
+            LOG_WARN("bronze", "no new log segment, ingest waits for it: %s", e.text);
+        prepared(log, number, file, r == 0, r == ERR_NO_SPACE);
+        if (r < 0)
+            return; /* tried again at the thread's next turn */
+    }
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The log thread: takes closed blocks (or closes the open one), writes them, and moves the durable end.
+ *
+ *   device idle, something waits        → write it at once (group commit without a timer)
+ *   device busy, >= 64 KiB wait         → a second write joins, up to WRITES_IN_FLIGHT_MAX (L10)
+ *   idle for IDLE_SEAL_US after a write → an empty block states the durable end (L5)
+ *
+ * Invariants
+ *   W1  blocks are submitted in ticket order; a block is one write and lies in one segment (L6)
+ *   W2  durable_ticket is the end of the longest prefix of completed blocks, never just the newest (L3)
+ *   W3  a failed or short write ends the process: nothing is acknowledged after it (I8)
+ *   W4  a segment's header is durable before its first block is submitted (L1, L2)
+ *
+ * When no segment is ready the log stalls: appends are refused, nothing is lost, and the segment thread
+ * wakes this one when there is room again.
+ */
+#include "bronze_priv.h"
+
+#include "base/bits.h"
+#include "base/must.h"
+
+enum take { TAKE_NOTHING, TAKE_BLOCK, TAKE_ROLL };
+
+static struct segment *current(struct bronze *log)
+{
+    return &log->segments[log->segment_count - 1];
+}
+
+/* Under the lock: what to do next. With @seal an idle tail is closed with an empty block. */
+static enum take take_locked(struct bronze *log, bool seal, uint64_t *ret_ticket)
+{
+    bool closed = log->submit_ticket < log->open_ticket;
+    if (!closed && log->open_frames == 0 && !seal)
+        return TAKE_NOTHING;
+    if (!closed && log->open_frames == 0 && !bronze__has_room(log, log->open_virt + BLOCK_ALIGN))
+        return TAKE_NOTHING;
+    if (log->in_flight >= WRITES_IN_FLIGHT_MAX)
+        return TAKE_NOTHING;
+    if (log->in_flight > 0 && log->closed_bytes + log->open_used < SECOND_WRITE_BYTES_MIN)
+        return TAKE_NOTHING;
+    uint64_t bytes = closed ? bronze__slot(log, log->submit_ticket)->header.bytes
+                            : align_up(BLOCK_HEADER_BYTES + log->open_used, BLOCK_ALIGN);
+    if (log->segment_offset + bytes > log->segment_bytes) {
+        log->stalled = log->spare_count == 0;
+        return log->stalled ? TAKE_NOTHING : TAKE_ROLL;
+    }
+    if (!closed)
+        bronze__close_open_block(log);
+    *ret_ticket = log->submit_ticket++;
+    log->closed_bytes -= bytes;
+    log->in_flight++;
+    return TAKE_BLOCK;
+}
+
+static void submit(struct bronze *log, uint64_t ticket)
+{
+    struct block_slot *slot = bronze__slot(log, ticket);
+    struct block_header *h = &slot->header;
+    must(slot->ticket == ticket && !slot->done);
+    slot->segment = h->segment = current(log)->number;
+    slot->offset = h->offset = log->segment_offset;
+    h->durable_ticket = bronze_durable_ticket(log);
+    uint8_t *block = bronze__memory(log, slot->virt);
+    size_t content = BLOCK_HEADER_BYTES + h->frame_bytes;
+    memset(block + content, 0, h->bytes - content);
+    bronze__block_seal(&log->uuid, h, block);
+    log->segment_offset += h->bytes;
+    log->sealed = h->frame_count == 0;
+
+    unsigned i = 0;
+    while (log->submit_tickets[i] != 0)
+        i++;
+    must(i < WRITES_IN_FLIGHT_MAX);
+    log->submit_tickets[i] = ticket;
+    log->submit_ns[i] = sys_mono_ns(log->sys);
+    trace_add(&log->writes, 1);
+    int r = sys_ring_write(log->io, current(log)->file, block, h->bytes, h->offset, i);
+    if (r < 0)
+        must_die("bronze: starting a log write failed (%s); nothing after it is acknowledged", err_text(r));
+}
+
+/* The next spare becomes the segment that is written to. */
+static void roll(struct bronze *log)
+{
+    sys_mutex_lock(&log->lock);
+    must(log->spare_count > 0);
+    struct spare sp = log->spares[0];
+    log->spare_count--;
+    memmove(log->spares, log->spares + 1, log->spare_count * sizeof(log->spares[0]));
+    const struct block_slot *slot = bronze__slot(log, log->submit_ticket);
+    bronze_pos first_pos = log->submit_ticket == log->open_ticket ? log->open_first_pos : slot->header.first_pos;
+    sys_mutex_unlock(&log->lock);
+    struct err e = {0};
+    if (bronze__segment_use(log, sp, first_pos, log->submit_ticket, &e) < 0)
+        must_die("bronze: %s", e.text);
+    log->segment_offset = SEGMENT_HEADER_BYTES;
+    sys_event_signal(&log->segment_event);
+}
+
+static void submit_ready(struct bronze *log, bool seal)
+{
+    for (;;) {
+        uint64_t ticket = 0;
+        sys_mutex_lock(&log->lock);
+        enum take t = take_locked(log, seal, &ticket);
+        sys_mutex_unlock(&log->lock);
+        if (t == TAKE_NOTHING)
+            return;
+        if (t == TAKE_ROLL) {
+            roll(log);
+            continue;
+        }
+        submit(log, ticket);
+        seal = false;
+    }
+}
+
+/* W2: move the durable end over the completed prefix; tell everybody. */
+static void advance(struct bronze *log)
+{
+    uint64_t ticket = bronze_durable_ticket(log);
+    bronze_pos pos = bronze_durable_pos(log);
+    while (ticket + 1 < log->submit_ticket && bronze__slot(log, ticket + 1)->done) {
+        const struct block_header *h = &bronze__slot(log, ++ticket)->header;
+        must(h->ticket == ticket);
+        pos = h->first_pos + h->row_count - 1;
+    }
+    if (ticket == bronze_durable_ticket(log))
+        return;
+    atomic_store_explicit(&log->durable_pos, pos, memory_order_release);
+    sys_mutex_lock(&log->lock);
+    atomic_store_explicit(&log->durable_ticket, ticket, memory_order_release);
+    bool room = log->want_room && !log->stalled;
+    if (room)
+        log->want_room = false;
+    sys_mutex_unlock(&log->lock);
+    sys_event_signal(&log->durable_event);
+    for (struct bronze_listener *l = log->listeners; l != NULL; l = l->next) {
+        l->on_durable(l->ctx);
+        if (room)
+            l->on_room(l->ctx);
+    }
+}
+
+static void complete(struct bronze *log, const struct sys_done *d)
+{
+    must(d->tag < WRITES_IN_FLIGHT_MAX && log->submit_tickets[d->tag] != 0);
+    uint64_t ticket = log->submit_tickets[d->tag];
+    if (d->result < 0) {
+        const struct block_slot *slot = bronze__slot(log, ticket);
+        must_die(
+            "bronze: writing %u bytes at %llu of segment %llu failed (%s); nothing after it is "
+            "acknowledged. Check the device of %s, then start again",
+            slot->header.bytes, (unsigned long long)slot->offset, (unsigned long long)slot->segment,
+            err_text(d->result), log->path);
+    }
+    log->quiet_ns = sys_mono_ns(log->sys);
+    trace_hist_add(&log->write_hist, (log->quiet_ns - log->submit_ns[d->tag]) / 1000);
+    log->submit_tickets[d->tag] = 0;
+    sys_mutex_lock(&log->lock);
+    bronze__slot(log, ticket)->done = true;
+    log->in_flight--;
+    sys_mutex_unlock(&log->lock);
+}
+
+/* Under the lock: may the thread sleep, and how long? Sets `sleeping`. */
+static uint64_t sleep_us(struct bronze *log, uint64_t wait_us)
+{
+    uint64_t waiting = log->closed_bytes + log->open_used;
+    bool work = waiting > 0 && !log->stalled && log->in_flight < WRITES_IN_FLIGHT_MAX
+                && (log->in_flight == 0 || waiting >= SECOND_WRITE_BYTES_MIN);
+    if (work)
+        return 0;
+    log->sleeping = true;
+    if (log->in_flight > 0 || log->sealed || log->stalled)
+        return wait_us;
+    return MIN(wait_us, IDLE_SEAL_US);
+}
+
+void bronze_step(struct bronze *log, uint64_t wait_us)
+{
+    bool idle = log->in_flight == 0 && !log->sealed
+                && sys_mono_ns(log->sys) - log->quiet_ns >= IDLE_SEAL_US * 1000ull;
+    submit_ready(log, idle);
+    sys_mutex_lock(&log->lock);
+    uint64_t timeout = sleep_us(log, wait_us);
+    sys_mutex_unlock(&log->lock);
+    struct sys_done done[WRITES_IN_FLIGHT_MAX];
+    unsigned n = sys_ring_wait(log->io, done, WRITES_IN_FLIGHT_MAX, timeout);
+    sys_mutex_lock(&log->lock);
+    log->sleeping = false;
+    sys_mutex_unlock(&log->lock);
+    for (unsigned i = 0; i < n; i++)
+        complete(log, &done[i]);
+    if (n > 0)
+        advance(log);
+}
+
+static bool is_quiet(struct bronze *log)
+{
+    sys_mutex_lock(&log->lock);
+    bool quiet = log->in_flight == 0
+                 && (log->stalled || (log->submit_ticket == log->open_ticket && log->open_frames == 0));
+    sys_mutex_unlock(&log->lock);
+    return quiet;
+}
+
+/* The last word of a life: everything written, an empty block behind it. */
+void bronze__write_tail(struct bronze *log)
+{
+    while (!is_quiet(log))
+        bronze_step(log, 1000);
+    if (!log->stalled && !log->sealed)
+        submit_ready(log, true);
+    while (!is_quiet(log))
+        bronze_step(log, 1000);
+}

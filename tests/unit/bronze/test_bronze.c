@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The log over real files: what was durable comes back, torn is told from damaged, space is reused. */
+#include "bronze/bronze.h"
+
+#include "base/bits.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "sys/sys.h"
+
+#include "test.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MIB (1024u * 1024)
+
+struct fixture {
+    struct sys *sys;
+    char path[64];
+    struct bronze *log;
+    unsigned controls;
+};
+
+static int count_control(void *ctx, const struct bronze_frame *f)
+{
+    struct fixture *x = ctx;
+    size_t at = 0;
+    struct slice row;
+    if (!bronze_frame_row(f, &at, &row) || row.len != 3 || memcmp(row.data, "ctl", 3) != 0)
+        return -1;
+    x->controls++;
+    return 0;
+}
+
+static int try_open(struct fixture *x, struct err *e)
+{
+    struct bronze_options o = {x->path, 16 * MIB, 128 * MIB, 32 * MIB};
+    x->controls = 0;
+    return bronze_open(x->sys, &o, count_control, x, &x->log, e);
+}
+
+static void open_log(struct fixture *x)
+{
+    struct err e = {0};
+    int r = try_open(x, &e);
+    cr_assert_eq(r, 0, "%s", e.text);
+    cr_assert_eq(bronze_start(x->log, &e), 0);
+}
+
+static void close_log(struct fixture *x)
+{
+    bronze_stop(x->log);
+    x->log = bronze_close(x->log);
+}
+
+static void set_up(struct fixture *x)
+{
+    struct err e = {0};
+    *x = (struct fixture){0};
+    strcpy(x->path, "/tmp/bronze-test-XXXXXX");
+    cr_assert_not_null(mkdtemp(x->path));
+    cr_assert_eq(sys_new_uring(&x->sys, &e), 0);
+    cr_assert_eq(bronze_init(x->sys, x->path, &e), 0);
+}
+
+static void tear_down(struct fixture *x)
+{
+    char command[128];
+    x->log = bronze_close(x->log);
+    x->sys = sys_free(x->sys);
+    snprintf(command, sizeof(command), "rm -rf %s", x->path);
+    cr_assert_eq(system(command), 0);
+}
+
+static void append_row(struct fixture *x, uint64_t stream, uint64_t offset, size_t len)
+{
+    uint8_t *bytes = mem_zalloc(len);
+    put_le64(bytes, offset);
+    struct slice row = slice_of(bytes, len);
+    struct bronze_append a = {
+        .kind = BRONZE_SINGLES, .table_id = 7, .descriptor_id = 3, .stream_id = stream, .offset = offset,
+        .rows = &row, .row_count = 1};
+    int r;
+    while ((r = bronze_append(x->log, &a)) == BRONZE_FULL)
+        usleep(100);
+    cr_assert_eq(r, 0);
+    mem_free(bytes);
+}
+
+static uint64_t append_control(struct fixture *x)
+{
+    struct slice row = slice_str("ctl");
+    struct bronze_append a = {.kind = BRONZE_CONTROL, .rows = &row, .row_count = 1};
+    cr_assert_eq(bronze_append(x->log, &a), 0);
+    return a.ticket;
+}
+
+static void wait_all(struct fixture *x)
+{
+    for (int i = 0; i < 10000 && bronze_durable_pos(x->log) < bronze_appended_pos(x->log); i++)
+        usleep(1000);
+    cr_assert_eq(bronze_durable_pos(x->log), bronze_appended_pos(x->log));
+}
+
+/* Reads every row from @from on; offsets of stream 1 must be 0,1,2…; returns the rows seen. */
+static uint64_t read_all(struct fixture *x, bronze_pos from)
+{
+    struct err e = {0};
+    struct bronze_reader *r;
+    cr_assert_eq(bronze_reader_open(x->log, "test", from, &r, &e), 0);
+    uint64_t rows = 0;
+    struct bronze_block b;
+    bronze_pos pos = 0;
+    int rc;
+    while ((rc = bronze_reader_next(r, &b, &e)) == 0) {
+        size_t at = 0;
+        struct bronze_frame f;
+        while (bronze_block_frame(&b, &at, &f)) {
+            cr_assert(pos == 0 || f.first_pos == pos, "positions have no gaps");
+            pos = f.first_pos + f.row_count;
+            size_t row_at = 0;
+            struct slice row;
+            uint64_t i = 0;
+            for (; bronze_frame_row(&f, &row_at, &row); i++)
+                if (f.kind == BRONZE_SINGLES)
+                    cr_assert_eq(get_le64(row.data), f.first_offset + i);
+            cr_assert_eq(i, f.row_count);
+            rows += f.row_count;
+        }
+    }
+    cr_assert_eq(rc, BRONZE_END, "%s", e.text);
+    r = bronze_reader_close(r);
+    return rows;
+}
+
+Test(bronze_log, shows_after_a_restart_what_was_durable)
+{
+    struct fixture x;
+    set_up(&x);
+    open_log(&x);
+    for (uint64_t i = 0; i < 5000; i++)
+        append_row(&x, 1, i, 200);
+    cr_assert_eq(bronze_wait(x.log, append_control(&x), 10000), 0);
+    cr_assert_eq(read_all(&x, 1), 5001);
+    uint64_t epoch = bronze_epoch(x.log);
+    close_log(&x);
+
+    open_log(&x);
+
+    cr_assert_eq(x.controls, 1);
+    cr_assert_eq(bronze_durable_pos(x.log), 5001);
+    cr_assert_eq(read_all(&x, 1), 5001);
+    cr_assert_gt(bronze_epoch(x.log), epoch);
+    append_row(&x, 2, 0, 100);
+    wait_all(&x);
+    uint64_t rows = read_all(&x, 5001); /* from the start of the block that holds 5001 */
+    cr_assert(rows >= 2 && rows < 5002);
+    close_log(&x);
+    tear_down(&x);
+}
+
+Test(bronze_log, is_opened_by_one_process_only)
+{
+    struct fixture x;
+    set_up(&x);
+    open_log(&x);
+    struct fixture other = x;
+    struct err e = {0};
+
+    int r = try_open(&other, &e);
+
+    cr_assert_eq(r, ERR_BUSY);
+    close_log(&x);
+    tear_down(&x);
+}
+
+Test(bronze_log, rolls_over_segments_and_reads_them_from_the_device)
+{
+    struct fixture x;
+    set_up(&x);
+    open_log(&x);
+    uint64_t rows = 60000; /* 60 MB: more than the ring's 32 MiB and three segments */
+
+    for (uint64_t i = 0; i < rows; i++)
+        append_row(&x, 1, i, 1000);
+    wait_all(&x);
+
+    struct bronze_usage u;
+    bronze_usage(x.log, &u);
+    cr_assert_geq(u.segments, 4);
+    cr_assert_eq(read_all(&x, 1), rows);
+    cr_assert_eq(read_all(&x, rows), read_all(&x, rows)); /* the last block, twice the same */
+    close_log(&x);
+    open_log(&x);
+    cr_assert_eq(read_all(&x, 1), rows);
+    close_log(&x);
+    tear_down(&x);
+}
+
+Test(bronze_log, keeps_a_request_in_one_block_and_refuses_one_that_cannot_fit)
+{
+    struct fixture x;
+    set_up(&x);
+    open_log(&x);
+    uint8_t *bytes = mem_zalloc(BLOCK_BYTES_MAX);
+    struct slice rows[10];
+    for (int i = 0; i < 10; i++)
+        rows[i] = slice_of(bytes, MIB);
+    struct bronze_append a = {.kind = BRONZE_ROWS, .stream_id = 9, .rows = rows, .row_count = 10};
+    struct slice huge = slice_of(bytes, BLOCK_BYTES_MAX);
+    struct bronze_append too_large = {.kind = BRONZE_ROWS, .rows = &huge, .row_count = 1};
+    struct bronze_append empty = {.kind = BRONZE_ROWS, .stream_id = 9, .offset = 1, .row_count = 0};
+
+    cr_assert_eq(bronze_append(x.log, &a), 0);
+    cr_assert_eq(bronze_append(x.log, &too_large), ERR_INVALID);
+    cr_assert_eq(bronze_append(x.log, &empty), 0);
+    cr_assert_eq(bronze_wait(x.log, empty.ticket, 10000), 0);
+
+    struct err e = {0};
+    struct bronze_reader *r;
+    struct bronze_block b;
+    size_t at = 0;
+    struct bronze_frame f;
+    cr_assert_eq(bronze_reader_open(x.log, "test", 1, &r, &e), 0);
+    cr_assert_eq(bronze_reader_next(r, &b, &e), 0);
+    cr_assert(bronze_block_frame(&b, &at, &f));
+    cr_assert_eq(f.row_count, 10);
+    cr_assert_eq(f.offset_count, 1);
+    r = bronze_reader_close(r);
+    mem_free(bytes);
+    close_log(&x);
+    tear_down(&x);
+}
+
+Test(bronze_log, reuses_trimmed_segments)
+{
+    struct fixture x;
+    set_up(&x);
+    open_log(&x); /* the limit is 8 segments of 16 MiB; 300 MB pass through */
+
+    for (uint64_t i = 0; i < 300000; i++) {
+        append_row(&x, 1, i, 1000);
+        if (i % 10000 == 9999)
+            bronze_trim(x.log, bronze_durable_pos(x.log) + 1);
+    }
+    wait_all(&x);
+
+    bronze_pos from = bronze_trimmed_pos(x.log);
+    cr_assert_gt(from, 200000);
+    cr_assert_eq(read_all(&x, from), 300000 - from + 1);
+    close_log(&x);
+    open_log(&x);
+    cr_assert_eq(read_all(&x, bronze_trimmed_pos(x.log)), 300000 - bronze_trimmed_pos(x.log) + 1);
+    close_log(&x);
+    tear_down(&x);
+}
+
+/* The one segment with blocks, for tests that damage it. */
+static int open_segment(struct fixture *x, unsigned number)
+{
+    char path[160];
+    snprintf(path, sizeof(path), "%s/log/%020u.log", x->path, number);
+    int fd = open(path, O_RDWR);
+    cr_assert_geq(fd, 0);
+    return fd;
+}
+
+static void flip(int fd, off_t at)
+{
+    uint8_t byte;
+    cr_assert_eq(pread(fd, &byte, 1, at), 1);
+    byte ^= 0x10;
+    cr_assert_eq(pwrite(fd, &byte, 1, at), 1);
+}
+
+/* Three blocks of one row each at 4096, 8192, 12288, then the seal of the clean stop. */
+static void three_blocks(struct fixture *x)
+{
+    struct err e = {0};
+    set_up(x);
+    cr_assert_eq(try_open(x, &e), 0);
+    for (uint64_t i = 0; i < 3; i++) { /* without threads: nothing depends on time */
+        append_row(x, 1, i, 100);
+        bronze_step(x->log, 1000000);
+        cr_assert_eq(bronze_durable_pos(x->log), i + 1);
+    }
+    close_log(x);
+}
+
+Test(bronze_recovery, refuses_a_damaged_block_that_was_durable)
+{
+    for (off_t at = 4096; at <= 12288; at += 4096) {
+        struct fixture x;
+        three_blocks(&x);
+        int fd = open_segment(&x, 1);
+        flip(fd, at + 300);
+        close(fd);
+        struct err e = {0};
+
+        int r = try_open(&x, &e);
+
+        cr_assert_eq(r, ERR_DAMAGED);
+        cr_assert_not_null(strstr(e.text, "00000000000000000001.log at byte"));
+        tear_down(&x);
+    }
+}
+
+Test(bronze_recovery, refuses_a_damaged_segment_header)
+{
+    struct fixture x;
+    three_blocks(&x);
+    int fd = open_segment(&x, 1);
+    flip(fd, 50);
+    close(fd);
+    struct err e = {0};
+
+    int r = try_open(&x, &e);
+
+    cr_assert_eq(r, ERR_DAMAGED);
+    tear_down(&x);
+}
+
+/* Nothing behind the torn block says that it was durable: it was never acknowledged. */
+Test(bronze_recovery, drops_a_torn_tail)
+{
+    struct fixture x;
+    three_blocks(&x);
+    int fd = open_segment(&x, 1);
+    uint8_t zeros[4096] = {0};
+    for (off_t at = 16384; at <= 5 * 16384; at += 4096)
+        cr_assert_eq(pwrite(fd, zeros, sizeof(zeros), at), (ssize_t)sizeof(zeros));
+    flip(fd, 12288 + 300);
+    close(fd);
+
+    open_log(&x);
+
+    cr_assert_eq(bronze_durable_pos(x.log), 2);
+    append_row(&x, 1, 2, 100);
+    wait_all(&x);
+    cr_assert_eq(read_all(&x, 1), 3);
+    close_log(&x);
+    open_log(&x);
+    cr_assert_eq(read_all(&x, 1), 3);
+    close_log(&x);
+    tear_down(&x);
+}
+
+Test(bronze_recovery, refuses_a_life_that_ends_before_the_next_one_says)
+{
+    struct fixture x;
+    three_blocks(&x);
+    open_log(&x);
+    append_row(&x, 1, 3, 100);
+    wait_all(&x);
+    close_log(&x);
+    int fd = open_segment(&x, 1);
+    flip(fd, 12288 + 300);
+    close(fd);
+    struct err e = {0};
+
+    int r = try_open(&x, &e);
+
+    cr_assert_eq(r, ERR_DAMAGED);
+    cr_assert_not_null(strstr(e.text, "at byte 12288"));
+    tear_down(&x);
+}
+
+Test(bronze_recovery, refuses_the_format_of_a_newer_build)
+{
+    struct fixture x;
+    three_blocks(&x);
+    char path[128];
+    snprintf(path, sizeof(path), "%s/FORMAT", x.path);
+    FILE *f = fopen(path, "w");
+    fputs("sluice-log 2\nuuid 00000000-0000-4000-8000-000000000000\ntimeline 1\n", f);
+    fclose(f);
+    struct err e = {0};
+
+    int r = try_open(&x, &e);
+
+    cr_assert_eq(r, ERR_UNSUPPORTED);
+    tear_down(&x);
+}
+
+struct writer {
+    struct fixture *x;
+    uint64_t stream;
+};
+
+static void write_rows(void *arg)
+{
+    struct writer *w = arg;
+    for (uint64_t i = 0; i < 20000; i++)
+        append_row(w->x, w->stream, i, 64 + i % 200);
+}
+
+Test(bronze_log, takes_appends_from_many_threads)
+{
+    struct fixture x;
+    set_up(&x);
+    open_log(&x);
+    struct writer w[4];
+    struct sys_thread *threads[4];
+    for (unsigned i = 0; i < 4; i++) {
+        w[i] = (struct writer){&x, i + 1};
+        cr_assert_eq(sys_thread_start(x.sys, "writer", write_rows, &w[i], &threads[i]), 0);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        sys_thread_join(threads[i]);
+    wait_all(&x);
+
+    cr_assert_eq(read_all(&x, 1), 80000);
+    close_log(&x);
+    tear_down(&x);
+}
