@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may do what: tokens and grants, over ingest, lookups and administration."""
+import time
+
+import grpc
+from databricks import zerobus_service_pb2 as wire
+
+from world import check_status, fails_with
+
+DDL = "id BIGINT NOT NULL, name STRING"
+UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
+DENIED = grpc.StatusCode.PERMISSION_DENIED
+
+
+def create_status(world, table, token):
+    with world.wire(table, token=token) as s:
+        s.create(record_type=wire.JSON)
+        s.wait(lambda: s._answers)
+        return s.code, s.details
+
+
+def test_no_token_is_unauthenticated(world):
+    check_status(create_status(world, world.table(DDL), ""), UNAUTHENTICATED)
+
+
+def test_wrong_token_is_unauthenticated(world):
+    check_status(create_status(world, world.table(DDL), "no-such-token"), UNAUTHENTICATED)
+
+
+def test_expired_token_is_unauthenticated(world):
+    table = world.table(DDL)
+    token = world.token({table: "rw"}, lifetime_s=1)
+    time.sleep(1.2)
+    check_status(create_status(world, table, token), UNAUTHENTICATED)
+
+
+def test_revoked_token_is_unauthenticated(world):
+    table = world.table(DDL)
+    token = world.admin.create_token("to be revoked", {table: "rw"})
+    assert create_status(world, table, token)[0] is None
+    world.admin.revoke_token("to be revoked")
+    check_status(create_status(world, table, token), UNAUTHENTICATED)
+
+
+def test_missing_write_grant_is_denied(world):
+    table, other = world.table(DDL), world.table(DDL)
+    check_status(create_status(world, table, world.token({table: "r"})), DENIED, table)
+    check_status(create_status(world, table, world.token({other: "rw"})), DENIED, table)
+
+
+def test_write_grant_is_enough_for_ingest(world):
+    table = world.table(DDL)
+    assert create_status(world, table, world.token({table: "w"}))[0] is None
+
+
+def test_grant_on_a_prefix_counts(world):
+    table = world.table(DDL)
+    assert create_status(world, table, world.token({"e2e.tests.*": "w"}))[0] is None
+    check_status(create_status(world, table, world.token({"e2e.other.*": "w"})), DENIED)
+
+
+def test_unknown_table_is_not_found(world):
+    check_status(create_status(world, "e2e.tests.absent", None), grpc.StatusCode.NOT_FOUND,
+                 "e2e.tests.absent")
+
+
+def test_lookup_needs_a_read_grant(world):
+    table = world.table(DDL, ["id"])
+    with world.server.connect(world.token({table: "w"})) as writer:
+        with fails_with(DENIED):
+            writer.get(table, {"id": 1})
+    with world.server.connect(world.token({table: "r"})) as reader:
+        assert reader.get(table, {"id": 1}) is None
+    with world.server.connect("nonsense") as stranger:
+        with fails_with(UNAUTHENTICATED):
+            stranger.get(table, {"id": 1})
+
+
+def test_administration_needs_an_admin_token(world):
+    table = world.table(DDL)
+    with world.server.connect(world.token({table: "rw"})) as user:
+        for attempt in (lambda: user.create_table("e2e.tests.mine", DDL),
+                        lambda: user.drop_table(table),
+                        lambda: user.create_token("mine", {table: "rw"}),
+                        lambda: user.status()):
+            with fails_with(DENIED):
+                attempt()
+        assert [t.name for t in user.tables()] == [table]
+
+
+def test_plain_text_on_the_tls_port_does_not_work(world):
+    with grpc.insecure_channel(world.server.endpoint) as channel:
+        call = channel.unary_unary("/grpc.health.v1.Health/Check")
+        with fails_with(grpc.StatusCode.UNAVAILABLE):
+            call(b"", timeout=5)

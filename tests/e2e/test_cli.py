@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line against a running server: human output, --json, exit statuses."""
+import json
+import pathlib
+
+DDL = "id BIGINT NOT NULL, name STRING"
+
+
+def run(world, *arguments, status=0, input=None):
+    done = world.server.command(*arguments, check=False, input=input)
+    assert done.returncode == status, (
+        f"sluice {' '.join(map(str, arguments))}: {done.returncode}\n{done.stdout}{done.stderr}")
+    return done
+
+
+def run_json(world, *arguments):
+    return json.loads(run(world, *arguments, "--json").stdout)
+
+
+def test_table_commands(world):
+    name = "e2e.cli.things"
+    run(world, "table", "create", name, DDL, "--primary-key", "id")
+    assert name in run(world, "table", "list").stdout
+    shown = run(world, "table", "show", name).stdout.lower()
+    assert "bigint" in shown and "name" in shown, shown
+    assert name in json.dumps(run_json(world, "table", "list"))
+    assert json.dumps(run_json(world, "table", "show", name)).count("bigint") >= 1
+    run(world, "table", "drop", name)
+    assert name not in run(world, "table", "list").stdout
+
+
+def test_errors_have_a_status_and_say_what_is_wrong(world):
+    for arguments in (("table", "show", "e2e.cli.absent"), ("get", "e2e.cli.absent", "1")):
+        done = world.server.command(*arguments, check=False)
+        assert done.returncode not in (0, None), done
+        assert "e2e.cli.absent" in done.stderr, done.stderr
+        assert done.returncode < 128, "ended by a signal"
+    for arguments in (("no-such-command",), ("table", "create"), ()):
+        done = world.server.command(*arguments, check=False)
+        assert 0 < done.returncode < 128, (arguments, done)
+
+
+def test_token_commands(world):
+    table = world.table(DDL)
+    made = run_json(world, "token", "create", "cli-token", "--grant", f"{table}:rw")
+    token = made["token"]
+    assert "cli-token" in run(world, "token", "list").stdout
+    assert token not in run(world, "token", "list").stdout
+    with world.server.connect(token) as user:
+        assert [t.name for t in user.tables()] == [table]
+    run(world, "token", "revoke", "cli-token")
+    assert "cli-token" not in json.dumps(run_json(world, "token", "list"))
+
+
+def test_ingest_and_get(world):
+    table = world.table(DDL, ["id"])
+    file = pathlib.Path(world.folder) / "rows.ndjson"
+    file.write_text("".join(json.dumps({"id": i, "name": f"n{i}"}) + "\n" for i in range(5000)))
+    run(world, "ingest", table, file)
+    found = json.loads(run(world, "get", table, "4999", "--json").stdout)
+    assert "n4999" in json.dumps(found), found
+    assert "n17" in run(world, "get", table, '{"id": 17}').stdout
+    assert world.server.command("get", table, "5000", check=False).returncode != 0
+    assert len(world.rows(table)) == 5000
+
+
+def test_ingest_of_a_bad_line_says_which(world):
+    table = world.table(DDL)
+    file = pathlib.Path(world.folder) / "bad.ndjson"
+    file.write_text('{"id": 1}\n{"id": "x"}\n')
+    done = world.server.command("ingest", table, file, check=False)
+    assert done.returncode not in (0, None) and "id" in done.stderr, done
+
+
+def test_status(world):
+    table = world.table(DDL)
+    with world.admin.producer(table) as producer:
+        producer.append('{"id": 1}')
+    world.committed(table)
+    assert table in run(world, "status").stdout
+    assert table in json.dumps(run_json(world, "status"))
+
+
+def test_bronze_find_goes_through_the_index(world):
+    table = world.table(DDL)
+    with world.admin.producer(table) as producer:
+        for i in range(100):
+            producer.append(f'{{"id": {i}}}')
+        producer.flush()
+        stream = producer.stream_id
+    found = run_json(world, "bronze", "find", "--table", table, "--stream", stream,
+                     "--offset", "42")
+    assert "position" in json.dumps(found), found
+
+
+def test_bronze_dump_reads_the_log_of_a_stopped_server(world):
+    table = world.table(DDL)
+    with world.admin.producer(table) as producer:
+        for i in range(10):
+            producer.append(f'{{"id": {i}}}')
+    assert world.server.stop() == 0
+    done = run(world, "bronze", "dump", world.server.folder / "data")
+    assert len(done.stdout.splitlines()) > 1, done
+    world.server.start()
+
+
+def test_init_refuses_a_folder_in_use(world):
+    done = world.server.command("init", "--data", world.server.folder / "data", check=False)
+    assert 0 < done.returncode < 128 and done.stderr, done

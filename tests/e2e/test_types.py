@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every flat type, with nulls and edges, by protobuf and JSON, through two engines and a lookup."""
+import base64
+import datetime
+import decimal
+import json
+
+import grpc
+
+from world import fails_with
+
+UTC = datetime.timezone.utc
+EPOCH = datetime.datetime(1970, 1, 1)
+TYPES = {
+    "id": "BIGINT NOT NULL", "b": "BOOLEAN", "i8": "TINYINT", "i16": "SMALLINT", "i32": "INT",
+    "i64": "BIGINT", "f32": "FLOAT", "f64": "DOUBLE", "d9": "DECIMAL(9,2)",
+    "d18": "DECIMAL(18,4)", "d38": "DECIMAL(38,10)", "s": "STRING", "raw": "BINARY",
+    "day": "DATE", "ts": "TIMESTAMP", "ntz": "TIMESTAMP_NTZ"}
+DDL = ", ".join(f"{c} {t}" for c, t in TYPES.items())
+LOW = {
+    "id": 1, "b": False, "i8": -128, "i16": -32768, "i32": -2**31, "i64": -2**63, "f32": -1.5,
+    "f64": -1.7976931348623157e308, "d9": decimal.Decimal("-9999999.99"),
+    "d18": decimal.Decimal("-99999999999999.9999"),
+    "d38": decimal.Decimal("-9999999999999999999999999999.9999999999"), "s": "",
+    "raw": b"", "day": datetime.date(1969, 12, 31),
+    "ts": datetime.datetime(1969, 12, 31, 23, 59, 59, 999999, UTC),
+    "ntz": datetime.datetime(1600, 2, 29, 1, 2, 3, 4)}
+HIGH = {
+    "id": 2, "b": True, "i8": 127, "i16": 32767, "i32": 2**31 - 1, "i64": 2**63 - 1, "f32": 0.25,
+    "f64": 5e-324, "d9": decimal.Decimal("9999999.99"),
+    "d18": decimal.Decimal("0.0001"), "d38": decimal.Decimal("0.0000000001"),
+    "s": "Zürich 東京 🚜 \" \\ \n", "raw": bytes(range(256)), "day": datetime.date(9999, 12, 31),
+    "ts": datetime.datetime(2026, 2, 28, 12, 0, 0, 1, UTC),
+    "ntz": datetime.datetime(2026, 2, 28, 12, 0, 0, 1)}
+NULLS = {"id": 3, **{c: None for c in TYPES if c != "id"}}
+ROWS = [LOW, HIGH, NULLS]
+
+
+def micros(moment):
+    return (moment.replace(tzinfo=None) - EPOCH) // datetime.timedelta(microseconds=1)
+
+
+def on_the_wire(column, value):
+    """The value as protobuf and JSON carry it, before bytes are coded."""
+    if isinstance(value, decimal.Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime.datetime):
+        return micros(value)
+    if isinstance(value, datetime.date):
+        return (value - EPOCH.date()).days
+    return value
+
+
+def as_json(row):
+    wire = {c: on_the_wire(c, v) for c, v in row.items()}
+    if wire["raw"] is not None:
+        wire["raw"] = base64.b64encode(wire["raw"]).decode()
+    return json.dumps(wire)
+
+
+def as_message(message, row):
+    return message(**{c: on_the_wire(c, v) for c, v in row.items() if v is not None})
+
+
+def check(world, table, rows):
+    world.committed(table)
+    for engine in ("delta-rs", "DuckDB"):
+        found = sorted(world.rows(table, engine), key=lambda r: r["id"])
+        for row, wanted in zip(found, rows, strict=True):
+            for column in TYPES:
+                assert row[column] == wanted[column], \
+                    f"{engine}: {column}: {row[column]!r} instead of {wanted[column]!r}"
+
+
+def test_protobuf_rows_of_every_type(world):
+    table = world.table(DDL)
+    message = world.message(table)
+    with world.admin.producer(table, message) as producer:
+        producer.append_batch([as_message(message, r) for r in ROWS])
+    check(world, table, ROWS)
+
+
+def test_json_rows_of_every_type(world):
+    table = world.table(DDL)
+    with world.admin.producer(table) as producer:
+        for row in ROWS:
+            producer.append(as_json(row))
+    check(world, table, ROWS)
+
+
+def test_lookup_gives_back_every_type(world):
+    table = world.table(DDL, ["id"])
+    with world.admin.producer(table) as producer:
+        for row in ROWS:
+            producer.append(as_json(row))
+    for row in ROWS:
+        found = world.admin.get(table, {"id": row["id"]})
+        wanted = json.loads(as_json(row))
+        for column, value in wanted.items():
+            got = found.get(column)
+            if column in ("d9", "d18", "d38") and value is not None:
+                got, value = decimal.Decimal(str(got)), decimal.Decimal(value)
+            assert got == value, f"{column}: {got!r} instead of {value!r}"
+
+
+def test_schema_is_seen_by_other_engines(world):
+    import deltalake
+    table = world.table(DDL)
+    with world.admin.producer(table) as producer:
+        producer.append(as_json(LOW))
+    world.committed(table)
+    schema = deltalake.DeltaTable(world.server.table_folder(table)).schema()
+    found = {f.name: (f.type.type, f.nullable) for f in schema.fields}
+    assert found["id"] == ("long", False), found["id"]
+    assert {n: t for n, (t, _) in found.items()} == {
+        "id": "long", "b": "boolean", "i8": "byte", "i16": "short", "i32": "integer",
+        "i64": "long", "f32": "float", "f64": "double", "d9": "decimal(9,2)",
+        "d18": "decimal(18,4)", "d38": "decimal(38,10)", "s": "string", "raw": "binary",
+        "day": "date", "ts": "timestamp", "ntz": "timestamp_ntz"}, found
+
+
+def test_nested_type_is_refused_clearly(world):
+    try:
+        world.admin.create_table("e2e.tests.nested", "id BIGINT, tags ARRAY<STRING>")
+        raise AssertionError("accepted")
+    except grpc.RpcError as e:
+        assert e.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNIMPLEMENTED), e
+        assert "tags" in e.details(), e.details()
+
+
+def test_bad_ddl_is_refused(world):
+    for ddl in ("", "id", "id NUMBER", "id INT, ID INT", "d DECIMAL(39,2)", "id INT,,x INT"):
+        with fails_with(grpc.StatusCode.INVALID_ARGUMENT):
+            world.admin.create_table("e2e.tests.bad", ddl)
