@@ -1,0 +1,596 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The driver of sessions: rpc events in, codec and bronze in between, acks out.
+ *
+ *   message → request_parse → session_accept → codec_check | json → bronze_append → session_appended
+ *   durable end moves → (log thread) ring the queues that wait → (queue thread) session_step → ack
+ *
+ * Each queue has a lane: its streams, scratch memory, and the post that the log thread rings. A stream whose
+ * request the log cannot take now is parked: it keeps the message, asks for no further one (R6), and tries
+ * again when there is room; after PARK_MS_MAX it ends with RESOURCE_EXHAUSTED.
+ *
+ * Invariants: session_priv.h. A row counts for the table's fence (last_pos) before it can be acknowledged.
+ * Failure: a stream's fault ends that stream only, after its earlier requests are acknowledged (R8).
+ * Thread: everything on the stream's queue thread, but on_durable/on_room (log thread; they only ring).
+ */
+#include "ingest/ingest.h"
+
+#include "request_priv.h"
+#include "session_priv.h"
+
+#include "auth/auth.h"
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "bronze/bronze.h"
+#include "catalog/catalog.h"
+#include "codec/codec.h"
+#include "rpc/rpc.h"
+#include "sys/sys.h"
+#include "trace/trace.h"
+
+#include <stdio.h>
+#include <sys/queue.h>
+
+#define PARK_MS_MAX 30000    /* the log is full because followers lag: well below the client's 60 s */
+#define PARK_SPACE_MS_MAX 5000 /* the disk is full */
+#define REVIEW_MS 1000       /* how often tokens and tables of open streams are looked at again */
+
+struct stream {
+    struct session session;
+    struct ingest *in;
+    struct rpc_call *call;
+    struct lane *lane;
+    struct catalog_token *token;
+    struct catalog_table *table;
+    struct catalog_stream reg;
+    bool registered, json, listed, waiting;
+    struct rpc_message *parked;
+    uint64_t parked_ns;
+    bool parked_space;
+    LIST_ENTRY(stream) all_link;
+    TAILQ_ENTRY(stream) wait_link;   /* has something that waits for the durable end */
+};
+
+struct lane {
+    struct ingest *in;
+    struct rpc_queue *queue;
+    struct rpc_post post;            /* rung by the log thread */
+    _Atomic bool posted, has_waiters, room;
+    LIST_HEAD(, stream) all;
+    TAILQ_HEAD(, stream) waiters;
+    struct request_rows rows;        /* scratch of the message at hand */
+    struct buf json;
+    size_t *json_ends;
+    uint32_t json_cap;
+    uint64_t reviewed_ns;
+    bool draining;
+};
+
+struct ingest {
+    struct ingest_options o;
+    struct bronze_listener listener;
+    struct lane *lanes;
+    unsigned lane_count;
+    _Atomic uint32_t drain_ms;       /* 0 = not draining */
+    struct trace_hist ack_hist;
+    struct trace_counter streams_open, streams_opened, rows, requests, bytes, refused, acks, parked;
+};
+
+static void advance(struct stream *st);
+
+/* ---- ends ---- */
+
+static void refuse(struct stream *st, const struct err *e)
+{
+    trace_add(&st->in->refused, 1);
+    session_end(&st->session, e->code, e->text);
+}
+
+static void perform(struct stream *st, const struct session_action *a)
+{
+    uint8_t answer[REQUEST_ANSWER_MAX];
+    size_t len = 0;
+    switch (a->what) {
+    case DO_NOTHING: return;
+    case DO_FINISH: rpc_finish(st->call, st->session.end_code, st->session.end_text); return;
+    case DO_SEND_CREATED: len = answer_created(answer, st->reg.uuid); break;
+    case DO_SEND_SIGNAL: len = answer_signal(answer, atomic_load(&st->in->drain_ms)); break;
+    case DO_SEND_ACK:
+        len = answer_ack(answer, a->offset);
+        trace_add(&st->in->acks, 1);
+        if (a->waited_from_ns != 0)
+            trace_hist_add(&st->in->ack_hist, (sys_mono_ns(st->in->o.sys) - a->waited_from_ns) / 1000);
+        break;
+    }
+    rpc_send(st->call, slice_of(answer, len));
+}
+
+/* Let the session act, and keep the lane's list of waiters true. */
+static void advance(struct stream *st)
+{
+    struct session_action a = session_step(&st->session, bronze_durable_ticket(st->in->o.log));
+    perform(st, &a);
+    bool waits = session_waits(&st->session);
+    if (waits == st->waiting)
+        return;
+    st->waiting = waits;
+    if (waits)
+        TAILQ_INSERT_TAIL(&st->lane->waiters, st, wait_link);
+    else
+        TAILQ_REMOVE(&st->lane->waiters, st, wait_link);
+    atomic_store(&st->lane->has_waiters, !TAILQ_EMPTY(&st->lane->waiters));
+}
+
+static void advance_waiters(struct lane *lane)
+{
+    uint64_t durable = bronze_durable_ticket(lane->in->o.log);
+    struct stream *st, *next;
+    for (st = TAILQ_FIRST(&lane->waiters); st != NULL; st = next) {
+        next = TAILQ_NEXT(st, wait_link);
+        if (session_waits_for(&st->session) <= durable && !st->session.sending)
+            advance(st);
+    }
+}
+
+/* ---- create ---- */
+
+static int authenticate(struct stream *st, struct err *e)
+{
+    struct ingest *in = st->in;
+    uint8_t hash[AUTH_HASH_BYTES];
+    TRY(auth_header_hash(rpc_call_header(st->call, "authorization"), hash, e));
+    TRY(catalog_token_by_hash(in->o.catalog, hash, sys_now_us(in->o.sys), &st->token, e));
+    if (atomic_fetch_add(&st->token->streams_open, 1) >= STREAMS_PER_PRINCIPAL_MAX)
+        return err_set(
+            e, ERR_EXHAUSTED, "token %s holds %d streams already: close some first", st->token->name,
+            STREAMS_PER_PRINCIPAL_MAX);
+    if (trace_read(&in->streams_open) > STREAMS_MAX)
+        return err_set(e, ERR_EXHAUSTED, "the server holds %d streams already", STREAMS_MAX);
+    struct slice table = rpc_call_header(st->call, "x-databricks-zerobus-table-name");
+    if (table.data == NULL)
+        return 0; /* asked again when create_stream names the table */
+    char name[TABLE_NAME_BYTES_MAX + 1];
+    if (table.len > TABLE_NAME_BYTES_MAX)
+        return err_set(e, ERR_INVALID, "the table name in the metadata is too long");
+    (void)snprintf(name, sizeof(name), "%.*s", (int)table.len, (const char *)table.data);
+    return catalog_may(st->token, CATALOG_WRITE, name, e);
+}
+
+static int check_create(struct stream *st, const struct request *r, char *name, struct err *e)
+{
+    if (r->table.len == 0 || r->table.len > TABLE_NAME_BYTES_MAX || memchr(r->table.data, 0, r->table.len) != NULL)
+        return err_set(e, ERR_INVALID, "create_stream names no table, or one with more than %d bytes", TABLE_NAME_BYTES_MAX);
+    memcpy(name, r->table.data, r->table.len);
+    name[r->table.len] = '\0';
+    struct slice header = rpc_call_header(st->call, "x-databricks-zerobus-table-name");
+    if (header.data != NULL && !slice_eq(header, r->table))
+        return err_set(
+            e, ERR_INVALID, "create_stream names table %s, but the metadata x-databricks-zerobus-table-name "
+                            "names %.*s",
+            name, (int)header.len, (const char *)header.data);
+    int64_t type = r->has_type ? r->type : FORMAT_PROTO;
+    if (type == 4)
+        return err_set(e, ERR_UNSUPPORTED, "table %s: record type AVRO is not supported; use PROTO or JSON", name);
+    if (type != 1 && type != 2)
+        return err_set(e, ERR_INVALID, "table %s: record_type %lld is unknown; use PROTO (1) or JSON (2)", name, (long long)type);
+    if (type == 1 && r->descriptor.len == 0)
+        return err_set(e, ERR_INVALID, "table %s: a PROTO stream needs descriptor_proto", name);
+    if (r->descriptor.len > DESCRIPTOR_BYTES_MAX)
+        return err_set(
+            e, ERR_INVALID, "table %s: descriptor_proto has %zu bytes, at most %d are taken", name,
+            r->descriptor.len, DESCRIPTOR_BYTES_MAX);
+    st->json = type == 2;
+    return catalog_may(st->token, CATALOG_WRITE, name, e);
+}
+
+/* 0, BRONZE_FULL or BRONZE_NO_SPACE (park), or an error. */
+static int create(struct stream *st, const struct request *r, struct err *e)
+{
+    struct catalog *c = st->in->o.catalog;
+    char name[TABLE_NAME_BYTES_MAX + 1];
+    if (st->session.phase != SESSION_OPENED)
+        return err_set(e, ERR_INVALID, "create_stream came a second time; a stream is created once");
+    TRY(check_create(st, r, name, e));
+    if (st->table == NULL)
+        TRY(catalog_table_by_name(c, name, &st->table, e));
+    int rc = catalog_open_stream(c, st->table, st->json ? SLICE_NULL : r->descriptor, st->token->name, &st->reg, e);
+    if (rc < 0)
+        return err_wrap(e, "table %s", name);
+    if (rc > 0)
+        return rc;
+    st->registered = true;
+    atomic_fetch_add(&st->table->streams_open, 1);
+    session_created(&st->session, st->reg.ticket);
+    return 0;
+}
+
+/* ---- rows ---- */
+
+static int bad_record(const struct stream *st, const struct request *r, uint32_t index, struct err *e)
+{
+    return err_wrap(
+        e, "table %s, offset %lld, record %u", st->table->name, (long long)r->offset, (unsigned)index);
+}
+
+/* JSON records become rows of the table's own message, in the lane's scratch. */
+static int rows_from_json(struct stream *st, const struct request *r, struct err *e)
+{
+    struct lane *lane = st->lane;
+    struct request_rows *rows = &lane->rows;
+    if (lane->json_cap < rows->cap) {
+        lane->json_cap = rows->cap;
+        lane->json_ends = mem_realloc(lane->json_ends, lane->json_cap * sizeof(*lane->json_ends));
+    }
+    buf_reset(&lane->json);
+    for (uint32_t i = 0; i < rows->count; i++) {
+        if (codec_json_to_row(st->reg.plan, rows->rows[i], &lane->json, e) < 0)
+            return bad_record(st, r, i, e);
+        lane->json_ends[i] = lane->json.len;
+    }
+    for (uint32_t i = 0, at = 0; i < rows->count; at = (uint32_t)lane->json_ends[i++])
+        rows->rows[i] = slice_of(lane->json.data + at, lane->json_ends[i] - at);
+    return 0;
+}
+
+static int check_rows(struct stream *st, const struct request *r, struct err *e)
+{
+    struct request_rows *rows = &st->lane->rows;
+    enum request_format want = st->json ? FORMAT_JSON : FORMAT_PROTO;
+    if (r->format != want && !(r->format == FORMAT_NONE && r->kind == REQUEST_BATCH))
+        return err_set(
+            e, ERR_INVALID, "table %s, offset %lld: the request carries %s, the stream was created for %s",
+            st->table->name, (long long)r->offset,
+            r->format == FORMAT_NONE ? "no record" : r->format == FORMAT_PROTO ? "protobuf" : r->format == FORMAT_JSON ? "JSON" : "Avro",
+            st->json ? "JSON" : "protobuf");
+    if (request_rows(r, rows, e) < 0)
+        return err_wrap(e, "table %s, offset %lld", st->table->name, (long long)r->offset);
+    if (rows->bytes > REQUEST_BYTES_MAX)
+        return err_set(
+            e, ERR_INVALID, "table %s, offset %lld: the request holds %llu bytes of records, at most %u are taken",
+            st->table->name, (long long)r->offset, (unsigned long long)rows->bytes, REQUEST_BYTES_MAX);
+    if (st->json)
+        return rows_from_json(st, r, e);
+    for (uint32_t i = 0; i < rows->count; i++)
+        if (unlikely(codec_check(st->reg.plan, rows->rows[i], e) < 0))
+            return bad_record(st, r, i, e);
+    return 0;
+}
+
+/* The fence of lookups: never goes back. */
+static void raise_last_pos(struct catalog_table *t, uint64_t pos)
+{
+    uint64_t seen = atomic_load_explicit(&t->last_pos, memory_order_relaxed);
+    while (seen < pos && !atomic_compare_exchange_weak(&t->last_pos, &seen, pos))
+        ;
+}
+
+static int take_rows(struct stream *st, const struct request *r, struct err *e)
+{
+    TRY(session_accept(&st->session, r->has_offset, r->offset, e));
+    if (atomic_load_explicit(&st->table->dropped, memory_order_relaxed))
+        return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", st->table->name);
+    TRY(check_rows(st, r, e));
+    const struct request_rows *rows = &st->lane->rows;
+    struct bronze_append a = {
+        .kind = r->kind == REQUEST_RECORD ? BRONZE_SINGLES : BRONZE_ROWS,
+        .table_id = st->table->id,
+        .descriptor_id = st->reg.descriptor_id,
+        .stream_id = st->reg.id,
+        .offset = (uint64_t)r->offset,
+        .rows = rows->rows,
+        .row_count = rows->count,
+    };
+    int rc = bronze_append(st->in->o.log, &a);
+    if (rc < 0)
+        return err_set(
+            e, ERR_INVALID, "table %s, offset %lld: the request does not fit into a block of the log (%u bytes)",
+            st->table->name, (long long)r->offset, BLOCK_BYTES_MAX);
+    if (rc > 0)
+        return rc;
+    if (rows->count > 0)
+        raise_last_pos(st->table, a.last_pos);
+    atomic_fetch_add_explicit(&st->table->rows_appended, rows->count, memory_order_relaxed);
+    session_appended(&st->session, a.ticket, st->session.count == 0 ? sys_mono_ns(st->in->o.sys) : 0);
+    trace_add(&st->in->rows, rows->count);
+    trace_add(&st->in->requests, 1);
+    trace_add(&st->in->bytes, rows->bytes);
+    return 0;
+}
+
+/* ---- events of a call ---- */
+
+static void park(struct stream *st, struct rpc_message *m, bool space)
+{
+    if (st->parked == NULL) {
+        st->parked_ns = sys_mono_ns(st->in->o.sys);
+        trace_add(&st->in->parked, 1);
+    }
+    st->parked = m;
+    st->parked_space = space;
+}
+
+static void take_message(struct stream *st, struct rpc_message *m)
+{
+    struct err e = {0};
+    struct request r;
+    int rc = request_parse(rpc_message_bytes(m), &r, &e);
+    if (rc == 0)
+        rc = r.kind == REQUEST_CREATE ? create(st, &r, &e) : take_rows(st, &r, &e);
+    if (rc > 0) {
+        park(st, m, rc == BRONZE_NO_SPACE);
+        advance(st);
+        return;
+    }
+    st->parked = NULL;
+    rpc_message_free(m);
+    if (rc < 0)
+        refuse(st, &e);
+    else
+        rpc_recv(st->call);
+    advance(st);
+}
+
+static void on_message(struct rpc_call *c, void *ctx, struct rpc_message *m)
+{
+    (void)ctx;
+    struct stream *st = rpc_call_state(c);
+    if (st->session.phase >= SESSION_ENDING) {
+        rpc_message_free(m);
+        return;
+    }
+    take_message(st, m);
+}
+
+static void on_open(struct rpc_call *c, void *ctx)
+{
+    struct ingest *in = ctx;
+    struct stream *st = rpc_call_state(c);
+    st->in = in;
+    st->call = c;
+    st->lane = &in->lanes[rpc_queue_index(rpc_call_queue(c))];
+    LIST_INSERT_HEAD(&st->lane->all, st, all_link);
+    st->listed = true;
+    session_init(&st->session);
+    trace_add(&in->streams_open, 1);
+    trace_add(&in->streams_opened, 1);
+    struct err e = {0};
+    if (authenticate(st, &e) < 0) {
+        trace_add(&in->refused, 1);
+        st->session.phase = SESSION_ENDED;
+        rpc_finish(c, e.code, e.text);
+        return;
+    }
+    if (atomic_load(&in->drain_ms) != 0) {
+        st->session.phase = SESSION_ENDED;
+        rpc_finish(c, ERR_UNAVAILABLE, "the server is shutting down: connect again later");
+        return;
+    }
+    rpc_recv(c);
+}
+
+static void on_half_close(struct rpc_call *c, void *ctx)
+{
+    (void)ctx;
+    struct stream *st = rpc_call_state(c);
+    if (st->session.phase == SESSION_OPENED) {
+        st->session.phase = SESSION_ENDED;
+        rpc_finish(c, 0, "");
+        return;
+    }
+    session_half_closed(&st->session);
+    advance(st);
+}
+
+static void on_sent(struct rpc_call *c, void *ctx)
+{
+    (void)ctx;
+    struct stream *st = rpc_call_state(c);
+    session_sent(&st->session);
+    advance(st);
+}
+
+static void on_close(struct rpc_call *c, void *ctx, bool cancelled)
+{
+    (void)cancelled; /* what was received stays appended and becomes durable all the same */
+    struct ingest *in = ctx;
+    struct stream *st = rpc_call_state(c);
+    if (!st->listed)
+        return;
+    LIST_REMOVE(st, all_link);
+    if (st->waiting)
+        TAILQ_REMOVE(&st->lane->waiters, st, wait_link);
+    atomic_store(&st->lane->has_waiters, !TAILQ_EMPTY(&st->lane->waiters));
+    rpc_message_free(st->parked);
+    if (st->registered) {
+        atomic_fetch_sub(&st->table->streams_open, 1);
+        catalog_close_stream(in->o.catalog, &st->reg);
+    }
+    st->table = catalog_table_unref(st->table);
+    if (st->token != NULL)
+        atomic_fetch_sub(&st->token->streams_open, 1);
+    st->token = catalog_token_unref(st->token);
+    session_deinit(&st->session);
+    trace_add(&in->streams_open, (uint64_t)-1);
+}
+
+static const struct rpc_method ephemeral_stream = {
+    .path = "/databricks.zerobus.Zerobus/EphemeralStream",
+    .kind = RPC_STREAM,
+    .state_bytes = sizeof(struct stream),
+    .on_open = on_open,
+    .on_message = on_message,
+    .on_half_close = on_half_close,
+    .on_sent = on_sent,
+    .on_close = on_close,
+};
+
+/* ---- lanes ---- */
+
+static void retry_parked(struct lane *lane)
+{
+    struct stream *st, *next;
+    for (st = LIST_FIRST(&lane->all); st != NULL; st = next) {
+        next = LIST_NEXT(st, all_link);
+        if (st->parked == NULL)
+            continue;
+        if (st->session.phase >= SESSION_ENDING) {
+            rpc_message_free(TAKE(st->parked));
+            continue;
+        }
+        take_message(st, st->parked);
+    }
+}
+
+static void on_post(struct rpc_post *p, struct rpc_queue *q)
+{
+    (void)q;
+    struct lane *lane = CONTAINER_OF(p, struct lane, post);
+    atomic_store(&lane->posted, false);
+    if (atomic_exchange(&lane->room, false))
+        retry_parked(lane);
+    advance_waiters(lane);
+}
+
+static void ring(struct lane *lane)
+{
+    if (!atomic_exchange(&lane->posted, true))
+        rpc_post(lane->queue, &lane->post);
+}
+
+static void on_durable(void *ctx)
+{
+    struct ingest *in = ctx;
+    for (unsigned i = 0; i < in->lane_count; i++)
+        if (atomic_load(&in->lanes[i].has_waiters))
+            ring(&in->lanes[i]);
+}
+
+static void on_room(void *ctx)
+{
+    struct ingest *in = ctx;
+    for (unsigned i = 0; i < in->lane_count; i++) {
+        atomic_store(&in->lanes[i].room, true);
+        ring(&in->lanes[i]);
+    }
+}
+
+void ingest_on_idle(struct ingest *in, struct rpc_queue *q)
+{
+    advance_waiters(&in->lanes[rpc_queue_index(q)]);
+}
+
+/* Once a second: streams whose token or table is no longer in force, and those parked for too long. */
+static void review(struct lane *lane, uint64_t now_ns)
+{
+    int64_t now_us = sys_now_us(lane->in->o.sys);
+    struct stream *st, *next;
+    for (st = LIST_FIRST(&lane->all); st != NULL; st = next) {
+        next = LIST_NEXT(st, all_link);
+        if (st->session.phase >= SESSION_ENDING || st->token == NULL)
+            continue;
+        struct err e = {0};
+        int rc = 0;
+        uint64_t limit_ms = st->parked_space ? PARK_SPACE_MS_MAX : PARK_MS_MAX;
+        if (atomic_load(&st->token->revoked)
+            || (st->token->expires_at_us != 0 && st->token->expires_at_us <= now_us))
+            rc = err_set(&e, ERR_UNAUTHENTICATED, "token %s has expired or was revoked", st->token->name);
+        else if (st->table != NULL && atomic_load(&st->table->dropped))
+            rc = err_set(&e, ERR_NOT_FOUND, "table %s has been dropped", st->table->name);
+        else if (st->parked != NULL && now_ns - st->parked_ns > limit_ms * 1000000)
+            rc = err_set(
+                &e, ERR_EXHAUSTED, "the log has no room for further rows (%s); what was acknowledged is safe, send the rest again later",
+                st->parked_space ? "the disk is full" : "its readers lag behind");
+        if (rc == 0)
+            continue;
+        rpc_message_free(TAKE(st->parked));
+        refuse(st, &e);
+        advance(st);
+    }
+}
+
+static void drain(struct lane *lane)
+{
+    lane->draining = true;
+    struct stream *st, *next;
+    for (st = LIST_FIRST(&lane->all); st != NULL; st = next) {
+        next = LIST_NEXT(st, all_link);
+        session_signal(&st->session);
+        advance(st);
+    }
+}
+
+void ingest_on_tick(struct ingest *in, struct rpc_queue *q)
+{
+    struct lane *lane = &in->lanes[rpc_queue_index(q)];
+    uint64_t now_ns = sys_mono_ns(in->o.sys);
+    if (atomic_load(&in->drain_ms) != 0 && !lane->draining)
+        drain(lane);
+    advance_waiters(lane);
+    retry_parked(lane);
+    if (now_ns - lane->reviewed_ns < REVIEW_MS * 1000000ull)
+        return;
+    lane->reviewed_ns = now_ns;
+    review(lane, now_ns);
+}
+
+void ingest_drain(struct ingest *in, uint32_t grace_ms)
+{
+    atomic_store(&in->drain_ms, MAX(grace_ms, 1u));
+}
+
+/* ---- life ---- */
+
+struct ingest *ingest_new(const struct ingest_options *o)
+{
+    struct ingest *in = mem_zalloc(sizeof(*in));
+    in->o = *o;
+    in->lane_count = rpc_queue_count(o->server);
+    in->lanes = mem_calloc(in->lane_count, sizeof(*in->lanes));
+    for (unsigned i = 0; i < in->lane_count; i++) {
+        struct lane *lane = &in->lanes[i];
+        lane->in = in;
+        lane->queue = rpc_queue_at(o->server, i);
+        lane->post.run = on_post;
+        LIST_INIT(&lane->all);
+        TAILQ_INIT(&lane->waiters);
+    }
+    in->listener = (struct bronze_listener){on_durable, on_room, in, NULL};
+    bronze_listen(o->log, &in->listener);
+    rpc_server_add(o->server, &ephemeral_stream, in);
+    return in;
+}
+
+struct ingest *ingest_free(struct ingest *in)
+{
+    if (in == NULL)
+        return NULL;
+    for (unsigned i = 0; i < in->lane_count; i++) {
+        mem_free(in->lanes[i].rows.rows);
+        mem_free(in->lanes[i].json_ends);
+        buf_deinit(&in->lanes[i].json);
+    }
+    mem_free(in->lanes);
+    mem_free(in);
+    return NULL;
+}
+
+void ingest_read_counters(const struct ingest *in, struct ingest_counters *ret_counters)
+{
+    *ret_counters = (struct ingest_counters){
+        .streams_open = trace_read(&in->streams_open),
+        .streams_opened = trace_read(&in->streams_opened),
+        .rows = trace_read(&in->rows),
+        .requests = trace_read(&in->requests),
+        .bytes = trace_read(&in->bytes),
+        .refused = trace_read(&in->refused),
+        .acks = trace_read(&in->acks),
+        .parked = trace_read(&in->parked),
+    };
+}
+
+const struct trace_hist *ingest_ack_hist(const struct ingest *in)
+{
+    return &in->ack_hist;
+}
