@@ -78,7 +78,7 @@ void codec__put_value(struct buf *out, const struct row_column *c, const struct 
 
 /* One JSON object, read key by key. */
 struct codec__json {
-    const uint8_t *start, *p, *end;
+    const uint8_t *start, *value, *p, *end; /* @value: where the last value starts */
     struct err *e;
     struct buf *scratch; /* unescaped text stands behind its length, see codec__json_value() */
 };

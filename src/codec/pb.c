@@ -190,7 +190,7 @@ FORCE_INLINE int walk(
     const struct codec_plan *p, struct slice row, struct row_value *values, uint64_t *seen,
     struct fault *fault)
 {
-    const uint8_t *at = row.data, *end = at + row.len;
+    const uint8_t *at = row.data, *end = row.len == 0 ? at : at + row.len;
     while (at < end) {
         const uint8_t *start = at;
         uint64_t tag;

@@ -89,7 +89,7 @@ static bool read_parts(struct slice text, struct parts *m)
 int row_decimal_parse(struct slice text, const struct row_column *c, row_i128 *ret_value)
 {
     struct parts m;
-    if (!read_parts(text, &m))
+    if (text.len == 0 || !read_parts(text, &m))
         return ERR_INVALID;
     if (m.mantissa == 0) {
         *ret_value = 0;
