@@ -5,7 +5,7 @@
  * parquet: column batches → Parquet bytes. Flat columns: every Delta type of row.h. PLAIN and
  * dictionary encoding (per column, by cost), zstd-1, data page v1 with CRC, statistics, field ids, a
  * page index, three-part created_by. Also the small nested shape that a Delta checkpoint needs
- * (structs, lists, maps), through parquet_nested.h. Pure: bytes go to a struct buf; no I/O, no threads.
+ * (structs, lists, maps), through nested.h. Pure: bytes go to a struct buf; no I/O, no threads.
  */
 
 #include "base/attr.h"
@@ -18,6 +18,7 @@ struct parquet_writer;
 struct parquet_stats {
     uint64_t null_count;
     bool has_range;              /* false: no non-null value, or only NaN */
+    bool has_nan;                /* NaN is never min or max; engines put it above all numbers */
     struct row_value min, max;   /* bytes are borrowed from the writer; whole values, not truncated */
 };
 
@@ -25,12 +26,14 @@ struct parquet_options {
     int zstd_level;        /* 1 */
     uint32_t page_rows_max;  /* 20000 */
     uint32_t page_bytes_max; /* 1 MiB */
-};
+}; /* 0 stands for the value beside it */
 
-/* @out receives the file's bytes as they are finished; borrowed until free. NULL options: defaults. */
+/* @out receives the file's bytes as they are finished; borrowed until free. The caller may take bytes
+ * out of it between calls (buf_reset). NULL options: defaults. */
 struct parquet_writer *parquet_writer_new(
     struct row_schema *schema, const struct parquet_options *o, struct buf *out);
-/* One row group from @batch (row_count >= 1). The batch is borrowed for the call. */
+/* One row group from @batch (row_count >= 1). The batch is borrowed for the call. ERR_INVALID: a null in
+ * a NOT NULL column, nothing was written. ERR_EXHAUSTED: a limit of the format; the file is lost. */
 must_use int parquet_write_batch(struct parquet_writer *w, const struct row_batch *batch, struct err *e);
 /* The footer. Nothing more may be written. */
 must_use int parquet_finish(struct parquet_writer *w, struct err *e);
