@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Every test, suite by suite: run.py [SUITE …]. Last line: N passed, N failed, over all suites.
+
+  tidy   the house rules
+  dev    unit and contract tests under Criterion with address and undefined-behaviour sanitizers
+  leak   the same tests in one process each, with leak detection
+  e2e    the release binaries, the official SDK, other engines
+  crash  kill -9 under load, 20 rounds
+"""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PROGRAM = re.compile(r"Tested: (\d+) \| Passing: (\d+) \| Failing: (\d+) \| Crashing: (\d+)")
+PLAIN = re.compile(r"^(\d+) passed, (\d+) failed$", re.M)
+
+
+def run(command, quiet=False, **more):
+    """Run a command, showing what it prints unless quiet; returns (status, output)."""
+    process = subprocess.Popen([str(c) for c in command], cwd=ROOT, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, errors="replace", **more)
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if not quiet:
+            print(line, end="", flush=True)
+    return process.wait(), "".join(lines)
+
+
+def build(preset):
+    status, output = run(["./dev", "build", preset], quiet=True)
+    if status != 0:
+        print(output, flush=True)
+        raise RuntimeError(f"preset {preset} does not build")
+
+
+def python_suite(script, *arguments):
+    status, output = run([sys.executable, ROOT / "tests" / script, *arguments])
+    found = PLAIN.findall(output)
+    if not found:
+        return 0, 1
+    passed, failed = map(int, found[-1])
+    return passed, max(failed, int(status != 0))
+
+
+def ctest_suite(preset):
+    """The test programs of a preset, counted test by test: a program that ends with an error
+    without naming a failed test (a leak, a crash of the runner) counts as one failed."""
+    build(preset)
+    status, output = run(
+        ["ctest", "--test-dir", f"build/{preset}", "--no-tests=error", "-V", "-j", os.cpu_count()],
+        quiet=True, env={**os.environ, "CRITERION_SHORT_FILENAME": "1", "CRITERION_JOBS": "1"})
+    passed = failed = 0
+    for tested, passing, failing, crashing in PROGRAM.findall(output):
+        passed, failed = passed + int(passing), failed + int(failing) + int(crashing)
+    broken = re.findall(r"^\s*\d+/\d+ Test\s+#\d+: (\S+) .*\*\*\*(.*?)\s+[\d.]+ sec$", output, re.M)
+    for name, how in broken:
+        print(f"FAIL {preset} {name}: {how}")
+    if broken or status != 0:
+        failed = max(failed, len(broken), 1)
+        print(re.sub(r"^\d+: (Test timeout|Test command).*\n", "", output, flags=re.M)[-20_000:])
+    return passed, failed
+
+
+def e2e_suite():
+    build("release")
+    return python_suite("e2e/run.py")
+
+
+def crash_suite():
+    build("release")
+    return python_suite("crash/crash.py", "--rounds", "20")
+
+
+SUITES = {
+    "tidy": lambda: python_suite("tidy/tidy.py"),
+    "dev": lambda: ctest_suite("dev"),
+    "leak": lambda: ctest_suite("leak"),
+    "e2e": e2e_suite,
+    "crash": crash_suite,
+}
+
+
+def main():
+    wanted = sys.argv[1:] or list(SUITES)
+    unknown = [s for s in wanted if s not in SUITES]
+    if unknown:
+        print(f"no such suite: {', '.join(unknown)}\n{__doc__}")
+        return 2
+    passed = failed = 0
+    summary = []
+    for name in wanted:
+        begun = time.monotonic()
+        print(f"---- {name}", flush=True)
+        try:
+            result = SUITES[name]()
+        except Exception as e:
+            print(f"{name}: {e}")
+            result = 0, 1
+        passed, failed = passed + result[0], failed + result[1]
+        summary.append(f"{name:<6} {result[0]:>5} passed {result[1]:>3} failed "
+                       f"{time.monotonic() - begun:>6.0f} s")
+    print("----", *summary, sep="\n")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
