@@ -47,8 +47,12 @@ static void skip_space(struct codec__json *j)
         j->p++;
 }
 
-static bool take(struct codec__json *j, char c)
+static inline bool take(struct codec__json *j, char c)
 {
+    if (likely(j->p < j->end && *j->p == (uint8_t)c)) {
+        j->p++;
+        return true;
+    }
     skip_space(j);
     if (j->p == j->end || *j->p != (uint8_t)c)
         return false;
@@ -220,13 +224,14 @@ int codec__json_open(struct codec__json *j)
 int codec__json_key(struct codec__json *j, struct slice *ret_key)
 {
     bool is_first = j->p[-1] == '{';
-    if (take(j, '}')) {
+    bool comma = !is_first && take(j, ',');
+    if (!comma && take(j, '}')) {
         skip_space(j);
         if (j->p != j->end)
             return codec__json_fail(j, "the object has ended, but more follows");
         return 0;
     }
-    if (!is_first && !take(j, ','))
+    if (!is_first && !comma)
         return codec__json_fail(j, "a comma or a closing brace is expected");
     if (!take(j, '"'))
         return codec__json_fail(j, "a column name in quotes is expected");
@@ -298,6 +303,12 @@ static bool is_number(struct slice text)
     return p == end;
 }
 
+/* A number in quotes need not be one of JSON's ("+1", ".5"); outside of them it must. */
+static int check_number(struct codec__json *j, const struct row_column *c, const struct scalar *s)
+{
+    return s->quoted || is_number(s->text) ? 0 : fail_value(j, c, "malformed number");
+}
+
 static int read_scalar(struct codec__json *j, const struct row_column *c, struct scalar *ret)
 {
     uint8_t first = j->p < j->end ? *j->p : 0;
@@ -312,7 +323,7 @@ static int read_scalar(struct codec__json *j, const struct row_column *c, struct
     if (first == '-' || (first >= '0' && first <= '9')) {
         ret->quoted = false;
         ret->text = take_number(j);
-        return is_number(ret->text) ? 0 : fail_value(j, c, "malformed number");
+        return 0;
     }
     if (take_literal(j, "true") || take_literal(j, "false"))
         return fail_value(j, c, "true and false do not fit the column");
@@ -338,13 +349,16 @@ static bool read_plain_integer(struct slice text, int64_t *ret)
 }
 
 /* Also 1.0 and 1e3, when they are whole. */
-static int read_integer(struct codec__json *j, const struct row_column *c, struct slice text, int64_t *ret)
+static int read_integer(
+    struct codec__json *j, const struct row_column *c, const struct scalar *s, int64_t *ret)
 {
+    struct slice text = s->text;
     int64_t min, max, v;
     codec__range(c->type, &min, &max);
     if (!read_plain_integer(text, &v)) {
         const struct row_column whole = {.type = ROW_DECIMAL, .precision = DECIMAL_DIGITS_MAX};
         row_i128 wide;
+        TRY(check_number(j, c, s));
         if (!is_number(text))
             return fail_value(j, c, "the text is not an integer");
         if (row_decimal_parse(text, &whole, &wide) != 0)
@@ -402,10 +416,13 @@ static int read_float(
             v->f64 = special;
         return 0;
     }
+    int r = is_float ? codec__number_f32(s->text, &v->f32) : codec__number_f64(s->text, &v->f64);
+    if (r == 0)
+        return 0;
     if (s->quoted && !is_number(s->text))
         return fail_value(j, c, "the text is not a number, NaN, Infinity or -Infinity");
-    int r = is_float ? codec__number_f32(s->text, &v->f32) : codec__number_f64(s->text, &v->f64);
-    return r == 0 ? 0 : fail_value(j, c, "the number is out of range");
+    TRY(check_number(j, c, s));
+    return fail_value(j, c, "the number is out of range");
 }
 
 static int read_binary(
@@ -432,7 +449,7 @@ static int read_date_or_time(
     if (is_text)
         return fail_value(
             j, c, "a timestamp is a whole number of microseconds since 1970-01-01, not a text");
-    return read_integer(j, c, s->text, &v->i64);
+    return read_integer(j, c, s, &v->i64);
 }
 
 static int read_boolean(struct codec__json *j, const struct row_column *c, struct row_value *v)
@@ -462,6 +479,7 @@ int codec__json_value(struct codec__json *j, const struct row_column *c, struct 
         return s.quoted ? read_binary(j, c, s.text, v)
                         : fail_value(j, c, "base64 text in quotes is expected, not a number");
     case ROW_DECIMAL:
+        TRY(check_number(j, c, &s));
         if (row_decimal_parse(s.text, c, &v->decimal) == 0)
             return 0;
         return fail_value(j, c, "the value is not such a decimal; it would not be rounded");
@@ -470,6 +488,6 @@ int codec__json_value(struct codec__json *j, const struct row_column *c, struct 
     case ROW_DATE:
     case ROW_TIMESTAMP:
     case ROW_TIMESTAMP_NTZ: return read_date_or_time(j, c, &s, v);
-    default: return read_integer(j, c, s.text, &v->i64);
+    default: return read_integer(j, c, &s, &v->i64);
     }
 }

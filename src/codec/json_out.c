@@ -16,16 +16,71 @@ static void put_special(struct json *j, double v)
     json_str(j, isnan(v) ? "NaN" : v > 0 ? "Infinity" : "-Infinity");
 }
 
-/* The shortest text that reads back as the same float. */
+/* ±digits / 10^behind as decimal text; at least one digit before the point. */
+static void put_digits(struct json *j, bool negative, uint64_t digits, unsigned behind)
+{
+    char text[32];
+    unsigned at = sizeof(text), count = 0;
+    while (digits > 0 || count <= behind) {
+        if (count == behind && behind > 0)
+            text[--at] = '.';
+        text[--at] = (char)('0' + digits % 10);
+        digits /= 10;
+        count++;
+    }
+    if (negative)
+        text[--at] = '-';
+    json_raw(j, slice_of(text + at, sizeof(text) - at));
+}
+
+static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
+
+/*
+ * The shortest text that reads back equal. Most numbers in rows have few digits: when m / 10^k gives
+ * the number again, with both sides exact, then reading "m with k digits behind the point" gives it too.
+ */
+static void put_double(struct json *j, double v)
+{
+    double size = fabs(v);
+    for (unsigned k = 0; k < ARRAY_LEN(powers) && size < 1e9; k++) {
+        double m = rint(size * powers[k]);
+        if (m / powers[k] == size) {
+            put_digits(j, signbit(v), (uint64_t)m, k);
+            return;
+        }
+    }
+    if (isfinite(v))
+        json_double(j, v);
+    else
+        put_special(j, v);
+}
+
 static void put_float(struct json *j, float v)
 {
     char text[40];
+    float size = fabsf(v);
+    for (unsigned k = 0; k < ARRAY_LEN(powers); k++) {
+        float power = (float)powers[k], m = rintf(size * power);
+        if (m <= (float)(1 << 24) && m / power == size) {
+            put_digits(j, signbit(v), (uint64_t)m, k);
+            return;
+        }
+    }
+    if (!isfinite(v)) {
+        put_special(j, (double)v);
+        return;
+    }
     for (int digits = 6; digits <= 9; digits++) {
         (void)snprintf(text, sizeof(text), "%.*g", digits, (double)v);
         if (strtof(text, NULL) == v)
             break;
     }
     json_raw(j, slice_str(text));
+}
+
+static void put_integer(struct json *j, int64_t v)
+{
+    put_digits(j, v < 0, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 0);
 }
 
 /* Text that needs no escape between quotes. */
@@ -55,22 +110,12 @@ static void put_value(struct json *j, const struct row_column *c, const struct r
 {
     switch (c->type) {
     case ROW_BOOLEAN: json_bool(j, v->boolean); break;
-    case ROW_FLOAT:
-        if (isfinite(v->f32))
-            put_float(j, v->f32);
-        else
-            put_special(j, (double)v->f32);
-        break;
-    case ROW_DOUBLE:
-        if (isfinite(v->f64))
-            json_double(j, v->f64);
-        else
-            put_special(j, v->f64);
-        break;
+    case ROW_FLOAT: put_float(j, v->f32); break;
+    case ROW_DOUBLE: put_double(j, v->f64); break;
     case ROW_DECIMAL: put_decimal(j, c, v->decimal); break;
     case ROW_STRING: json_slice(j, v->bytes); break;
     case ROW_BINARY: put_base64(j, v->bytes); break;
-    default: json_i64(j, v->i64); break;
+    default: put_integer(j, v->i64); break;
     }
 }
 

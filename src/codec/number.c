@@ -2,14 +2,15 @@
 /*
  * JSON numbers → float and double, correctly rounded; base64 there and back.
  *
- * Numbers: with up to 19 digits that fit the mantissa and a small power of ten, one exact
- * multiplication or division gives the correctly rounded result (both operands are exact); all else
- * goes to strtod, which sees a terminated copy. Thread: any.
+ * Numbers: with few digits and a small power of ten, one multiplication or division gives the
+ * correctly rounded result, as both operands are exact; with up to 19 digits one in 80-bit format nearly
+ * always does; all else goes to strtod, which sees a terminated copy. Thread: any.
  */
 #include "codec_priv.h"
 
 #include "base/mem.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -74,6 +75,59 @@ static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                 1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
+/* A terminated copy of @text: in @room, or on the heap when it is absurdly long (then *ret_heap). */
+static const char *terminated(struct slice text, char room[64], char **ret_heap)
+{
+    if (text.len >= 64)
+        return *ret_heap = mem_strndup((const char *)text.data, text.len);
+    memcpy(room, text.data, text.len);
+    room[text.len] = '\0';
+    return room;
+}
+
+static double slow_f64(struct slice text)
+{
+    char room[64];
+    _cleanup_(mem_freep) char *heap = NULL;
+    return strtod(terminated(text, room, &heap), NULL);
+}
+
+static float slow_f32(struct slice text)
+{
+    char room[64];
+    _cleanup_(mem_freep) char *heap = NULL;
+    return strtof(terminated(text, room, &heap), NULL);
+}
+
+/*
+ * A mantissa of up to 64 bits and a power of ten up to 10^27 are exact in the x87's 80-bit format, so
+ * one operation there is off by at most half a unit of its last place. Unless the bits that are
+ * about to be cut lie within one unit of the half, rounding the result to @bits is the right rounding.
+ */
+static bool read_wide(const struct number *n, unsigned bits, long double *ret)
+{
+#if LDBL_MANT_DIG == 64
+    if (!n->exact || n->exponent < -27 || n->exponent > 27 || n->mantissa == 0)
+        return false;
+    long double power = 1, v = (long double)n->mantissa;
+    unsigned size = (unsigned)(n->exponent < 0 ? -n->exponent : n->exponent);
+    power = (long double)powers[size > 22 ? 22 : size];
+    if (size > 22)
+        power *= (long double)powers[size - 22];
+    v = n->exponent < 0 ? v / power : v * power;
+    uint64_t significand;
+    memcpy(&significand, &v, sizeof(significand));
+    uint64_t half = 1ull << (63 - bits), cut = significand & (2 * half - 1);
+    if (cut + 1 >= half && cut <= half + 1)
+        return false;
+    *ret = n->negative ? -v : v;
+    return true;
+#else
+    (void)n, (void)bits, (void)ret;
+    return false;
+#endif
+}
+
 int codec__number_f64(struct slice text, double *ret)
 {
     struct number n;
@@ -85,8 +139,8 @@ int codec__number_f64(struct slice text, double *ret)
         *ret = n.negative ? -v : v;
         return 0;
     }
-    _cleanup_(mem_freep) char *copy = mem_strndup((const char *)text.data, text.len);
-    v = strtod(copy, NULL);
+    long double wide;
+    v = read_wide(&n, 53, &wide) ? (double)wide : slow_f64(text);
     if (!isfinite(v))
         return ERR_INVALID;
     *ret = v;
@@ -104,8 +158,8 @@ int codec__number_f32(struct slice text, float *ret)
         *ret = n.negative ? -v : v;
         return 0;
     }
-    _cleanup_(mem_freep) char *copy = mem_strndup((const char *)text.data, text.len);
-    v = strtof(copy, NULL);
+    long double wide;
+    v = read_wide(&n, 24, &wide) ? (float)wide : slow_f32(text);
     if (!isfinite(v))
         return ERR_INVALID;
     *ret = v;

@@ -32,21 +32,16 @@ static inline bool wire_get_varint_slow(const uint8_t **p, const uint8_t *end, u
     return false;
 }
 
-/* A varint of at most 10 bytes at *p, moving *p; false when cut or too long. */
-static inline bool wire_get_varint(const uint8_t **p, const uint8_t *end, uint64_t *ret)
+/*
+ * More than one byte. Eight bytes at once: where the first byte without the continuation bit stands,
+ * then 7-bit groups joined pair by pair.
+ */
+static inline bool wire_get_varint_long(const uint8_t **p, const uint8_t *end, uint64_t *ret)
 {
-    const uint8_t *q = *p;
-    if (q < end && *q < 0x80) {
-        *ret = *q;
-        *p = q + 1;
-        return true;
-    }
-    if (end - q < 8)
+    if (end - *p < 8)
         return wire_get_varint_slow(p, end, ret);
-    /* Eight bytes at once: where the first byte without the continuation bit stands, then 7-bit groups
-     * joined pair by pair. */
     uint64_t v;
-    memcpy(&v, q, 8);
+    memcpy(&v, *p, 8);
     uint64_t stops = ~v & 0x8080808080808080u;
     if (stops == 0)
         return wire_get_varint_slow(p, end, ret);
@@ -55,8 +50,19 @@ static inline bool wire_get_varint(const uint8_t **p, const uint8_t *end, uint64
     v = (v & 0x007f007f007f007fu) | (v & 0x7f007f007f007f00u) >> 1;
     v = (v & 0x00003fff00003fffu) | (v & 0x3fff00003fff0000u) >> 2;
     *ret = (v & 0x000000000fffffffu) | (v & 0x0fffffff00000000u) >> 4;
-    *p = q + bits / 8;
+    *p += bits / 8;
     return true;
+}
+
+/* A varint of at most 10 bytes at *p, moving *p; false when cut or too long. */
+static inline __attribute__((always_inline)) bool wire_get_varint(
+    const uint8_t **p, const uint8_t *end, uint64_t *ret)
+{
+    if (__builtin_expect(*p < end && **p < 0x80, 1)) {
+        *ret = *(*p)++;
+        return true;
+    }
+    return wire_get_varint_long(p, end, ret);
 }
 
 /* One field. For WIRE_LEN @bytes is its content, for the others @number its value (I32, I64: raw bits). */
