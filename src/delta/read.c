@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reading commit files: lines of JSON, one action each. Everything that another writer may have put
+ * there is looked at with suspicion: what does not read is ERR_DAMAGED with file and line, what we do not
+ * understand is ERR_UNSUPPORTED by name. The only file of delta that knows jansson.
+ */
+#include "delta/delta.h"
+
+#include "base/mem.h"
+#include "base/must.h"
+#include "objstore/objstore.h"
+
+#include "delta_priv.h"
+
+#include <jansson.h>
+#include <string.h>
+
+char *delta__commit_name(const char *location, int64_t version)
+{
+    return mem_printf("%s/_delta_log/%020lld.json", location, (long long)version);
+}
+
+static int parse_lines(struct slice text, json_t *actions, const char *name, struct err *e)
+{
+    const char *p = (const char *)text.data;
+    const char *stop = p + text.len;
+    for (unsigned line = 1; p < stop; line++) {
+        const char *eol = memchr(p, '\n', (size_t)(stop - p));
+        size_t len = (size_t)((eol ? eol : stop) - p);
+        if (len > 0) {
+            json_error_t why;
+            json_t *action = json_loadb(p, len, 0, &why);
+            if (!json_is_object(action) || json_object_size(action) == 0) {
+                json_decref(action);
+                return err_set(
+                    e, ERR_DAMAGED, "%s line %u is not an action: %s", name, line,
+                    action ? "not an object" : why.text);
+            }
+            must(json_array_append_new(actions, action) == 0);
+        }
+        p += len + 1;
+    }
+    return 0;
+}
+
+int delta__commit_read(
+    struct objstore *o, const char *location, int64_t version, struct delta__commit *ret_commit,
+    struct err *e)
+{
+    _cleanup_(mem_freep) char *name = delta__commit_name(location, version);
+    _cleanup_(buf_deinit) struct buf text = BUF_NULL;
+    TRY(objstore_get(o, name, DELTA_COMMIT_BYTES_MAX, &text, e));
+    struct delta__commit k = {.actions = json_array(), .size = text.len};
+    must(k.actions);
+    delta_hash(buf_slice(&text), k.hash);
+    int r = parse_lines(buf_slice(&text), k.actions, name, e);
+    if (r == 0 && json_array_size(k.actions) == 0)
+        r = err_set(e, ERR_DAMAGED, "%s is empty", name);
+    if (r < 0) {
+        delta__commit_deinit(&k);
+        return r;
+    }
+    *ret_commit = k;
+    return 0;
+}
+
+void delta__commit_deinit(struct delta__commit *k)
+{
+    json_decref(k->actions);
+    *k = (struct delta__commit){0};
+}
+
+/* The first action of that kind, or NULL. */
+static const json_t *find(const struct delta__commit *k, const char *kind)
+{
+    size_t i;
+    json_t *action;
+    json_array_foreach(k->actions, i, action) {
+        const json_t *body = json_object_get(action, kind);
+        if (json_is_object(body))
+            return body;
+    }
+    return NULL;
+}
+
+const char *delta__commit_table_id(const struct delta__commit *k)
+{
+    return json_string_value(json_object_get(find(k, "metaData"), "id"));
+}
+
+bool delta__commit_changes_table(const struct delta__commit *k)
+{
+    return find(k, "metaData") || find(k, "protocol");
+}
+
+bool delta__commit_is_ours(const struct delta__commit *k)
+{
+    const char *engine = json_string_value(json_object_get(find(k, "commitInfo"), "engineInfo"));
+    return engine && strncmp(engine, DELTA_ENGINE_PREFIX, strlen(DELTA_ENGINE_PREFIX)) == 0;
+}
+
+int64_t delta__commit_ict_ms(const struct delta__commit *k)
+{
+    const json_t *ict = json_object_get(find(k, "commitInfo"), "inCommitTimestamp");
+    return json_is_integer(ict) ? json_integer_value(ict) : -1;
+}
+
+void delta__commit_txns(const struct delta__commit *k, delta__txn_fn *fn, void *ctx)
+{
+    size_t i;
+    json_t *action;
+    json_array_foreach(k->actions, i, action) {
+        const json_t *txn = json_object_get(action, "txn");
+        const char *app_id = json_string_value(json_object_get(txn, "appId"));
+        const json_t *version = json_object_get(txn, "version");
+        if (app_id && json_is_integer(version))
+            fn(ctx, app_id, json_integer_value(version));
+    }
+}
+
+struct txn_wanted {
+    const char *app_id;
+    int64_t version;
+};
+
+static void match_txn(void *ctx, const char *app_id, int64_t version)
+{
+    struct txn_wanted *w = ctx;
+    if (strcmp(app_id, w->app_id) == 0)
+        w->version = version;
+}
+
+int64_t delta__commit_txn(const struct delta__commit *k, const char *app_id)
+{
+    struct txn_wanted w = {app_id, -1};
+    delta__commit_txns(k, match_txn, &w);
+    return w.version;
+}
+
+bool delta__commit_adds(const struct delta__commit *k, const char *path)
+{
+    size_t i;
+    json_t *action;
+    json_array_foreach(k->actions, i, action) {
+        const char *p = json_string_value(json_object_get(json_object_get(action, "add"), "path"));
+        if (p && strcmp(p, path) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_known_feature(const char *name)
+{
+    static const char *const known[] = {
+        "appendOnly", "invariants", "inCommitTimestamp", "timestampNtz"};
+    for (size_t i = 0; name && i < ARRAY_LEN(known); i++)
+        if (strcmp(name, known[i]) == 0)
+            return true;
+    return false;
+}
+
+static int check_features(const json_t *list, const char *which, struct err *e)
+{
+    size_t i;
+    json_t *name;
+    json_array_foreach(list, i, name) {
+        if (!is_known_feature(json_string_value(name)))
+            return err_set(
+                e, ERR_UNSUPPORTED, "the table asks for the %s feature '%s'", which,
+                json_is_string(name) ? json_string_value(name) : "?");
+    }
+    return 0;
+}
+
+int delta__commit_protocol_check(const struct delta__commit *k, struct err *e)
+{
+    const json_t *protocol = find(k, "protocol");
+    if (!protocol)
+        return err_set(e, ERR_DAMAGED, "version 0 has no protocol");
+    json_int_t reader = json_integer_value(json_object_get(protocol, "minReaderVersion"));
+    json_int_t writer = json_integer_value(json_object_get(protocol, "minWriterVersion"));
+    if ((reader != 1 && reader != 3) || writer != 7)
+        return err_set(
+            e, ERR_UNSUPPORTED, "the table asks for reader %lld, writer %lld; known are 1 or 3, and 7",
+            (long long)reader, (long long)writer);
+    TRY(check_features(json_object_get(protocol, "readerFeatures"), "reader", e));
+    return check_features(json_object_get(protocol, "writerFeatures"), "writer", e);
+}
+
+int64_t delta__hint_read(struct objstore *o, const char *location)
+{
+    _cleanup_(mem_freep) char *name = mem_printf("%s/_delta_log/_last_checkpoint", location);
+    _cleanup_(buf_deinit) struct buf text = BUF_NULL;
+    if (objstore_get(o, name, DELTA_HINT_BYTES_MAX, &text, NULL) < 0)
+        return -1;
+    json_t *hint = json_loadb((const char *)text.data, text.len, 0, NULL);
+    const json_t *version = json_object_get(hint, "version");
+    int64_t v = json_is_integer(version) ? json_integer_value(version) : -1;
+    json_decref(hint);
+    return v;
+}
