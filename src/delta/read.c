@@ -53,9 +53,8 @@ int delta__commit_read(
     struct delta__commit k = {.actions = json_array(), .size = text.len};
     must(k.actions);
     delta_hash(buf_slice(&text), k.hash);
-    int r = parse_lines(buf_slice(&text), k.actions, name, e);
-    if (r == 0 && json_array_size(k.actions) == 0)
-        r = err_set(e, ERR_DAMAGED, "%s is empty", name);
+    int r = text.len == 0 ? err_set(e, ERR_DAMAGED, "%s is empty", name)
+                          : parse_lines(buf_slice(&text), k.actions, name, e);
     if (r < 0) {
         delta__commit_deinit(&k);
         return r;
