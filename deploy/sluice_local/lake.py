@@ -46,6 +46,10 @@ class Comparison:
     duplicated: int  # in the table more often than in the source
     foreign: int     # different rows in the table that are not in the source at all
 
+    def __add__(self, other):
+        return Comparison(self.rows + other.rows, self.lost + other.lost,
+                          self.duplicated + other.duplicated, self.foreign + other.foreign)
+
 
 def compare(source, table):
     """Both Arrow tables; the columns of source decide."""

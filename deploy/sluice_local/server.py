@@ -28,6 +28,17 @@ def free_port():
         return s.getsockname()[1]
 
 
+def port_or_another(port):
+    """This port when nobody listens on it, else a free one."""
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            return free_port()
+    return port
+
+
 class LocalServer:
     def __init__(self, folder, port=None, preset="release", **settings):
         """settings: further keys of sluiced.conf, as text or numbers."""

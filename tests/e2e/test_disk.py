@@ -65,7 +65,7 @@ def test_full_disk_is_survived(world):
     if os.geteuid() != 0:
         raise RuntimeError("needs root for a file system of its own")
     with small_disk(world.folder) as place:
-        with LocalServer(place / "server", freshness_ms=500, segment_bytes=8 << 20,
+        with LocalServer(place / "server", freshness_ms=500, segment_bytes=16 << 20,
                          log_bytes_max=128 << 20) as server:
             server.prepare()
             server.start()
