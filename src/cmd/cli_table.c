@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sluice table create | list | show | drop */
+#include "cli_priv.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef Sluice__V1__Table Table;
+
+static void table_json(struct json *j, const Table *t)
+{
+    json_open(j, '{');
+    json_key(j, "name");
+    json_str(j, t->name);
+    json_key(j, "table_id");
+    json_u64(j, t->table_id);
+    json_key(j, "location");
+    json_str(j, t->location);
+    json_key(j, "ddl");
+    json_str(j, t->ddl);
+    json_key(j, "columns");
+    json_open(j, '[');
+    for (size_t i = 0; i < t->n_columns; i++) {
+        const Sluice__V1__Column *col = t->columns[i];
+        json_open(j, '{');
+        json_key(j, "name");
+        json_str(j, col->name);
+        json_key(j, "type");
+        json_str(j, col->type);
+        json_key(j, "not_null");
+        json_bool(j, col->not_null);
+        json_key(j, "key_ordinal");
+        json_i64(j, col->key_ordinal);
+        json_close(j, '}');
+    }
+    json_close(j, ']');
+    json_close(j, '}');
+}
+
+static void print_table_json(const Table *t)
+{
+    struct buf out = BUF_NULL;
+    struct json j = json_on(&out);
+    table_json(&j, t);
+    cli_json_print(&out);
+}
+
+static void print_table(const Table *t)
+{
+    printf("table     %s (id %u)\nlocation  %s\n", t->name, t->table_id, t->location);
+    struct cli_grid g = {.columns = 4};
+    cli_grid_cell(&g, "column");
+    cli_grid_cell(&g, "type");
+    cli_grid_cell(&g, "null");
+    cli_grid_cell(&g, "key");
+    for (size_t i = 0; i < t->n_columns; i++) {
+        const Sluice__V1__Column *col = t->columns[i];
+        cli_grid_cell(&g, "%s", col->name);
+        cli_grid_cell(&g, "%s", col->type);
+        cli_grid_cell(&g, "%s", col->not_null ? "not null" : "");
+        if (col->key_ordinal > 0)
+            cli_grid_cell(&g, "%d", col->key_ordinal);
+        else
+            cli_grid_cell(&g, "%s", "");
+    }
+    cli_grid_print(&g);
+}
+
+/* "a, b" → its parts, in @list (borrowed from *ret_copy, which is given). */
+static size_t split(const char *text, char **ret_copy, char *list[], size_t max)
+{
+    size_t n = 0;
+    char *save = NULL;
+    *ret_copy = mem_strdup(text != NULL ? text : "");
+    for (char *p = strtok_r(*ret_copy, ", ", &save); p != NULL && n < max; p = strtok_r(NULL, ", ", &save))
+        list[n++] = p;
+    return n;
+}
+
+static int create(struct cli *c)
+{
+    if (c->word_count != 4)
+        return cli_usage("table create takes NAME and 'COLUMNS', as in: table create a.b.c 'id BIGINT NOT NULL, note STRING'");
+    char *copy, *keys[CLI_WORDS_MAX];
+    Sluice__V1__CreateTableRequest q = SLUICE__V1__CREATE_TABLE_REQUEST__INIT;
+    q.name = (char *)(uintptr_t)c->words[2]; /* protobuf-c lacks the const; it only reads */
+    q.ddl = (char *)(uintptr_t)c->words[3];
+    q.n_primary_key = split(c->primary_key, &copy, keys, CLI_WORDS_MAX);
+    q.primary_key = keys;
+    int status;
+    Sluice__V1__CreateTableResponse *a
+        = cli_call(c, "/sluice.v1.Tables/CreateTable", &q.base, &sluice__v1__create_table_response__descriptor, &status);
+    mem_free(copy);
+    if (a == NULL)
+        return status;
+    if (c->json)
+        print_table_json(a->table);
+    else
+        printf("created %s in %s\n", a->table->name, a->table->location);
+    sluice__v1__create_table_response__free_unpacked(a, NULL);
+    return EXIT_OK;
+}
+
+static int list(struct cli *c)
+{
+    Sluice__V1__ListTablesRequest q = SLUICE__V1__LIST_TABLES_REQUEST__INIT;
+    int status;
+    Sluice__V1__ListTablesResponse *a
+        = cli_call(c, "/sluice.v1.Tables/ListTables", &q.base, &sluice__v1__list_tables_response__descriptor, &status);
+    if (a == NULL)
+        return status;
+    if (c->json) {
+        struct buf out = BUF_NULL;
+        struct json j = json_on(&out);
+        json_open(&j, '[');
+        for (size_t i = 0; i < a->n_tables; i++)
+            table_json(&j, a->tables[i]);
+        json_close(&j, ']');
+        cli_json_print(&out);
+    } else {
+        struct cli_grid g = {.columns = 3};
+        cli_grid_cell(&g, "table");
+        cli_grid_cell(&g, "columns");
+        cli_grid_cell(&g, "location");
+        for (size_t i = 0; i < a->n_tables; i++) {
+            cli_grid_cell(&g, "%s", a->tables[i]->name);
+            cli_grid_cell(&g, "%zu", a->tables[i]->n_columns);
+            cli_grid_cell(&g, "%s", a->tables[i]->location);
+        }
+        cli_grid_print(&g);
+    }
+    sluice__v1__list_tables_response__free_unpacked(a, NULL);
+    return EXIT_OK;
+}
+
+static int show(struct cli *c)
+{
+    if (c->word_count != 3)
+        return cli_usage("table show takes the table's NAME");
+    Sluice__V1__DescribeTableRequest q = SLUICE__V1__DESCRIBE_TABLE_REQUEST__INIT;
+    q.name = (char *)(uintptr_t)c->words[2];
+    int status;
+    Sluice__V1__DescribeTableResponse *a
+        = cli_call(c, "/sluice.v1.Tables/DescribeTable", &q.base, &sluice__v1__describe_table_response__descriptor, &status);
+    if (a == NULL)
+        return status;
+    if (c->json)
+        print_table_json(a->table);
+    else
+        print_table(a->table);
+    sluice__v1__describe_table_response__free_unpacked(a, NULL);
+    return EXIT_OK;
+}
+
+static int drop(struct cli *c)
+{
+    if (c->word_count != 3)
+        return cli_usage("table drop takes the table's NAME");
+    Sluice__V1__DropTableRequest q = SLUICE__V1__DROP_TABLE_REQUEST__INIT;
+    q.name = (char *)(uintptr_t)c->words[2];
+    int status;
+    Sluice__V1__DropTableResponse *a
+        = cli_call(c, "/sluice.v1.Tables/DropTable", &q.base, &sluice__v1__drop_table_response__descriptor, &status);
+    if (a == NULL)
+        return status;
+    sluice__v1__drop_table_response__free_unpacked(a, NULL);
+    printf(c->json ? "{\"dropped\":true}\n" : "dropped; its Delta folder is moved aside, not deleted\n");
+    return EXIT_OK;
+}
+
+int cli_table(struct cli *c)
+{
+    const char *verb = c->word_count > 1 ? c->words[1] : "";
+    if (strcmp(verb, "create") == 0)
+        return create(c);
+    if (strcmp(verb, "list") == 0)
+        return list(c);
+    if (strcmp(verb, "show") == 0)
+        return show(c);
+    if (strcmp(verb, "drop") == 0)
+        return drop(c);
+    return cli_usage("table takes create, list, show or drop");
+}

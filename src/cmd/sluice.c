@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sluice: the command line. Takes the words and options apart, then hands them to the command. Each
+ * command is one file; none keeps state.
+ */
+#include "cli_priv.h"
+
+#include "base/must.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help_text[] =
+    "sluice: the command line of a Sluice server\n"
+    "\n"
+    "  sluice init --data DIR [--admin-token-file FILE]   make a data folder and its admin token (offline)\n"
+    "  sluice table create NAME 'COLUMNS' [--primary-key A,B]\n"
+    "  sluice table list | show NAME | drop NAME\n"
+    "  sluice token create NAME --grant TABLE:rw [--grant …] [--admin] [--lifetime-s N]\n"
+    "  sluice token list | revoke NAME\n"
+    "  sluice ingest NAME FILE.ndjson       one JSON object a line; - reads standard input\n"
+    "  sluice get NAME KEY                  KEY plain, or a JSON object with the key columns\n"
+    "  sluice status                        counters, lags, latencies\n"
+    "  sluice bronze dump DIR               the frames of a log's files (offline)\n"
+    "  sluice bronze find --position N | --time MICROSECONDS | --table T --stream UUID --offset N\n"
+    "\n"
+    "NAME is catalog.schema.table. COLUMNS is DDL: 'icao STRING NOT NULL, lat DOUBLE, seen TIMESTAMP'.\n"
+    "TABLE in a grant is a.b.c, a.b.*, a.* or *; verbs are r, w or rw.\n"
+    "\n"
+    "Options\n"
+    "  --endpoint HOST:PORT    the server (SLUICE_ENDPOINT; default localhost:50051)\n"
+    "  --ca FILE               CA of its certificate (SLUICE_CA; default: the system's)\n"
+    "  --server-name NAME      the name in its certificate, when it is not HOST\n"
+    "  --plain                 no TLS: only for a loopback listener\n"
+    "  --token-file FILE       file with the bearer token (SLUICE_TOKEN_FILE)\n"
+    "  --timeout-ms N          for each call (default 30000)\n"
+    "  --json                  answers as JSON, one value a line\n"
+    "  --quiet                 no progress, no remarks\n"
+    "\n"
+    "Exit status: 0 done, 1 failed, 2 bad usage, 3 not found, 4 token missing or not allowed,\n"
+    "5 server not reached.\n";
+
+struct option_row {
+    const char *name;
+    const char **text;
+    bool *flag;
+    int64_t *number;
+};
+
+static int take_option(struct cli *c, const struct option_row *rows, size_t count, char **argv, int *i)
+{
+    for (size_t k = 0; k < count; k++) {
+        if (strcmp(argv[*i], rows[k].name) != 0)
+            continue;
+        if (rows[k].flag != NULL) {
+            *rows[k].flag = true;
+            return EXIT_OK;
+        }
+        if (argv[*i + 1] == NULL) {
+            fprintf(stderr, "sluice: %s needs a value\n", argv[*i]);
+            return EXIT_USAGE;
+        }
+        const char *value = argv[++*i];
+        if (rows[k].text != NULL) {
+            *rows[k].text = value;
+            return EXIT_OK;
+        }
+        char *end;
+        errno = 0;
+        *rows[k].number = strtoll(value, &end, 10);
+        if (errno == 0 && end != value && *end == '\0' && *rows[k].number >= 0)
+            return EXIT_OK;
+        fprintf(stderr, "sluice: %s takes a number, not %s\n", rows[k].name, value);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[*i], "--grant") == 0 && argv[*i + 1] != NULL && c->grant_count < CLI_GRANTS_MAX) {
+        c->grants[c->grant_count++] = argv[++*i];
+        return EXIT_OK;
+    }
+    fprintf(stderr, "sluice: unknown option %s\nTry `sluice --help`.\n", argv[*i]);
+    return EXIT_USAGE;
+}
+
+static int parse(struct cli *c, int argc, char **argv)
+{
+    int64_t timeout_ms = 30000;
+    const struct option_row rows[] = {
+        {"--endpoint", &c->endpoint, NULL, NULL},
+        {"--ca", &c->ca, NULL, NULL},
+        {"--token-file", &c->token_file, NULL, NULL},
+        {"--server-name", &c->server_name, NULL, NULL},
+        {"--data", &c->data, NULL, NULL},
+        {"--admin-token-file", &c->admin_token_file, NULL, NULL},
+        {"--primary-key", &c->primary_key, NULL, NULL},
+        {"--table", &c->table, NULL, NULL},
+        {"--stream", &c->stream, NULL, NULL},
+        {"--offset", &c->offset, NULL, NULL},
+        {"--time", &c->time, NULL, NULL},
+        {"--position", &c->position, NULL, NULL},
+        {"--json", NULL, &c->json, NULL},
+        {"--plain", NULL, &c->plain, NULL},
+        {"--admin", NULL, &c->admin, NULL},
+        {"--quiet", NULL, &c->quiet, NULL},
+        {"--help", NULL, &c->help, NULL},
+        {"-h", NULL, &c->help, NULL},
+        {"--lifetime-s", NULL, NULL, &c->lifetime_s},
+        {"--timeout-ms", NULL, NULL, &timeout_ms},
+    };
+    bool only_words = false;
+    for (int i = 1; i < argc; i++) {
+        if (!only_words && strcmp(argv[i], "--") == 0) {
+            only_words = true;
+        } else if (!only_words && argv[i][0] == '-' && argv[i][1] != '\0') {
+            int r = take_option(c, rows, ARRAY_LEN(rows), argv, &i);
+            if (r != EXIT_OK)
+                return r;
+        } else if (c->word_count < CLI_WORDS_MAX) {
+            c->words[c->word_count++] = argv[i];
+        }
+    }
+    c->timeout_ms = (uint32_t)MIN(timeout_ms, INT32_MAX);
+    return EXIT_OK;
+}
+
+static int run(struct cli *c)
+{
+    static const struct {
+        const char *word;
+        int (*fn)(struct cli *c);
+    } commands[] = {
+        {"init", cli_init},     {"table", cli_table},   {"token", cli_token},   {"ingest", cli_ingest},
+        {"get", cli_get},       {"status", cli_status}, {"bronze", cli_bronze},
+    };
+    if (c->help) {
+        fputs(help_text, stdout);
+        return EXIT_OK;
+    }
+    for (size_t i = 0; c->word_count > 0 && i < ARRAY_LEN(commands); i++)
+        if (strcmp(c->words[0], commands[i].word) == 0)
+            return commands[i].fn(c);
+    return cli_usage(c->word_count == 0 ? "no command given" : "no such command");
+}
+
+int main(int argc, char **argv)
+{
+    struct cli c = {
+        .endpoint = getenv("SLUICE_ENDPOINT"), /* NOLINT(concurrency-mt-unsafe): before any thread */
+        .ca = getenv("SLUICE_CA"),
+        .token_file = getenv("SLUICE_TOKEN_FILE"),
+    };
+    if (c.endpoint == NULL)
+        c.endpoint = "localhost:50051";
+    int status = parse(&c, argc, argv);
+    if (status == EXIT_OK)
+        status = run(&c);
+    c.client = sluice_client_free(c.client);
+    return status;
+}
