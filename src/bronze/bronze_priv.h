@@ -162,6 +162,8 @@ struct bronze {
 
     /* Log thread only. */
     struct sys_ring *io;
+    uint64_t current_number;   /* the segment that is written to: the list above moves at a trim */
+    struct sys_file *current_file;
     uint64_t segment_offset;   /* next free byte of the current segment */
     bool sealed;               /* nothing was written since the last empty block */
     uint64_t quiet_ns;         /* when the last write completed */

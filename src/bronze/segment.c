@@ -123,6 +123,8 @@ int bronze__segment_use(
     bronze__segment_push(
         log, (struct segment){sp.number, log->epoch, first_pos, first_ticket, UINT64_MAX, sp.file});
     sys_mutex_unlock(&log->lock);
+    log->current_number = sp.number;
+    log->current_file = sp.file;
     return 0;
 }
 

@@ -22,11 +22,6 @@
 
 enum take { TAKE_NOTHING, TAKE_BLOCK, TAKE_ROLL };
 
-static struct segment *current(struct bronze *log)
-{
-    return &log->segments[log->segment_count - 1];
-}
-
 /* Under the lock: what to do next. With @seal an idle tail is closed with an empty block. */
 static enum take take_locked(struct bronze *log, bool seal, uint64_t *ret_ticket)
 {
@@ -58,7 +53,7 @@ static void submit(struct bronze *log, uint64_t ticket)
     struct block_slot *slot = bronze__slot(log, ticket);
     struct block_header *h = &slot->header;
     must(slot->ticket == ticket && !slot->done);
-    slot->segment = h->segment = current(log)->number;
+    slot->segment = h->segment = log->current_number;
     slot->offset = h->offset = log->segment_offset;
     h->durable_ticket = bronze_durable_ticket(log);
     uint8_t *block = bronze__memory(log, slot->virt);
@@ -75,7 +70,7 @@ static void submit(struct bronze *log, uint64_t ticket)
     log->submit_tickets[i] = ticket;
     log->submit_ns[i] = sys_mono_ns(log->sys);
     trace_add(&log->writes, 1);
-    int r = sys_ring_write(log->io, current(log)->file, block, h->bytes, h->offset, i);
+    int r = sys_ring_write(log->io, log->current_file, block, h->bytes, h->offset, i);
     if (r < 0)
         must_die("bronze: starting a log write failed (%s); nothing after it is acknowledged", err_text(r));
 }
