@@ -75,7 +75,8 @@ void rpc__queue_deinit(struct rpc_queue *q)
 
 bool rpc__queue_is_mine(const struct rpc_queue *q)
 {
-    return q->thread_id == (uintptr_t)gpr_thd_currentid();
+    return atomic_load_explicit(&q->thread_id, memory_order_relaxed) ==
+           (uintptr_t)gpr_thd_currentid();
 }
 
 /* ---- mailbox ---- */
@@ -190,7 +191,8 @@ void rpc__queue_run(void *arg)
 {
     struct rpc_queue *q = arg;
     const struct rpc_server *r = q->server;
-    q->thread_id = (uintptr_t)gpr_thd_currentid();
+    atomic_store_explicit(
+        &q->thread_id, (uintptr_t)gpr_thd_currentid(), memory_order_relaxed);
     while (!q->closed) {
         unsigned events = take_events(q);
         run_mailbox(q);

@@ -83,8 +83,8 @@ int rpc_server_port_tls(const struct rpc_server *r);
 int rpc_server_port_plain(const struct rpc_server *r);
 /*
  * Stop taking new calls; wait up to @grace_ms for the present ones; cancel the rest; end the threads.
- * Any thread but a queue's; does nothing when not started or stopped already. Posts made before it
- * returns are run, later ones are not.
+ * Any thread but a queue's; does nothing when not started or stopped already. Posts made before the
+ * call are run; of later ones none may be counted on.
  */
 void rpc_server_stop(struct rpc_server *r, uint32_t grace_ms);
 /* Not started, failed to start, or stopped; all messages and call references are back. Takes NULL. */

@@ -65,7 +65,7 @@ struct rpc_queue {
     unsigned index;
     grpc_completion_queue *cq;
     struct sys_thread *thread;
-    uintptr_t thread_id; /* 0 until it runs */
+    _Atomic uintptr_t thread_id; /* 0 until it runs */
     struct rpc__slot *slots;
     size_t slot_count;
     struct rpc__pool messages;

@@ -173,8 +173,10 @@ static const struct rpc_method methods[] = {
 
 static void on_idle(struct rpc_queue *q, void *ctx)
 {
-    (void)q;
     struct seen *s = ctx;
+    struct rpc_post *p = atomic_exchange(&s->idle_post, NULL);
+    if (p)
+        rpc_post(q, p);
     atomic_fetch_add(&s->idle, 1);
 }
 
@@ -203,7 +205,7 @@ static void connect_client(struct rig *g, enum rig_kind kind)
     g->cq = grpc_completion_queue_create_for_next(NULL);
 }
 
-void rig_init(struct rig *g, enum rig_kind kind, unsigned queue_count)
+static void init(struct rig *g, enum rig_kind kind, unsigned queue_count, uint32_t tick_ms)
 {
     *g = (struct rig){.seen.event = SYS_EVENT_INIT};
     cr_assert_eq(sys_new_uring(&g->sys, NULL), 0);
@@ -213,7 +215,7 @@ void rig_init(struct rig *g, enum rig_kind kind, unsigned queue_count)
         .tls_key_pem = test_key_pem,
         .listen_plain = kind == RIG_PLAIN ? "127.0.0.1:0" : NULL,
         .queue_count = queue_count,
-        .tick_ms = 10,
+        .tick_ms = tick_ms,
     };
     cr_assert_eq(rpc_server_new(g->sys, &o, &g->server, NULL), 0);
     for (size_t i = 0; i < ARRAY_LEN(methods); i++)
@@ -221,6 +223,16 @@ void rig_init(struct rig *g, enum rig_kind kind, unsigned queue_count)
     rpc_server_hooks(g->server, on_idle, on_tick, &g->seen);
     cr_assert_eq(rpc_server_start(g->server, NULL), 0);
     connect_client(g, kind);
+}
+
+void rig_init(struct rig *g, enum rig_kind kind, unsigned queue_count)
+{
+    init(g, kind, queue_count, 0);
+}
+
+void rig_init_ticking(struct rig *g, uint32_t tick_ms)
+{
+    init(g, RIG_PLAIN, 1, tick_ms);
 }
 
 void rig_deinit(struct rig *g)

@@ -20,6 +20,7 @@ struct seen {
     _Atomic int last_count; /* Chat: messages of its call, kept in the call's state */
     _Atomic(struct rpc_call *) kept_call;       /* of Later and Mute; Later holds a reference */
     _Atomic(struct rpc_message *) kept_message; /* of Keep */
+    _Atomic(struct rpc_post *) idle_post;       /* posted by the next on_idle */
 };
 
 struct rig {
@@ -45,7 +46,8 @@ enum rig_kind { RIG_PLAIN, RIG_TLS };
  *   Last    stream  sends each message back and gives a status at once
  *   Closed  stream  refuses in on_open
  */
-void rig_init(struct rig *g, enum rig_kind kind, unsigned queue_count);
+void rig_init(struct rig *g, enum rig_kind kind, unsigned queue_count); /* no ticks */
+void rig_init_ticking(struct rig *g, uint32_t tick_ms);
 void rig_deinit(struct rig *g); /* stops with no grace */
 /* Waits until the counter has reached @value; fails the test after 20 s. */
 void rig_await(struct rig *g, _Atomic int *counter, int value);

@@ -99,10 +99,25 @@ Test(rpc_queue, does_not_ring_for_posts_of_its_own_thread)
     rig_deinit(&g);
 }
 
+/* A post made after the mailbox was emptied, just before the thread blocks, with no tick to help. */
+Test(rpc_queue, does_not_sleep_through_a_post_of_on_idle)
+{
+    struct rig g;
+    static struct letters all;
+    rig_init(&g, RIG_PLAIN, 1);
+    letters_init(&all, &g);
+    atomic_store(&g.seen.idle_post, &all.letter[1].post);
+
+    rpc_post(rpc_queue_at(g.server, 0), &all.letter[0].post);
+
+    rig_await(&g, &g.seen.ran, 2);
+    rig_deinit(&g);
+}
+
 Test(rpc_queue, calls_its_hooks)
 {
     struct rig g;
-    rig_init(&g, RIG_PLAIN, 1);
+    rig_init_ticking(&g, 5);
 
     rig_await(&g, &g.seen.ticks, 3);
 
