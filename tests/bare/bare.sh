@@ -66,8 +66,9 @@ echo "==> the root took $((SECONDS - begun)) s"
 
 # A bare environment: nothing of this shell but what pip needs to reach its registry.
 environment=(HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TERM="${TERM:-dumb}")
-while IFS= read -r line; do environment+=("$line"); done < <(env |
-    grep -E '^(PIP_(CERT|INDEX_URL|EXTRA_INDEX_URL|TRUSTED_HOST|PROXY|DEFAULT_TIMEOUT)|(https?|no)_proxy)=')
+pip='PIP_(CERT|INDEX_URL|EXTRA_INDEX_URL|TRUSTED_HOST|PROXY|DEFAULT_TIMEOUT)'
+while IFS= read -r line; do environment+=("$line"); done < <(
+    env | grep -E "^($pip|(https?|no)_proxy)=")
 inside() { chroot "$root" env -i "${environment[@]}" bash -c "cd /root/sluice && $1"; }
 
 begun=$SECONDS

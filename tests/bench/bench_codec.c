@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How fast codec is, on the ten-column row of about 130 bytes: bench_codec [seconds per measurement].
- * Not a test: it asserts only that the rows are valid.
+ * How fast codec is, on the ten-column row of about 130 bytes: bench_codec [seconds per
+ * measurement]. Not a test: it asserts only that the rows are valid.
  */
 #include "codec/codec.h"
 #include "codec/wire.h"
@@ -12,8 +12,9 @@
 
 #define ROWS 4096
 
-static const char ddl[] = "id bigint not null, seq bigint, ts timestamp not null, x double, y double, "
-                          "ok boolean, device string not null, state string, url string, token string";
+static const char ddl[] =
+    "id bigint not null, seq bigint, ts timestamp not null, x double, y double, "
+    "ok boolean, device string not null, state string, url string, token string";
 
 struct bench {
     struct codec_plan *plan;
@@ -43,11 +44,16 @@ static void make_row(struct bench *b, unsigned i, unsigned *seed)
     (void)snprintf(device, sizeof(device), "device-%05u", r % 10000);
     (void)snprintf(url, sizeof(url), "https://example.com/item/%08x/%02u", r * 7, r % 97);
     (void)snprintf(token, sizeof(token), "%08x%08x%08x%08x", r, r * 3, r * 5, r * 11);
-    struct row_value v[] = {
-        {.i64 = (int64_t)(1000000 + i)}, {.i64 = i}, {.i64 = 1700000000000000 + (int64_t)r},
-        {.f64 = (double)(r % 100000) / 100}, {.f64 = (double)r / 7},
-        {.boolean = r & 1}, {.bytes = slice_str(device)}, {.bytes = slice_str(states[r % 5])},
-        {.bytes = slice_str(url)}, {.bytes = slice_str(token)}};
+    struct row_value v[] = {{.i64 = (int64_t)(1000000 + i)},
+                            {.i64 = i},
+                            {.i64 = 1700000000000000 + (int64_t)r},
+                            {.f64 = (double)(r % 100000) / 100},
+                            {.f64 = (double)r / 7},
+                            {.boolean = r & 1},
+                            {.bytes = slice_str(device)},
+                            {.bytes = slice_str(states[r % 5])},
+                            {.bytes = slice_str(url)},
+                            {.bytes = slice_str(token)}};
     codec_values_to_row(codec_plan_schema(b->plan), v, &b->rows[i]);
     codec_values_to_json(codec_plan_schema(b->plan), v, &b->json[i]);
     b->bytes += b->rows[i].len;
@@ -93,7 +99,8 @@ static void run_to_json(struct bench *b)
 }
 
 /* Best of five: the machine may be busy with other things. */
-static void measure(struct bench *b, const char *what, void (*run)(struct bench *), size_t bytes, double seconds)
+static void measure(struct bench *b, const char *what, void (*run)(struct bench *), size_t bytes,
+                    double seconds)
 {
     double best = 1e9;
     for (int round = 0; round < 5; round++) {
@@ -107,7 +114,8 @@ static void measure(struct bench *b, const char *what, void (*run)(struct bench 
         best = per_row < best ? per_row : best;
     }
     double size = (double)bytes / ROWS;
-    printf("%-16s %8.1f ns/row %8.0f MB/s  (%.0f bytes/row)\n", what, best, size * 1000 / best, size);
+    printf("%-16s %8.1f ns/row %8.0f MB/s  (%.0f bytes/row)\n", what, best, size * 1000 / best,
+           size);
 }
 
 int main(int argc, char **argv)

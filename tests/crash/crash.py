@@ -121,7 +121,8 @@ class SdkLoad(threading.Thread):
 
         with self._server.connect() as connection:
             message = message_class(connection, TABLE)
-        stream = ZerobusSdk(f"https://{self._server.endpoint}", "https://localhost:1").create_stream(
+        sdk = ZerobusSdk(f"https://{self._server.endpoint}", "https://localhost:1")
+        stream = sdk.create_stream(
             table_properties=TableProperties(TABLE, message.DESCRIPTOR),
             headers_provider=StaticToken(),
             options=StreamConfigurationOptions(recovery_backoff_ms=200, recovery_retries=100))
