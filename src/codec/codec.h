@@ -7,8 +7,8 @@
  * values, and JSON rows are turned into the table's own protobuf. Pure: no I/O, no threads, no
  * allocation per row. Mapping and rules: docs/formats/rows.md.
  *
- * A plan is immutable and shared by counting (any thread). A failure names the column and the reason
- * in @e; the caller puts table, offset and record in front (err_wrap).
+ * A plan is immutable and shared by counting (any thread). A failure names the column and the
+ * reason in @e; the caller puts table, offset and record in front (err_wrap).
  */
 
 #include "base/attr.h"
@@ -21,12 +21,12 @@ struct codec_plan;
 
 /*
  * @descriptor: a serialised google.protobuf.DescriptorProto (not a FileDescriptorProto). Fields are
- * matched to columns by name, letter case ignored; the field must have the type that the column asks for.
- * Each NOT NULL column needs a field; nullable columns may be absent.
+ * matched to columns by name, letter case ignored; the field must have the type that the column
+ * asks for. Each NOT NULL column needs a field; nullable columns may be absent.
  * Returns: 0. ERR_INVALID naming field, column and reason. ERR_UNSUPPORTED (groups).
  */
-must_use int codec_plan_new(
-    struct slice descriptor, struct row_schema *schema, struct codec_plan **ret_plan, struct err *e);
+must_use int codec_plan_new(struct slice descriptor, struct row_schema *schema,
+                            struct codec_plan **ret_plan, struct err *e);
 /* The plan of the table's own message (see codec_table_descriptor): for rows that came as JSON. */
 struct codec_plan *codec_plan_new_own(struct row_schema *schema);
 struct codec_plan *codec_plan_ref(struct codec_plan *p);
@@ -37,26 +37,32 @@ struct row_schema *codec_plan_schema(const struct codec_plan *p); /* borrowed */
 /* The table's own record message as a DescriptorProto: field number = field_id, proto2 labels. */
 void codec_table_descriptor(const struct row_schema *s, const char *message_name, struct buf *out);
 
-/* Is @row a valid row? One walk over the wire, no output. The hot path. ERR_INVALID with the column. */
+/* Is @row a valid row? One walk over the wire, no output. The hot path. ERR_INVALID with the
+ * column. */
 must_use int codec_check(const struct codec_plan *p, struct slice row, struct err *e);
 
 /*
- * Decode a row that codec_check() has accepted: @values one per column of the schema, absent = null.
- * Bytes are borrowed from @row. ERR_DAMAGED when it is not valid after all.
+ * Decode a row that codec_check() has accepted: @values one per column of the schema, absent =
+ * null. Bytes are borrowed from @row. ERR_DAMAGED when it is not valid after all.
  */
 must_use int codec_decode(const struct codec_plan *p, struct slice row, struct row_value *values);
-/* The same, straight into a column batch. */
-must_use int codec_decode_into(const struct codec_plan *p, struct slice row, struct row_batch *batch);
+/* The same, straight into a column batch. Takes 64 KiB of stack. */
+must_use int codec_decode_into(const struct codec_plan *p, struct slice row,
+                               struct row_batch *batch);
 
 /* One JSON object → a row of the own plan's message, appended to @out. ERR_INVALID with column/path
  * and byte offset; nothing is appended then. */
-must_use int codec_json_to_row(
-    const struct codec_plan *own, struct slice json, struct buf *out, struct err *e);
-/* A key as a JSON object with exactly the key columns → its memcomparable form, appended to @out. */
-must_use int codec_json_to_key(
-    const struct row_schema *s, struct slice json, struct buf *out, struct err *e);
+must_use int codec_json_to_row(const struct codec_plan *own, struct slice json, struct buf *out,
+                               struct err *e);
+/* A key as a JSON object with exactly the key columns → its memcomparable form, appended to @out.
+ * ERR_PRECONDITION: the table has no key. Takes 64 KiB of stack. */
+must_use int codec_json_to_key(const struct row_schema *s, struct slice json, struct buf *out,
+                               struct err *e);
 
-/* Values → one JSON object. Null columns are written as null. Decimals and 64-bit integers: see rows.md. */
-void codec_values_to_json(const struct row_schema *s, const struct row_value *values, struct buf *out);
+/* Values → one JSON object. Null columns are written as null. Decimals and 64-bit integers: see
+ * rows.md. */
+void codec_values_to_json(const struct row_schema *s, const struct row_value *values,
+                          struct buf *out);
 /* Values → a row of the table's own message. */
-void codec_values_to_row(const struct row_schema *s, const struct row_value *values, struct buf *out);
+void codec_values_to_row(const struct row_schema *s, const struct row_value *values,
+                         struct buf *out);

@@ -39,18 +39,18 @@ struct codec__field {
 #define CODEC__NONE 0xffffu
 /* Field numbers up to this one are found by index, larger ones by binary search. */
 #define CODEC__DIRECT_MAX 4095u
-#define CODEC__WORDS_MAX ((COLUMNS_MAX + 63) / 64)
+#define CODEC__WORDS_MAX  ((COLUMNS_MAX + 63) / 64)
 
 struct codec_plan {
     uint32_t refs;
     uint32_t field_count;
-    uint32_t words;          /* of 64 columns each */
+    uint32_t words; /* of 64 columns each */
     uint32_t direct_count;
-    uint32_t name_mask;      /* slots in @names less one */
+    uint32_t name_mask; /* slots in @names less one */
     struct row_schema *schema;
     struct codec__field *fields;
-    uint16_t *direct;        /* field number → index into fields, or CODEC__NONE */
-    uint16_t *names;         /* hash of a name → column, or CODEC__NONE; open addressing */
+    uint16_t *direct; /* field number → index into fields, or CODEC__NONE */
+    uint16_t *names;  /* hash of a name → column, or CODEC__NONE; open addressing */
     struct slice *column_names;
     uint64_t required[CODEC__WORDS_MAX]; /* a bit per NOT NULL column */
 };
@@ -90,8 +90,8 @@ must_use int codec__json_open(struct codec__json *j);
 must_use int codec__json_key(struct codec__json *j, struct slice *ret_key);
 /* The value of column @c. Text and bytes are borrowed from the JSON, or stand in scratch
  * at least 16 bytes behind its length, in reserved room. */
-must_use int codec__json_value(
-    struct codec__json *j, const struct row_column *c, struct row_value *ret_value);
+must_use int codec__json_value(struct codec__json *j, const struct row_column *c,
+                               struct row_value *ret_value);
 /* ERR_INVALID with "JSON, byte N: " in front. */
 int codec__json_fail(struct codec__json *j, const char *fmt, ...) printf_like(2, 3);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One JSON object, read front to back, once. A flat row has no value that nests, so the reader never
- * goes deeper than one level: an object or an array where a column's value should be is refused.
+ * One JSON object, read front to back, once. A flat row has no value that nests, so the reader
+ * never goes deeper than one level: an object or an array where a column's value should be is
+ * refused.
  *
- * Text without escapes is borrowed from the input; other text is unescaped into the scratch buffer, 32
- * bytes behind its length, where the room is reserved first: a caller who appends the value to that very
- * buffer overwrites it from the front and never catches up.
+ * Text without escapes is borrowed from the input; other text is unescaped into the scratch buffer,
+ * 32 bytes behind its length, where the room is reserved first: a caller who appends the value to
+ * that very buffer overwrites it from the front and never catches up.
  *
  * I1  Outside of strings only ASCII passes (by the grammar); inside, text is checked to be UTF-8.
  * Thread: any.
@@ -37,8 +38,7 @@ int codec__json_fail(struct codec__json *j, const char *fmt, ...)
     va_start(args, fmt);
     (void)vsnprintf(sentence, sizeof(sentence), fmt, args); /* cut at the limit on purpose */
     va_end(args);
-    return err_set(
-        j->e, ERR_INVALID, "JSON, byte %zu: %s", (size_t)(j->p - j->start), sentence);
+    return err_set(j->e, ERR_INVALID, "JSON, byte %zu: %s", (size_t)(j->p - j->start), sentence);
 }
 
 static void skip_space(struct codec__json *j)
@@ -217,8 +217,8 @@ int codec__json_open(struct codec__json *j)
 {
     if (take(j, '{'))
         return 0;
-    return codec__json_fail(
-        j, j->p == j->end ? "the record is empty" : "a record must be a JSON object");
+    return codec__json_fail(j, j->p == j->end ? "the record is empty"
+                                              : "a record must be a JSON object");
 }
 
 int codec__json_key(struct codec__json *j, struct slice *ret_key)
@@ -318,8 +318,9 @@ static int read_scalar(struct codec__json *j, const struct row_column *c, struct
         return read_string(j, &ret->text);
     }
     if (first == '{' || first == '[')
-        return fail_value(
-            j, c, first == '{' ? "an object does not fit the column" : "an array does not fit the column");
+        return fail_value(j, c,
+                          first == '{' ? "an object does not fit the column"
+                                       : "an array does not fit the column");
     if (first == '-' || (first >= '0' && first <= '9')) {
         ret->quoted = false;
         ret->text = take_number(j);
@@ -349,8 +350,8 @@ static bool read_plain_integer(struct slice text, int64_t *ret)
 }
 
 /* Also 1.0 and 1e3, when they are whole. */
-static int read_integer(
-    struct codec__json *j, const struct row_column *c, const struct scalar *s, int64_t *ret)
+static int read_integer(struct codec__json *j, const struct row_column *c, const struct scalar *s,
+                        int64_t *ret)
 {
     struct slice text = s->text;
     int64_t min, max, v;
@@ -395,14 +396,15 @@ static bool read_iso_date(struct slice text, int64_t *ret)
         return false;
     if (day > days_of[month - 1] + (month == 2 && leap))
         return false;
-    /* Years that begin in March: the leap day is the last one. 719468 days from 0000-03-01 to 1970. */
+    /* Years that begin in March: the leap day is the last one. 719468 days from 0000-03-01 to 1970.
+     * */
     int from_march = (month + 9) % 12, y = year - (month <= 2);
     *ret = 365LL * y + y / 4 - y / 100 + y / 400 + (153 * from_march + 2) / 5 + day - 1 - 719468;
     return true;
 }
 
-static int read_float(
-    struct codec__json *j, const struct row_column *c, const struct scalar *s, struct row_value *v)
+static int read_float(struct codec__json *j, const struct row_column *c, const struct scalar *s,
+                      struct row_value *v)
 {
     double special = slice_eq(s->text, slice_str("NaN"))         ? (double)NAN
                      : slice_eq(s->text, slice_str("Infinity"))  ? (double)INFINITY
@@ -425,8 +427,8 @@ static int read_float(
     return fail_value(j, c, "the number is out of range");
 }
 
-static int read_binary(
-    struct codec__json *j, const struct row_column *c, struct slice text, struct row_value *v)
+static int read_binary(struct codec__json *j, const struct row_column *c, struct slice text,
+                       struct row_value *v)
 {
     /* Escaped text stands there already: the same room, and base64 only shrinks. */
     uint8_t *to = buf_reserve(j->scratch, SCRATCH_GAP + text.len) + SCRATCH_GAP;
@@ -437,14 +439,15 @@ static int read_binary(
     return 0;
 }
 
-static int read_date_or_time(
-    struct codec__json *j, const struct row_column *c, const struct scalar *s, struct row_value *v)
+static int read_date_or_time(struct codec__json *j, const struct row_column *c,
+                             const struct scalar *s, struct row_value *v)
 {
     bool is_text = s->quoted && !is_number(s->text);
     if (is_text && c->type == ROW_DATE) {
         if (s->text.len == 10 && read_iso_date(s->text, &v->i64))
             return 0;
-        return fail_value(j, c, "the text is neither YYYY-MM-DD nor a number of days since 1970-01-01");
+        return fail_value(j, c,
+                          "the text is neither YYYY-MM-DD nor a number of days since 1970-01-01");
     }
     if (is_text)
         return fail_value(

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Values → one JSON object, in the forms that the JSON reader takes back: integers, dates (days) and
- * timestamps (µs) as numbers, decimals and base64 as text. Thread: any.
+ * Values → one JSON object, in the forms that the JSON reader takes back: integers, dates (days)
+ * and timestamps (µs) as numbers, decimals and base64 as text. Thread: any.
  */
 #include "codec_priv.h"
 
@@ -36,8 +36,9 @@ static void put_digits(struct json *j, bool negative, uint64_t digits, unsigned 
 static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
 
 /*
- * The shortest text that reads back equal. Most numbers in rows have few digits: when m / 10^k gives
- * the number again, with both sides exact, then reading "m with k digits behind the point" gives it too.
+ * The shortest text that reads back equal. Most numbers in rows have few digits: when m / 10^k
+ * gives the number again, with both sides exact, then reading "m with k digits behind the point"
+ * gives it too.
  */
 static void put_double(struct json *j, double v)
 {
@@ -119,8 +120,8 @@ static void put_value(struct json *j, const struct row_column *c, const struct r
     }
 }
 
-void codec_values_to_json(
-    const struct row_schema *s, const struct row_value *values, struct buf *out)
+void codec_values_to_json(const struct row_schema *s, const struct row_value *values,
+                          struct buf *out)
 {
     struct json j = json_on(out);
     json_open(&j, '{');

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON objects → rows and keys. A row is written while the JSON is read; on failure the output is cut
- * back to where it began. Keys usually come in column order, so the next column is tried before the
- * name index. Thread: any.
+ * JSON objects → rows and keys. A row is written while the JSON is read; on failure the output is
+ * cut back to where it began. Keys usually come in column order, so the next column is tried before
+ * the name index. Thread: any.
  */
 #include "codec_priv.h"
 
@@ -26,8 +26,7 @@ static int convert(const struct codec_plan *p, struct codec__json *j)
     while ((r = codec__json_key(j, &key)) > 0) {
         int column = find_column(p, key, guess);
         if (column < 0)
-            return codec__json_fail(
-                j, "the table has no column \"%s\"", codec__show(key).text);
+            return codec__json_fail(j, "the table has no column \"%s\"", codec__show(key).text);
         const struct row_column *c = &p->schema->columns[column];
         uint64_t bit = 1ull << column % 64;
         if (seen[column / 64] & bit)
@@ -44,8 +43,8 @@ static int convert(const struct codec_plan *p, struct codec__json *j)
     return missing < 0 ? 0 : codec__fail_missing(&p->schema->columns[missing], j->e);
 }
 
-int codec_json_to_row(
-    const struct codec_plan *own, struct slice json, struct buf *out, struct err *e)
+int codec_json_to_row(const struct codec_plan *own, struct slice json, struct buf *out,
+                      struct err *e)
 {
     size_t start = out->len;
     struct codec__json j;
@@ -88,14 +87,12 @@ static int read_key(const struct row_schema *s, struct codec__json *j, struct ro
     TRY(r);
     for (uint32_t i = 0; i < s->key_count; i++)
         if (!(seen >> i & 1))
-            return err_set(
-                j->e, ERR_INVALID, "key column %s is missing",
-                s->columns[s->key_columns[i]].name);
+            return err_set(j->e, ERR_INVALID, "key column %s is missing",
+                           s->columns[s->key_columns[i]].name);
     return 0;
 }
 
-int codec_json_to_key(
-    const struct row_schema *s, struct slice json, struct buf *out, struct err *e)
+int codec_json_to_key(const struct row_schema *s, struct slice json, struct buf *out, struct err *e)
 {
     if (s->key_count == 0)
         return err_set(e, ERR_PRECONDITION, "the table has no primary key");

@@ -3,8 +3,8 @@
  * JSON numbers → float and double, correctly rounded; base64 there and back.
  *
  * Numbers: with few digits and a small power of ten, one multiplication or division gives the
- * correctly rounded result, as both operands are exact; with up to 19 digits one in 80-bit format nearly
- * always does; all else goes to strtod, which sees a terminated copy. Thread: any.
+ * correctly rounded result, as both operands are exact; with up to 19 digits one in 80-bit format
+ * nearly always does; all else goes to strtod, which sees a terminated copy. Thread: any.
  */
 #include "codec_priv.h"
 
@@ -26,8 +26,8 @@ static bool is_digit(uint8_t c)
     return c >= '0' && c <= '9';
 }
 
-static const uint8_t *read_digits(
-    const uint8_t *p, const uint8_t *end, struct number *n, unsigned *count)
+static const uint8_t *read_digits(const uint8_t *p, const uint8_t *end, struct number *n,
+                                  unsigned *count)
 {
     for (; p < end && is_digit(*p); p++) {
         if (n->mantissa > (UINT64_MAX - 9) / 10)
@@ -75,7 +75,7 @@ static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                 1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-/* A terminated copy of @text: in @room, or on the heap when it is absurdly long (then *ret_heap). */
+/* A terminated copy of @text: in @room, or in *ret_heap when it is absurdly long. */
 static const char *terminated(struct slice text, char room[64], char **ret_heap)
 {
     if (text.len >= 64)
@@ -100,9 +100,10 @@ static float slow_f32(struct slice text)
 }
 
 /*
- * A mantissa of up to 64 bits and a power of ten up to 10^27 are exact in the x87's 80-bit format, so
- * one operation there is off by at most half a unit of its last place. Unless the bits that are
- * about to be cut lie within one unit of the half, rounding the result to @bits is the right rounding.
+ * A mantissa of up to 64 bits and a power of ten up to 10^27 are exact in the x87's 80-bit format,
+ * so one operation there is off by at most half a unit of its last place. Unless the bits that are
+ * about to be cut lie within one unit of the half, rounding the result to @bits is the right
+ * rounding.
  */
 static bool read_wide(const struct number *n, unsigned bits, long double *ret)
 {

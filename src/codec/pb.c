@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Protobuf rows: checking and decoding are one walk over the wire, compiled twice, so what the check
- * accepts is what the decoder understands.
+ * Protobuf rows: checking and decoding are one walk over the wire, compiled twice, so what the
+ * check accepts is what the decoder understands.
  *
- * For each field: tag → struct codec__field → operation. The tag holds the wire type, so one compare
- * settles both. A bit per column remembers what was seen; at the end the NOT NULL columns' bits must be
- * there. Fields that the descriptor does not have are skipped; of a field that comes twice the last
- * value wins; groups are malformed.
+ * For each field: tag → struct codec__field → operation. The tag holds the wire type, so one
+ * compare settles both. A bit per column remembers what was seen; at the end the NOT NULL columns'
+ * bits must be there. Fields that the descriptor does not have are skipped; of a field that comes
+ * twice the last value wins; groups are malformed.
  *
  * Thread: any. No allocation, but for the text of an error.
  */
@@ -27,12 +27,12 @@ enum why {
 /* Where a walk stopped; written only then. */
 struct fault {
     enum why why;
-    const uint8_t *at;               /* start of the field */
+    const uint8_t *at;                /* start of the field */
     const struct codec__field *field; /* NULL: unknown field */
     uint64_t tag;
     int64_t number;
     struct slice bytes;
-    int column;                      /* WHY_MISSING */
+    int column; /* WHY_MISSING */
 };
 
 #define FORCE_INLINE static inline __attribute__((always_inline))
@@ -107,9 +107,9 @@ FORCE_INLINE bool get_bytes(const uint8_t **p, const uint8_t *end, struct slice 
     return true;
 }
 
-/* The integer forms. Unsigned values beyond int64 become INT64_MAX + 1 wrapped: caught by @ret_big. */
-FORCE_INLINE bool get_integer(
-    const struct codec__field *f, const uint8_t **p, const uint8_t *end, int64_t *ret, bool *ret_big)
+/* The integer forms. @ret_big: an unsigned value beyond int64. */
+FORCE_INLINE bool get_integer(const struct codec__field *f, const uint8_t **p, const uint8_t *end,
+                              int64_t *ret, bool *ret_big)
 {
     uint64_t u64 = 0;
     uint32_t u32 = 0;
@@ -140,8 +140,8 @@ FORCE_INLINE bool get_integer(
     return ok;
 }
 
-static enum why check_decimal(
-    const struct codec_plan *p, const struct codec__field *f, struct row_value *v)
+static enum why check_decimal(const struct codec_plan *p, const struct codec__field *f,
+                              struct row_value *v)
 {
     struct slice text = v->bytes;
     if (row_decimal_parse(text, &p->schema->columns[f->column], &v->decimal) == 0)
@@ -151,9 +151,8 @@ static enum why check_decimal(
 }
 
 /* The value at *at, of field @f. */
-FORCE_INLINE enum why get_value(
-    const struct codec_plan *p, const struct codec__field *f, const uint8_t **at, const uint8_t *end,
-    struct row_value *v)
+FORCE_INLINE enum why get_value(const struct codec_plan *p, const struct codec__field *f,
+                                const uint8_t **at, const uint8_t *end, struct row_value *v)
 {
     uint64_t u64;
     bool big = false;
@@ -186,9 +185,8 @@ static int stop(struct fault *fault, struct fault as)
 }
 
 /* One walk. @values NULL: check only. @seen has p->words cleared words. */
-FORCE_INLINE int walk(
-    const struct codec_plan *p, struct slice row, struct row_value *values, uint64_t *seen,
-    struct fault *fault)
+FORCE_INLINE int walk(const struct codec_plan *p, struct slice row, struct row_value *values,
+                      uint64_t *seen, struct fault *fault)
 {
     const uint8_t *at = row.data, *end = row.len == 0 ? at : at + row.len;
     while (at < end) {
@@ -219,31 +217,25 @@ FORCE_INLINE int walk(
     return 0;
 }
 
-static int fail_value(
-    const struct row_column *c, const struct fault *f, size_t at, struct err *e)
+static int fail_value(const struct row_column *c, const struct fault *f, size_t at, struct err *e)
 {
     switch (f->why) {
     case WHY_WIRE_TYPE:
-        return err_set(
-            e, ERR_INVALID, "column %s: the field at byte %zu has wire type %u, not %u", c->name, at,
-            (unsigned)(f->tag & 7), f->field->tag & 7);
+        return err_set(e, ERR_INVALID, "column %s: the field at byte %zu has wire type %u, not %u",
+                       c->name, at, (unsigned)(f->tag & 7), f->field->tag & 7);
     case WHY_RANGE:
         if (f->field->op == CODEC__UINT || f->field->op == CODEC__FIXED64)
-            return err_set(
-                e, ERR_INVALID, "column %s: %llu is out of range for %s", c->name,
-                (unsigned long long)f->number, codec__type_text(c).text);
-        return err_set(
-            e, ERR_INVALID, "column %s: %lld is out of range for %s", c->name, (long long)f->number,
-            codec__type_text(c).text);
+            return err_set(e, ERR_INVALID, "column %s: %llu is out of range for %s", c->name,
+                           (unsigned long long)f->number, codec__type_text(c).text);
+        return err_set(e, ERR_INVALID, "column %s: %lld is out of range for %s", c->name,
+                       (long long)f->number, codec__type_text(c).text);
     case WHY_UTF8:
         return err_set(e, ERR_INVALID, "column %s: the text is not valid UTF-8", c->name);
     case WHY_DECIMAL:
-        return err_set(
-            e, ERR_INVALID, "column %s: \"%s\" is not a %s", c->name, codec__show(f->bytes).text,
-            codec__type_text(c).text);
+        return err_set(e, ERR_INVALID, "column %s: \"%s\" is not a %s", c->name,
+                       codec__show(f->bytes).text, codec__type_text(c).text);
     default:
-        return err_set(
-            e, ERR_INVALID, "column %s: malformed protobuf at byte %zu", c->name, at);
+        return err_set(e, ERR_INVALID, "column %s: malformed protobuf at byte %zu", c->name, at);
     }
 }
 
@@ -253,8 +245,8 @@ static int fail(const struct codec_plan *p, const struct fault *f, struct slice 
         return codec__fail_missing(&p->schema->columns[f->column], e);
     size_t at = (size_t)(f->at - row.data);
     if (f->why == WHY_GROUP)
-        return err_set(
-            e, ERR_INVALID, "malformed protobuf at byte %zu: groups are not supported", at);
+        return err_set(e, ERR_INVALID, "malformed protobuf at byte %zu: groups are not supported",
+                       at);
     if (f->field == NULL)
         return err_set(e, ERR_INVALID, "malformed protobuf at byte %zu", at);
     return fail_value(&p->schema->columns[f->field->column], f, at, e);

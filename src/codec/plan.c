@@ -2,9 +2,9 @@
 /*
  * DescriptorProto + schema → plan.
  *
- * Each field of the descriptor is matched to a column by name; type and label decide whether it fits
- * (docs/formats/rows.md). What a record walk needs of a field is one struct of 24 bytes, found by
- * field number: by index for numbers up to 4095, by binary search above.
+ * Each field of the descriptor is matched to a column by name; type and label decide whether it
+ * fits (docs/formats/rows.md). What a record walk needs of a field is one struct of 24 bytes, found
+ * by field number: by index for numbers up to 4095, by binary search above.
  *
  * Thread: any. A plan never changes once made; its count is atomic.
  */
@@ -16,11 +16,20 @@
 #include <stdlib.h>
 
 /* What a column asks for. */
-enum kind { KIND_BOOL = 1, KIND_INT32, KIND_INT64, KIND_FLOAT, KIND_DOUBLE, KIND_STRING, KIND_BYTES };
+enum kind {
+    KIND_BOOL = 1,
+    KIND_INT32,
+    KIND_INT64,
+    KIND_FLOAT,
+    KIND_DOUBLE,
+    KIND_STRING,
+    KIND_BYTES
+};
 
 static const char *const kind_names[] = {
-    [KIND_BOOL] = "bool",   [KIND_INT32] = "int32",   [KIND_INT64] = "int64", [KIND_FLOAT] = "float",
-    [KIND_DOUBLE] = "double", [KIND_STRING] = "string", [KIND_BYTES] = "bytes",
+    [KIND_BOOL] = "bool",   [KIND_INT32] = "int32",   [KIND_INT64] = "int64",
+    [KIND_FLOAT] = "float", [KIND_DOUBLE] = "double", [KIND_STRING] = "string",
+    [KIND_BYTES] = "bytes",
 };
 
 /* By FieldDescriptorProto.Type. */
@@ -48,7 +57,7 @@ static const struct proto_type {
     [18] = {"sint64", KIND_INT64, CODEC__ZIGZAG, WIRE_VARINT},
 };
 
-#define TYPE_GROUP 10
+#define TYPE_GROUP     10
 #define LABEL_REPEATED 3
 
 /* What a plan wants to know of a FieldDescriptorProto. */
@@ -141,9 +150,8 @@ static void index_names(struct codec_plan *p)
 
 static int fail_malformed(const uint8_t *start, const uint8_t *at, struct err *e)
 {
-    return err_set(
-        e, ERR_INVALID, "the descriptor is not a serialised DescriptorProto (byte %zu)",
-        (size_t)(at - start));
+    return err_set(e, ERR_INVALID, "the descriptor is not a serialised DescriptorProto (byte %zu)",
+                   (size_t)(at - start));
 }
 
 static int read_field_descriptor(struct slice bytes, struct field_descriptor *f)
@@ -176,43 +184,38 @@ static int fail_nested(const struct field_descriptor *f, const struct row_column
     if (f->type == TYPE_GROUP)
         return err_set(e, ERR_UNSUPPORTED, "column %s: the field is a group", c->name);
     const char *what = f->type == 14 ? "enum" : f->type == 11 ? "message" : "message or enum";
-    return err_set(
-        e, ERR_INVALID, "column %s is %s, but the field is of %s type %s", c->name, type.text, what,
-        name.text[0] == '\0' ? "(no name)" : name.text);
+    return err_set(e, ERR_INVALID, "column %s is %s, but the field is of %s type %s", c->name,
+                   type.text, what, name.text[0] == '\0' ? "(no name)" : name.text);
 }
 
 static int check_field(const struct field_descriptor *f, const struct row_column *c, struct err *e)
 {
     if (f->number < 1 || f->number > 536870911)
-        return err_set(
-            e, ERR_INVALID, "column %s: the field number %llu is outside 1 to 536870911", c->name,
-            (unsigned long long)f->number);
+        return err_set(e, ERR_INVALID, "column %s: the field number %llu is outside 1 to 536870911",
+                       c->name, (unsigned long long)f->number);
     struct codec__text type = codec__type_text(c);
     if (f->label == LABEL_REPEATED)
-        return err_set(
-            e, ERR_INVALID, "column %s is %s, but the field is repeated", c->name, type.text);
+        return err_set(e, ERR_INVALID, "column %s is %s, but the field is repeated", c->name,
+                       type.text);
     bool is_known = f->type < ARRAY_LEN(proto_types) && proto_types[f->type].name != NULL;
     if (!is_known && f->type != 0)
-        return err_set(
-            e, ERR_INVALID, "column %s: the field's type %llu is unknown", c->name,
-            (unsigned long long)f->type);
+        return err_set(e, ERR_INVALID, "column %s: the field's type %llu is unknown", c->name,
+                       (unsigned long long)f->type);
     if (f->type == 0 || proto_types[f->type].kind == 0)
         return fail_nested(f, c, e);
     if (proto_types[f->type].kind != kind_of(c->type))
-        return err_set(
-            e, ERR_INVALID, "column %s is %s and takes a field of type %s, not %s", c->name, type.text,
-            kind_names[kind_of(c->type)], proto_types[f->type].name);
+        return err_set(e, ERR_INVALID, "column %s is %s and takes a field of type %s, not %s",
+                       c->name, type.text, kind_names[kind_of(c->type)], proto_types[f->type].name);
     return 0;
 }
 
-static int add_field(
-    struct codec_plan *p, const struct field_descriptor *f, uint64_t *matched, struct err *e)
+static int add_field(struct codec_plan *p, const struct field_descriptor *f, uint64_t *matched,
+                     struct err *e)
 {
     int column = codec__column_find(p, f->name);
     if (column < 0)
-        return err_set(
-            e, ERR_INVALID, "the table has no column for the descriptor's field \"%s\"",
-            codec__show(f->name).text);
+        return err_set(e, ERR_INVALID, "the table has no column for the descriptor's field \"%s\"",
+                       codec__show(f->name).text);
     const struct row_column *c = &p->schema->columns[column];
     TRY(check_field(f, c, e));
     if (matched[column / 64] >> column % 64 & 1)
@@ -239,10 +242,9 @@ static int index_fields(struct codec_plan *p, struct err *e)
     qsort(p->fields, p->field_count, sizeof(*p->fields), compare_fields);
     for (uint32_t i = 1; i < p->field_count; i++)
         if (p->fields[i].tag >> 3 == p->fields[i - 1].tag >> 3)
-            return err_set(
-                e, ERR_INVALID, "columns %s and %s: both fields have the number %u",
-                p->schema->columns[p->fields[i - 1].column].name,
-                p->schema->columns[p->fields[i].column].name, p->fields[i].tag >> 3);
+            return err_set(e, ERR_INVALID, "columns %s and %s: both fields have the number %u",
+                           p->schema->columns[p->fields[i - 1].column].name,
+                           p->schema->columns[p->fields[i].column].name, p->fields[i].tag >> 3);
     uint32_t largest = p->field_count == 0 ? 0 : p->fields[p->field_count - 1].tag >> 3;
     p->direct_count = MIN(largest, CODEC__DIRECT_MAX) + 1;
     p->direct = mem_alloc(p->direct_count * sizeof(*p->direct));
@@ -271,22 +273,21 @@ static int read_descriptor(struct codec_plan *p, struct slice descriptor, struct
         return fail_malformed(descriptor.data, at, e);
     int missing = codec__missing(p, matched);
     if (missing >= 0)
-        return err_set(
-            e, ERR_INVALID, "column %s is NOT NULL but the descriptor has no field for it",
-            p->schema->columns[missing].name);
+        return err_set(e, ERR_INVALID,
+                       "column %s is NOT NULL but the descriptor has no field for it",
+                       p->schema->columns[missing].name);
     return index_fields(p, e);
 }
 
-int codec_plan_new(
-    struct slice descriptor, struct row_schema *schema, struct codec_plan **ret_plan, struct err *e)
+int codec_plan_new(struct slice descriptor, struct row_schema *schema, struct codec_plan **ret_plan,
+                   struct err *e)
 {
     must(schema->column_count <= COLUMNS_MAX);
     if (descriptor.len == 0)
         return err_set(e, ERR_INVALID, "the descriptor is empty");
     if (descriptor.len > DESCRIPTOR_BYTES_MAX)
-        return err_set(
-            e, ERR_INVALID, "the descriptor has %zu bytes; at most %d are allowed", descriptor.len,
-            DESCRIPTOR_BYTES_MAX);
+        return err_set(e, ERR_INVALID, "the descriptor has %zu bytes; at most %d are allowed",
+                       descriptor.len, DESCRIPTOR_BYTES_MAX);
     _cleanup_(codec_plan_unrefp) struct codec_plan *p = mem_zalloc(sizeof(*p));
     p->refs = 1;
     p->schema = row_schema_ref(schema);
@@ -355,8 +356,7 @@ int codec__missing(const struct codec_plan *p, const uint64_t *seen)
 
 int codec__fail_missing(const struct row_column *c, struct err *e)
 {
-    return err_set(
-        e, ERR_INVALID, "column %s is NOT NULL but the record has no value", c->name);
+    return err_set(e, ERR_INVALID, "column %s is NOT NULL but the record has no value", c->name);
 }
 
 struct codec__text codec__show(struct slice s)

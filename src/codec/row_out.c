@@ -44,8 +44,8 @@ void codec__put_value(struct buf *out, const struct row_column *c, const struct 
     }
 }
 
-void codec_values_to_row(
-    const struct row_schema *s, const struct row_value *values, struct buf *out)
+void codec_values_to_row(const struct row_schema *s, const struct row_value *values,
+                         struct buf *out)
 {
     for (uint32_t i = 0; i < s->column_count; i++)
         codec__put_value(out, &s->columns[i], &values[i]);

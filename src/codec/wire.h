@@ -12,7 +12,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum wire_type { WIRE_VARINT = 0, WIRE_I64 = 1, WIRE_LEN = 2, WIRE_SGROUP = 3, WIRE_EGROUP = 4, WIRE_I32 = 5 };
+enum wire_type {
+    WIRE_VARINT = 0,
+    WIRE_I64 = 1,
+    WIRE_LEN = 2,
+    WIRE_SGROUP = 3,
+    WIRE_EGROUP = 4,
+    WIRE_I32 = 5
+};
 
 static inline bool wire_get_varint_slow(const uint8_t **p, const uint8_t *end, uint64_t *ret)
 {
@@ -33,8 +40,8 @@ static inline bool wire_get_varint_slow(const uint8_t **p, const uint8_t *end, u
 }
 
 /*
- * More than one byte. Eight bytes at once: where the first byte without the continuation bit stands,
- * then 7-bit groups joined pair by pair.
+ * More than one byte. Eight bytes at once: where the first byte without the continuation bit
+ * stands, then 7-bit groups joined pair by pair.
  */
 static inline bool wire_get_varint_long(const uint8_t **p, const uint8_t *end, uint64_t *ret)
 {
@@ -55,8 +62,8 @@ static inline bool wire_get_varint_long(const uint8_t **p, const uint8_t *end, u
 }
 
 /* A varint of at most 10 bytes at *p, moving *p; false when cut or too long. */
-static inline __attribute__((always_inline)) bool wire_get_varint(
-    const uint8_t **p, const uint8_t *end, uint64_t *ret)
+static inline __attribute__((always_inline)) bool wire_get_varint(const uint8_t **p,
+                                                                  const uint8_t *end, uint64_t *ret)
 {
     if (__builtin_expect(*p < end && **p < 0x80, 1)) {
         *ret = *(*p)++;
@@ -65,7 +72,8 @@ static inline __attribute__((always_inline)) bool wire_get_varint(
     return wire_get_varint_long(p, end, ret);
 }
 
-/* One field. For WIRE_LEN @bytes is its content, for the others @number its value (I32, I64: raw bits). */
+/* One field. For WIRE_LEN @bytes is its content, for the others @number its value (I32, I64: raw
+ * bits). */
 struct wire_field {
     uint32_t number;
     uint32_t type;

@@ -93,8 +93,7 @@ static int parse_name(struct ddl *d, char **ret_name)
     d->p = name + w.len;
     bool bad_quote = quoted && !take_char(d, '`');
     if (bad_quote || (d->p < d->end && *d->p >= 0x80))
-        return fail(
-            d, ERR_INVALID, "a column name has only ASCII letters, digits and underscores");
+        return fail(d, ERR_INVALID, "a column name has only ASCII letters, digits and underscores");
     *ret_name = mem_strndup((const char *)name, w.len);
     return 0;
 }
@@ -131,7 +130,7 @@ static int parse_arguments(struct ddl *d, uint32_t numbers[2])
     return count;
 }
 
-/* The words that some types may have behind them: DOUBLE PRECISION, TIMESTAMP WITHOUT TIME ZONE … */
+/* Words behind some types: DOUBLE PRECISION, TIMESTAMP WITHOUT TIME ZONE … */
 static int parse_more_words(struct ddl *d, struct slice word, struct row_column *c)
 {
     if (c->type == ROW_DOUBLE)
@@ -149,7 +148,8 @@ static int parse_more_words(struct ddl *d, struct slice word, struct row_column 
     return 0;
 }
 
-static int check_arguments(struct ddl *d, struct row_column *c, const uint32_t numbers[2], int count)
+static int check_arguments(struct ddl *d, struct row_column *c, const uint32_t numbers[2],
+                           int count)
 {
     switch (c->type) {
     case ROW_DECIMAL:
@@ -184,8 +184,7 @@ static int parse_type(struct ddl *d, struct row_column *c)
         return fail(d, ERR_INVALID, "no type has this name");
     if (t->type == 0) {
         char sentence[80];
-        (void)snprintf(
-            sentence, sizeof(sentence), "columns of type %s are not supported", t->word);
+        (void)snprintf(sentence, sizeof(sentence), "columns of type %s are not supported", t->word);
         return fail(d, ERR_UNSUPPORTED, sentence);
     }
     d->p += word.len;
@@ -272,28 +271,26 @@ static int parse_list(struct ddl *d, struct row_schema *s)
 static int set_keys(struct row_schema *s, const char *const *keys, size_t key_count, struct err *e)
 {
     if (key_count > KEY_COLUMNS_MAX)
-        return err_set(
-            e, ERR_INVALID, "a primary key has at most %d columns, not %zu", KEY_COLUMNS_MAX,
-            key_count);
+        return err_set(e, ERR_INVALID, "a primary key has at most %d columns, not %zu",
+                       KEY_COLUMNS_MAX, key_count);
     s->key_columns = key_count == 0 ? NULL : mem_calloc(key_count, sizeof(*s->key_columns));
     for (size_t i = 0; i < key_count; i++) {
         int column = row_schema_find(s, slice_str(keys[i]));
         if (column < 0)
-            return err_set(
-                e, ERR_INVALID, "primary key column \"%.255s\" is not in the column list", keys[i]);
+            return err_set(e, ERR_INVALID,
+                           "primary key column \"%.255s\" is not in the column list", keys[i]);
         for (uint32_t k = 0; k < s->key_count; k++)
             if (s->key_columns[k] == (uint32_t)column)
-                return err_set(
-                    e, ERR_INVALID, "primary key column \"%.255s\" is named twice", keys[i]);
+                return err_set(e, ERR_INVALID, "primary key column \"%.255s\" is named twice",
+                               keys[i]);
         s->columns[column].not_null = true;
         s->key_columns[s->key_count++] = (uint32_t)column;
     }
     return 0;
 }
 
-int row_schema_parse(
-    struct slice ddl, const char *const *keys, size_t key_count, struct row_schema **ret_schema,
-    struct err *e)
+int row_schema_parse(struct slice ddl, const char *const *keys, size_t key_count,
+                     struct row_schema **ret_schema, struct err *e)
 {
     if (ddl.len > DDL_BYTES_MAX)
         return err_set(e, ERR_INVALID, "the column list is longer than %d bytes", DDL_BYTES_MAX);

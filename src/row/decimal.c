@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Decimals as text ↔ unscaled 128-bit integers, exactly. Text: [+-] digits [. digits] [e [+-] digits],
- * with a digit on at least one side of the point. A value that would need rounding is refused.
- * Thread: any.
+ * Decimals as text ↔ unscaled 128-bit integers, exactly. Text: [+-] digits [. digits] [e [+-]
+ * digits], with a digit on at least one side of the point. A value that would need rounding is
+ * refused. Thread: any.
  */
 #include "row_priv.h"
 

@@ -15,7 +15,7 @@ static void add_be64(struct buf *out, uint64_t v)
     out->len += 8;
 }
 
-/* -NaN and NaN are one, behind +infinity; -0 is +0. Negative: all bits flipped; else the sign bit. */
+/* All NaNs are one, behind +infinity; -0 is +0. Negative: all bits flipped; else the sign bit. */
 static void add_double(struct buf *out, double v)
 {
     uint64_t bits = 0x7ff8000000000000u;
@@ -64,8 +64,8 @@ static bool is_too_long(enum row_type type, const struct row_value *v)
     return (type == ROW_STRING || type == ROW_BINARY) && v->bytes.len > KEY_BYTES_MAX;
 }
 
-int row_key_encode(
-    const struct row_schema *s, const struct row_value *values, struct buf *out, struct err *e)
+int row_key_encode(const struct row_schema *s, const struct row_value *values, struct buf *out,
+                   struct err *e)
 {
     size_t start = out->len;
     for (uint32_t i = 0; i < s->key_count; i++) {
@@ -73,18 +73,18 @@ int row_key_encode(
         const struct row_value *v = &values[s->key_columns[i]];
         if (v->null || is_too_long(c->type, v)) {
             out->len = start;
-            return err_set(
-                e, ERR_INVALID,
-                v->null ? "key column %s has no value" : "key column %s: the key is too long",
-                c->name);
+            return err_set(e, ERR_INVALID,
+                           v->null ? "key column %s has no value"
+                                   : "key column %s: the key is too long",
+                           c->name);
         }
         add_value(out, c->type, v);
     }
     if (out->len - start > KEY_BYTES_MAX) {
         size_t len = out->len - start;
         out->len = start;
-        return err_set(
-            e, ERR_INVALID, "the key takes %zu bytes; at most %d are allowed", len, KEY_BYTES_MAX);
+        return err_set(e, ERR_INVALID, "the key takes %zu bytes; at most %d are allowed", len,
+                       KEY_BYTES_MAX);
     }
     return 0;
 }

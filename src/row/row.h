@@ -26,8 +26,8 @@ enum row_type {
     ROW_LONG,
     ROW_FLOAT,
     ROW_DOUBLE,
-    ROW_DECIMAL,       /* precision 1..38, scale 0..precision */
-    ROW_STRING,        /* UTF-8 */
+    ROW_DECIMAL, /* precision 1..38, scale 0..precision */
+    ROW_STRING,  /* UTF-8 */
     ROW_BINARY,
     ROW_DATE,          /* days since 1970-01-01 */
     ROW_TIMESTAMP,     /* µs since 1970-01-01 UTC */
@@ -35,7 +35,8 @@ enum row_type {
 };
 
 struct row_column {
-    char *name;        /* unique in the table, letter case ignored */
+    /* [A-Za-z_][A-Za-z0-9_]*, for it is a protobuf field's name too */
+    char *name; /* unique in the table, letter case ignored */
     enum row_type type;
     uint8_t precision, scale; /* ROW_DECIMAL only */
     bool not_null;
@@ -46,21 +47,21 @@ struct row_column {
 struct row_schema {
     uint32_t column_count;
     struct row_column *columns;
-    uint32_t key_count;              /* 0 = no primary key */
-    uint32_t *key_columns;           /* indexes into columns, in key order; all NOT NULL */
-    uint32_t refs;                   /* private */
+    uint32_t key_count;    /* 0 = no primary key */
+    uint32_t *key_columns; /* indexes into columns, in key order; all NOT NULL */
+    uint32_t refs;         /* private */
 };
 
 /*
- * Column list as DDL: "name TYPE [NOT NULL] [COMMENT '…'], …"; names may stand in backquotes; types in
- * Spark's and the SQL standard's spellings (BIGINT = LONG, VARCHAR(n) = STRING …), letter case
+ * Column list as DDL: "name TYPE [NOT NULL] [COMMENT '…'], …"; names may stand in backquotes; types
+ * in Spark's and the SQL standard's spellings (BIGINT = LONG, VARCHAR(n) = STRING …), letter case
  * ignored. @keys name the primary key columns (they become NOT NULL). A nested type (struct, array,
  * map, variant) is refused by name.
- * Returns: 0, *ret_schema has one reference. ERR_INVALID with the place in the text; ERR_UNSUPPORTED.
+ * Returns: 0, *ret_schema has one reference. ERR_INVALID with the place in the text;
+ * ERR_UNSUPPORTED.
  */
-must_use int row_schema_parse(
-    struct slice ddl, const char *const *keys, size_t key_count, struct row_schema **ret_schema,
-    struct err *e);
+must_use int row_schema_parse(struct slice ddl, const char *const *keys, size_t key_count,
+                              struct row_schema **ret_schema, struct err *e);
 struct row_schema *row_schema_ref(struct row_schema *s);
 struct row_schema *row_schema_unref(struct row_schema *s); /* takes NULL; returns NULL */
 CLEANUP_FUNC(struct row_schema *, row_schema_unref)
@@ -74,7 +75,6 @@ void row_type_name(const struct row_column *c, bool delta_words, struct buf *out
 /* Index of a column by name (letter case ignored), or -1. */
 int row_schema_find(const struct row_schema *s, struct slice name);
 
-/* Column names: [A-Za-z_][A-Za-z0-9_]*, at most COLUMN_NAME_BYTES_MAX; they are protobuf field names too. */
 /* catalog.schema.table: three parts of [A-Za-z0-9_-], each 1..; ERR_INVALID with the reason. */
 must_use int row_table_name_check(const char *name, struct err *e);
 
@@ -86,7 +86,7 @@ struct row_value {
     bool null;
     union {
         bool boolean;
-        int64_t i64;        /* BYTE SHORT INT LONG DATE TIMESTAMP TIMESTAMP_NTZ */
+        int64_t i64; /* BYTE SHORT INT LONG DATE TIMESTAMP TIMESTAMP_NTZ */
         float f32;
         double f64;
         row_i128 decimal;   /* unscaled, at the column's scale */
@@ -95,21 +95,21 @@ struct row_value {
 };
 
 /* Decimal text ("-12.30", "1.5e3") to the unscaled value at the column's scale. ERR_INVALID: not a
- * decimal, too many digits before or behind the point for decimal(p,s). No rounding: digits beyond the
- * scale may only be zeros. */
+ * decimal, too many digits before or behind the point for decimal(p,s). No rounding: digits beyond
+ * the scale may only be zeros. */
 must_use int row_decimal_parse(struct slice text, const struct row_column *c, row_i128 *ret_value);
 void row_decimal_format(row_i128 v, uint8_t scale, struct buf *out);
 
 /* ---- keys ---- */
 
 /*
- * Append the memcomparable form of the key columns of @values (one per column of the schema): byte order
- * of the results is the order of the keys. Integers big-endian with flipped sign bit; strings with
- * 0x00 escaped as 0x00 0xff and ended by 0x00 0x00; floats in total order with -0 = +0.
+ * Append the memcomparable form of the key columns of @values (one per column of the schema): byte
+ * order of the results is the order of the keys. Integers big-endian with flipped sign bit; strings
+ * with 0x00 escaped as 0x00 0xff and ended by 0x00 0x00; floats in total order with -0 = +0.
  * Returns ERR_INVALID when a key value is null or the key is longer than KEY_BYTES_MAX.
  */
-must_use int row_key_encode(
-    const struct row_schema *s, const struct row_value *values, struct buf *out, struct err *e);
+must_use int row_key_encode(const struct row_schema *s, const struct row_value *values,
+                            struct buf *out, struct err *e);
 
 /* ---- column batches ---- */
 
@@ -118,9 +118,9 @@ must_use int row_key_encode(
  * Strings and binaries: @bytes holds them back to back, @offsets row_count+1 places. */
 struct row_vector {
     enum row_type type;
-    uint32_t cell_bytes;  /* 0 for strings and binaries */
+    uint32_t cell_bytes; /* 0 for strings and binaries */
     uint32_t null_count;
-    uint8_t *valid;       /* 1 byte per row: 1 = has a value */
+    uint8_t *valid; /* 1 byte per row: 1 = has a value */
     uint8_t *fixed;
     uint32_t *offsets;
     struct buf bytes;
@@ -129,7 +129,7 @@ struct row_vector {
 struct row_batch {
     struct row_schema *schema; /* shares */
     uint32_t row_count, row_cap;
-    size_t bytes_used;         /* roughly what the rows take in memory */
+    size_t bytes_used; /* roughly what the rows take in memory */
     struct row_vector *columns;
 };
 

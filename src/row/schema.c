@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A table's schema once it is made: counting, finding a column, writing it out as DDL and as Delta's
- * schema JSON; and the rule for table names.
+ * A table's schema once it is made: counting, finding a column, writing it out as DDL and as
+ * Delta's schema JSON; and the rule for table names.
  *
  * I1  Column names are [A-Za-z_][A-Za-z0-9_]*, unique with letter case ignored.
  * I2  Key columns are NOT NULL.
@@ -114,8 +114,8 @@ static bool is_table_name_char(char c)
 int row_table_name_check(const char *name, struct err *e)
 {
     if (strlen(name) > TABLE_NAME_BYTES_MAX)
-        return err_set(
-            e, ERR_INVALID, "table name is longer than %d characters", TABLE_NAME_BYTES_MAX);
+        return err_set(e, ERR_INVALID, "table name is longer than %d characters",
+                       TABLE_NAME_BYTES_MAX);
     unsigned parts = 1;
     size_t part_len = 0;
     for (const char *c = name; *c != '\0'; c++) {
@@ -134,9 +134,9 @@ int row_table_name_check(const char *name, struct err *e)
         part_len = 0;
     }
     if (parts != 3)
-        return err_set(
-            e, ERR_INVALID, "table name \"%s\" has %u part%s; it must be catalog.schema.table", name,
-            parts, parts == 1 ? "" : "s");
+        return err_set(e, ERR_INVALID,
+                       "table name \"%s\" has %u part%s; it must be catalog.schema.table", name,
+                       parts, parts == 1 ? "" : "s");
     if (part_len == 0)
         return err_set(e, ERR_INVALID, "table name \"%s\" has an empty part", name);
     return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The full UTF-8 check (RFC 3629, table of well-formed sequences): eight ASCII bytes at a time, else
- * one sequence at a time. Thread: any.
+ * The full UTF-8 check (RFC 3629, table of well-formed sequences): eight ASCII bytes at a time,
+ * else one sequence at a time. Thread: any.
  */
 #include "row/utf8.h"
 

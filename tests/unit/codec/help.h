@@ -14,8 +14,24 @@
 #include <string.h>
 
 enum proto_type {
-    PB_DOUBLE = 1, PB_FLOAT, PB_INT64, PB_UINT64, PB_INT32, PB_FIXED64, PB_FIXED32, PB_BOOL, PB_STRING,
-    PB_GROUP, PB_MESSAGE, PB_BYTES, PB_UINT32, PB_ENUM, PB_SFIXED32, PB_SFIXED64, PB_SINT32, PB_SINT64,
+    PB_DOUBLE = 1,
+    PB_FLOAT,
+    PB_INT64,
+    PB_UINT64,
+    PB_INT32,
+    PB_FIXED64,
+    PB_FIXED32,
+    PB_BOOL,
+    PB_STRING,
+    PB_GROUP,
+    PB_MESSAGE,
+    PB_BYTES,
+    PB_UINT32,
+    PB_ENUM,
+    PB_SFIXED32,
+    PB_SFIXED64,
+    PB_SINT32,
+    PB_SINT64,
 };
 enum proto_label { PB_OPTIONAL = 1, PB_REQUIRED, PB_REPEATED };
 
@@ -26,9 +42,8 @@ static inline struct row_schema *help_schema(const char *ddl, const char *key)
     return s;
 }
 
-static inline void help_field(
-    struct buf *descriptor, const char *name, uint32_t number, enum proto_label label,
-    enum proto_type type)
+static inline void help_field(struct buf *descriptor, const char *name, uint32_t number,
+                              enum proto_label label, enum proto_type type)
 {
     struct buf f = BUF_NULL;
     wire_add_bytes(&f, 1, slice_str(name));
@@ -41,7 +56,8 @@ static inline void help_field(
     buf_deinit(&f);
 }
 
-static inline void help_expect(const char *what, int r, const struct err *e, int code, const char *part)
+static inline void help_expect(const char *what, int r, const struct err *e, int code,
+                               const char *part)
 {
     if (r != code || e->code != code || strstr(e->text, part) == NULL)
         fprintf(stderr, "%s: %d \"%s\", expected \"%s\"\n", what, r, e->text, part);

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "help.h"
 
-static const char wide[] = "id bigint not null, name string, note string, raw binary, price decimal(9,2), "
-                           "ok boolean, f float, d double, day date, t timestamp";
+static const char wide[] =
+    "id bigint not null, name string, note string, raw binary, price decimal(9,2), "
+    "ok boolean, f float, d double, day date, t timestamp";
 
 Test(codec_json, a_row_of_many_columns_keeps_every_value_whatever_the_order_of_keys)
 {
     static const char *const texts[] = {
-        "{\"id\":7,\"name\":\"a\\tb\",\"note\":\"long enough to move the buffer \\u00e9 twice\",\"raw\":\"AQID\","
+        "{\"id\":7,\"name\":\"a\\tb\",\"note\":\"long enough to move the buffer \\u00e9 "
+        "twice\",\"raw\":\"AQID\","
         "\"price\":\"1.50\",\"ok\":true,\"f\":0.5,\"d\":0.1,\"day\":3,\"t\":4}",
         "{\"t\":4,\"day\":3,\"D\":0.1,\"f\":0.5,\"ok\":true,\"Price\":1.5,\"raw\":\"AQID\","
-        "\"note\":\"long enough to move the buffer \xc3\xa9 twice\",\"NAME\":\"a\\u0009b\",\"id\":\"7\"}"};
+        "\"note\":\"long enough to move the buffer \xc3\xa9 "
+        "twice\",\"NAME\":\"a\\u0009b\",\"id\":\"7\"}"};
     struct row_schema *s = help_schema(wide, NULL);
     struct codec_plan *own = codec_plan_new_own(s);
     struct err e = {0};
@@ -30,10 +33,10 @@ Test(codec_json, a_row_of_many_columns_keeps_every_value_whatever_the_order_of_k
         codec_values_to_json(s, v, &json);
 
         cr_assert_arr_eq(out.data, "before", 6);
-        cr_assert_str_eq(
-            buf_cstr(&json),
-            "{\"id\":7,\"name\":\"a\\tb\",\"note\":\"long enough to move the buffer \xc3\xa9 twice\","
-            "\"raw\":\"AQID\",\"price\":\"1.50\",\"ok\":true,\"f\":0.5,\"d\":0.1,\"day\":3,\"t\":4}");
+        cr_assert_str_eq(buf_cstr(&json), "{\"id\":7,\"name\":\"a\\tb\",\"note\":\"long enough to "
+                                          "move the buffer \xc3\xa9 twice\","
+                                          "\"raw\":\"AQID\",\"price\":\"1.50\",\"ok\":true,\"f\":0."
+                                          "5,\"d\":0.1,\"day\":3,\"t\":4}");
         buf_deinit(&out);
         buf_deinit(&json);
     }
@@ -64,7 +67,8 @@ Test(codec_json, a_key_is_the_same_bytes_from_json_and_from_values)
     const char *keys[] = {"b", "a"};
     struct row_schema *s = NULL;
     cr_assert_eq(row_schema_parse(slice_str("a string, b binary, c int"), keys, 2, &s, NULL), 0);
-    struct row_value v[] = {{.bytes = slice_str("x\ny")}, {.bytes = slice_str("abc")}, {.null = true}};
+    struct row_value v[] = {
+        {.bytes = slice_str("x\ny")}, {.bytes = slice_str("abc")}, {.null = true}};
     struct buf expected = BUF_NULL, got = BUF_NULL;
     struct err e = {0};
     cr_assert_eq(row_key_encode(s, v, &expected, NULL), 0);
@@ -72,7 +76,8 @@ Test(codec_json, a_key_is_the_same_bytes_from_json_and_from_values)
     cr_assert_eq(codec_json_to_key(s, slice_str("{\"a\":\"x\\ny\",\"B\":\"YWJj\"}"), &got, &e), 0);
     cr_assert(slice_eq(buf_slice(&got), buf_slice(&expected)));
     buf_reset(&got);
-    cr_assert_eq(codec_json_to_key(s, slice_str("{\"b\":\"YW\\u004aj\",\"a\":\"x\\u000ay\"}"), &got, &e), 0);
+    cr_assert_eq(
+        codec_json_to_key(s, slice_str("{\"b\":\"YW\\u004aj\",\"a\":\"x\\u000ay\"}"), &got, &e), 0);
     cr_assert(slice_eq(buf_slice(&got), buf_slice(&expected)));
 
     buf_deinit(&expected);

@@ -3,8 +3,9 @@
 
 #include "codec_priv.h"
 
-static const char flat[] = "id bigint not null, n int, s smallint, name string, price decimal(9,2), "
-                           "raw binary, ok boolean, f float, d double, day date, t timestamp";
+static const char flat[] =
+    "id bigint not null, n int, s smallint, name string, price decimal(9,2), "
+    "raw binary, ok boolean, f float, d double, day date, t timestamp";
 
 Test(codec_plan, matches_fields_to_columns_by_name_in_any_case_and_at_any_number)
 {
@@ -41,10 +42,14 @@ Test(codec_plan, takes_every_integer_form_of_the_columns_width_and_no_other_type
         uint32_t types; /* bit per FieldDescriptorProto.Type */
     } cases[] = {
         {"a boolean", 1u << PB_BOOL},
-        {"a tinyint", 1u << PB_INT32 | 1u << PB_UINT32 | 1u << PB_SINT32 | 1u << PB_FIXED32 | 1u << PB_SFIXED32},
-        {"a date", 1u << PB_INT32 | 1u << PB_UINT32 | 1u << PB_SINT32 | 1u << PB_FIXED32 | 1u << PB_SFIXED32},
-        {"a bigint", 1u << PB_INT64 | 1u << PB_UINT64 | 1u << PB_SINT64 | 1u << PB_FIXED64 | 1u << PB_SFIXED64},
-        {"a timestamp_ntz", 1u << PB_INT64 | 1u << PB_UINT64 | 1u << PB_SINT64 | 1u << PB_FIXED64 | 1u << PB_SFIXED64},
+        {"a tinyint",
+         1u << PB_INT32 | 1u << PB_UINT32 | 1u << PB_SINT32 | 1u << PB_FIXED32 | 1u << PB_SFIXED32},
+        {"a date",
+         1u << PB_INT32 | 1u << PB_UINT32 | 1u << PB_SINT32 | 1u << PB_FIXED32 | 1u << PB_SFIXED32},
+        {"a bigint",
+         1u << PB_INT64 | 1u << PB_UINT64 | 1u << PB_SINT64 | 1u << PB_FIXED64 | 1u << PB_SFIXED64},
+        {"a timestamp_ntz",
+         1u << PB_INT64 | 1u << PB_UINT64 | 1u << PB_SINT64 | 1u << PB_FIXED64 | 1u << PB_SFIXED64},
         {"a float", 1u << PB_FLOAT},
         {"a double", 1u << PB_DOUBLE},
         {"a decimal(3,1)", 1u << PB_STRING},
@@ -76,51 +81,61 @@ struct field {
     const char *type_name;
 };
 
+static const struct {
+    struct field fields[3];
+    int code;
+    const char *part;
+} unfitting[] = {
+    {{{"id", 1, PB_OPTIONAL, PB_INT64, NULL}, {"extra", 2, PB_OPTIONAL, PB_INT64, NULL}},
+     ERR_INVALID,
+     "no column for the descriptor's field \"extra\""},
+    {{{"n", 1, PB_OPTIONAL, PB_INT32, NULL}},
+     ERR_INVALID,
+     "column id is NOT NULL but the descriptor has no field for it"},
+    {{{"id", 1, PB_OPTIONAL, PB_INT32, NULL}},
+     ERR_INVALID,
+     "column id is bigint and takes a field of type int64, not int32"},
+    {{{"id", 1, PB_OPTIONAL, PB_INT64, NULL}, {"n", 2, PB_OPTIONAL, PB_INT64, NULL}},
+     ERR_INVALID,
+     "column n is int and takes a field of type int32, not int64"},
+    {{{"price", 1, PB_OPTIONAL, PB_DOUBLE, NULL}},
+     ERR_INVALID,
+     "column price is decimal(9,2) and takes a field of type string, not double"},
+    {{{"name", 1, PB_REPEATED, PB_STRING, NULL}},
+     ERR_INVALID,
+     "column name is string, but the field is repeated"},
+    {{{"name", 1, PB_REPEATED, PB_MESSAGE, "NameEntry"}}, ERR_INVALID, "the field is repeated"},
+    {{{"name", 1, PB_OPTIONAL, PB_MESSAGE, ".pkg.Outer.Nested"}},
+     ERR_INVALID,
+     "column name is string, but the field is of message type .pkg.Outer.Nested"},
+    {{{"name", 1, PB_OPTIONAL, PB_MESSAGE, "Nested"}}, ERR_INVALID, "of message type Nested"},
+    {{{"name", 1, PB_OPTIONAL, 0, "Nested"}}, ERR_INVALID, "of message or enum type Nested"},
+    {{{"n", 1, PB_OPTIONAL, PB_ENUM, ".pkg.Colour"}}, ERR_INVALID, "of enum type .pkg.Colour"},
+    {{{"n", 1, PB_OPTIONAL, 0, NULL}}, ERR_INVALID, "of message or enum type (no name)"},
+    {{{"n", 1, PB_OPTIONAL, PB_GROUP, "N"}}, ERR_UNSUPPORTED, "column n: the field is a group"},
+    {{{"n", 1, PB_OPTIONAL, 19, NULL}}, ERR_INVALID, "column n: the field's type 19 is unknown"},
+    {{{"n", 0, PB_OPTIONAL, PB_INT32, NULL}}, ERR_INVALID, "the field number 0 is outside"},
+    {{{"n", 536870912, PB_OPTIONAL, PB_INT32, NULL}}, ERR_INVALID, "number 536870912 is outside"},
+    {{{"id", 1, PB_OPTIONAL, PB_INT64, NULL}, {"ID", 2, PB_OPTIONAL, PB_INT64, NULL}},
+     ERR_INVALID,
+     "column id: two fields have its name"},
+    {{{"id", 7, PB_OPTIONAL, PB_INT64, NULL}, {"n", 7, PB_OPTIONAL, PB_INT32, NULL}},
+     ERR_INVALID,
+     "both fields have the number 7"},
+    {{{"", 1, PB_OPTIONAL, PB_INT64, NULL}}, ERR_INVALID, "not a serialised DescriptorProto"},
+    {{{"\xff\n", 1, PB_OPTIONAL, PB_INT64, NULL}}, ERR_INVALID, "field \"??\""},
+};
+
 Test(codec_plan, a_descriptor_that_does_not_fit_is_refused_naming_column_and_reason)
 {
-    static const struct {
-        struct field fields[3];
-        int code;
-        const char *part;
-    } cases[] = {
-        {{{"id", 1, PB_OPTIONAL, PB_INT64, NULL}, {"extra", 2, PB_OPTIONAL, PB_INT64, NULL}}, ERR_INVALID,
-         "no column for the descriptor's field \"extra\""},
-        {{{"n", 1, PB_OPTIONAL, PB_INT32, NULL}}, ERR_INVALID,
-         "column id is NOT NULL but the descriptor has no field for it"},
-        {{{"id", 1, PB_OPTIONAL, PB_INT32, NULL}}, ERR_INVALID,
-         "column id is bigint and takes a field of type int64, not int32"},
-        {{{"id", 1, PB_OPTIONAL, PB_INT64, NULL}, {"n", 2, PB_OPTIONAL, PB_INT64, NULL}}, ERR_INVALID,
-         "column n is int and takes a field of type int32, not int64"},
-        {{{"price", 1, PB_OPTIONAL, PB_DOUBLE, NULL}}, ERR_INVALID,
-         "column price is decimal(9,2) and takes a field of type string, not double"},
-        {{{"name", 1, PB_REPEATED, PB_STRING, NULL}}, ERR_INVALID,
-         "column name is string, but the field is repeated"},
-        {{{"name", 1, PB_REPEATED, PB_MESSAGE, "NameEntry"}}, ERR_INVALID, "the field is repeated"},
-        {{{"name", 1, PB_OPTIONAL, PB_MESSAGE, ".pkg.Outer.Nested"}}, ERR_INVALID,
-         "column name is string, but the field is of message type .pkg.Outer.Nested"},
-        {{{"name", 1, PB_OPTIONAL, PB_MESSAGE, "Nested"}}, ERR_INVALID, "of message type Nested"},
-        {{{"name", 1, PB_OPTIONAL, 0, "Nested"}}, ERR_INVALID, "of message or enum type Nested"},
-        {{{"n", 1, PB_OPTIONAL, PB_ENUM, ".pkg.Colour"}}, ERR_INVALID, "of enum type .pkg.Colour"},
-        {{{"n", 1, PB_OPTIONAL, 0, NULL}}, ERR_INVALID, "of message or enum type (no name)"},
-        {{{"n", 1, PB_OPTIONAL, PB_GROUP, "N"}}, ERR_UNSUPPORTED, "column n: the field is a group"},
-        {{{"n", 1, PB_OPTIONAL, 19, NULL}}, ERR_INVALID, "column n: the field's type 19 is unknown"},
-        {{{"n", 0, PB_OPTIONAL, PB_INT32, NULL}}, ERR_INVALID, "the field number 0 is outside"},
-        {{{"n", 536870912, PB_OPTIONAL, PB_INT32, NULL}}, ERR_INVALID, "number 536870912 is outside"},
-        {{{"id", 1, PB_OPTIONAL, PB_INT64, NULL}, {"ID", 2, PB_OPTIONAL, PB_INT64, NULL}}, ERR_INVALID,
-         "column id: two fields have its name"},
-        {{{"id", 7, PB_OPTIONAL, PB_INT64, NULL}, {"n", 7, PB_OPTIONAL, PB_INT32, NULL}}, ERR_INVALID,
-         "both fields have the number 7"},
-        {{{"", 1, PB_OPTIONAL, PB_INT64, NULL}}, ERR_INVALID, "not a serialised DescriptorProto"},
-        {{{"\xff\n", 1, PB_OPTIONAL, PB_INT64, NULL}}, ERR_INVALID, "field \"??\""},
-    };
     struct row_schema *s = help_schema(flat, NULL);
 
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(unfitting); i++) {
         struct buf d = BUF_NULL, f = BUF_NULL;
         struct codec_plan *p = NULL;
         struct err e = {0};
-        for (size_t k = 0; k < 3 && cases[i].fields[k].name != NULL; k++) {
-            const struct field *field = &cases[i].fields[k];
+        for (size_t k = 0; k < 3 && unfitting[i].fields[k].name != NULL; k++) {
+            const struct field *field = &unfitting[i].fields[k];
             buf_reset(&f);
             wire_add_bytes(&f, 1, slice_str(field->name));
             wire_add_u64(&f, 3, field->number);
@@ -134,7 +149,7 @@ Test(codec_plan, a_descriptor_that_does_not_fit_is_refused_naming_column_and_rea
 
         int r = codec_plan_new(buf_slice(&d), s, &p, &e);
 
-        help_expect(cases[i].fields[0].name, r, &e, cases[i].code, cases[i].part);
+        help_expect(unfitting[i].fields[0].name, r, &e, unfitting[i].code, unfitting[i].part);
         cr_assert_null(p);
         buf_deinit(&d);
         buf_deinit(&f);
@@ -144,16 +159,30 @@ Test(codec_plan, a_descriptor_that_does_not_fit_is_refused_naming_column_and_rea
 
 Test(codec_plan, bytes_that_are_no_descriptor_are_refused)
 {
-#define BYTES(text) {text, sizeof(text) - 1}
+#define BYTES(text)                                                                                \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    }
     static const struct {
         const char *bytes;
         size_t len;
     } cases[] = {
-        BYTES("\x12"), BYTES("\x12\x05\x0a"), BYTES("\x10\x01"), BYTES("\x0b"), BYTES("\x07"),
-        BYTES("\x12\x02\x0a\x05"), BYTES("\x12\x02\x08\x01"), BYTES("\x12\x03\x1a\x01x"),
-        BYTES("\x00"), BYTES("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), BYTES("\x12\x00"),
+        BYTES("\x12"),
+        BYTES("\x12\x05\x0a"),
+        BYTES("\x10\x01"),
+        BYTES("\x0b"),
+        BYTES("\x07"),
+        BYTES("\x12\x02\x0a\x05"),
+        BYTES("\x12\x02\x08\x01"),
+        BYTES("\x12\x03\x1a\x01x"),
+        BYTES("\x00"),
+        BYTES("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
+        BYTES("\x12\x00"),
         /* a FileDescriptorProto: name, package */
-        BYTES("\x0a\x01" "f" "\x12\x03" "pkg"),
+        BYTES("\x0a\x01"
+              "f"
+              "\x12\x03"
+              "pkg"),
     };
 #undef BYTES
     struct row_schema *s = help_schema("a int", NULL);
@@ -203,7 +232,11 @@ Test(codec_plan, the_tables_own_descriptor_makes_a_plan_for_each_of_its_columns)
 
     cr_assert_eq(own->field_count, s->column_count);
     cr_assert_eq(again->field_count, s->column_count);
-    cr_assert_arr_eq(d.data, "\x0a\x04" "Flat" "\x12\x0a\x0a\x02id\x18\x01\x20\x02\x28\x03", 18);
+    cr_assert_arr_eq(d.data,
+                     "\x0a\x04"
+                     "Flat"
+                     "\x12\x0a\x0a\x02id\x18\x01\x20\x02\x28\x03",
+                     18);
     codec_plan_unref(own);
     codec_plan_unref(again);
     row_schema_unref(s);

@@ -25,15 +25,34 @@ Test(row_ddl, knows_both_spellings_of_each_type_in_any_case)
         const char *ddl;
         enum row_type type;
     } cases[] = {
-        {"a BOOLEAN", ROW_BOOLEAN}, {"a bool", ROW_BOOLEAN}, {"a TINYINT", ROW_BYTE},
-        {"a byte", ROW_BYTE}, {"a SmallInt", ROW_SHORT}, {"a short", ROW_SHORT}, {"a int", ROW_INT},
-        {"a INTEGER", ROW_INT}, {"a BIGINT", ROW_LONG}, {"a long", ROW_LONG}, {"a FLOAT", ROW_FLOAT},
-        {"a real", ROW_FLOAT}, {"a double", ROW_DOUBLE}, {"a double precision", ROW_DOUBLE},
-        {"a decimal(5,2)", ROW_DECIMAL}, {"a numeric(5)", ROW_DECIMAL}, {"a dec", ROW_DECIMAL},
-        {"a string", ROW_STRING}, {"a text", ROW_STRING}, {"a varchar(20)", ROW_STRING},
-        {"a char(2)", ROW_STRING}, {"a character varying(9)", ROW_STRING}, {"a binary", ROW_BINARY},
-        {"a varbinary(16)", ROW_BINARY}, {"a date", ROW_DATE}, {"a timestamp", ROW_TIMESTAMP},
-        {"a timestamp with time zone", ROW_TIMESTAMP}, {"a timestamp_ltz", ROW_TIMESTAMP},
+        {"a BOOLEAN", ROW_BOOLEAN},
+        {"a bool", ROW_BOOLEAN},
+        {"a TINYINT", ROW_BYTE},
+        {"a byte", ROW_BYTE},
+        {"a SmallInt", ROW_SHORT},
+        {"a short", ROW_SHORT},
+        {"a int", ROW_INT},
+        {"a INTEGER", ROW_INT},
+        {"a BIGINT", ROW_LONG},
+        {"a long", ROW_LONG},
+        {"a FLOAT", ROW_FLOAT},
+        {"a real", ROW_FLOAT},
+        {"a double", ROW_DOUBLE},
+        {"a double precision", ROW_DOUBLE},
+        {"a decimal(5,2)", ROW_DECIMAL},
+        {"a numeric(5)", ROW_DECIMAL},
+        {"a dec", ROW_DECIMAL},
+        {"a string", ROW_STRING},
+        {"a text", ROW_STRING},
+        {"a varchar(20)", ROW_STRING},
+        {"a char(2)", ROW_STRING},
+        {"a character varying(9)", ROW_STRING},
+        {"a binary", ROW_BINARY},
+        {"a varbinary(16)", ROW_BINARY},
+        {"a date", ROW_DATE},
+        {"a timestamp", ROW_TIMESTAMP},
+        {"a timestamp with time zone", ROW_TIMESTAMP},
+        {"a timestamp_ltz", ROW_TIMESTAMP},
         {"a timestamp_ntz", ROW_TIMESTAMP_NTZ},
         {"a timestamp without time zone", ROW_TIMESTAMP_NTZ},
     };
@@ -67,8 +86,9 @@ Test(row_ddl, keeps_names_numbers_nulls_comments_and_decimal_sizes)
 
 Test(row_ddl, written_out_parses_back_to_the_same)
 {
-    struct row_schema *s = parse("a tinyint not null comment 'x\\\\y''z', b decimal(38,38), c binary,"
-                                 "d timestamp_ntz, e timestamp not null, f real, g date, h smallint");
+    struct row_schema *s =
+        parse("a tinyint not null comment 'x\\\\y''z', b decimal(38,38), c binary,"
+              "d timestamp_ntz, e timestamp not null, f real, g date, h smallint");
     struct buf first = BUF_NULL, second = BUF_NULL;
 
     row_schema_to_ddl(s, &first);
@@ -116,7 +136,8 @@ Test(row_ddl, malformed_text_is_refused_with_place_and_reason)
         {"`a b` int", NULL, "only ASCII letters", ERR_INVALID},
         {"`a int", NULL, "only ASCII letters", ERR_INVALID},
         {"`` int", NULL, "a column name is expected", ERR_INVALID},
-        {"n\xc3\xa4me int", NULL, "byte 2, at \"??me int\": a column name has only ASCII", ERR_INVALID},
+        {"n\xc3\xa4me int", NULL, "byte 2, at \"??me int\": a column name has only ASCII",
+         ERR_INVALID},
         {"\xff", NULL, "not UTF-8", ERR_INVALID},
         {"a int, A string", NULL, "is there already", ERR_INVALID},
         {"a decimal(0)", NULL, "must be 1 to 38", ERR_INVALID},
@@ -143,8 +164,8 @@ Test(row_ddl, malformed_text_is_refused_with_place_and_reason)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct row_schema *s = NULL;
         struct err e = {0};
-        int r = row_schema_parse(
-            slice_str(cases[i].ddl), &cases[i].key, cases[i].key != NULL, &s, &e);
+        int r =
+            row_schema_parse(slice_str(cases[i].ddl), &cases[i].key, cases[i].key != NULL, &s, &e);
         if (r != cases[i].code || strstr(e.text, cases[i].part) == NULL)
             fprintf(stderr, "%s: %d %s\n", cases[i].ddl, r, e.text);
         cr_assert_eq(r, cases[i].code);

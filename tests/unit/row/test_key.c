@@ -41,8 +41,8 @@ static void assert_ascending(const char *type, const struct row_value *values, s
 
 Test(row_key, byte_order_is_the_order_of_integers)
 {
-    struct row_value v[] = {{.i64 = INT64_MIN}, {.i64 = -256}, {.i64 = -1}, {.i64 = 0},
-                            {.i64 = 1}, {.i64 = 255}, {.i64 = 256}, {.i64 = INT64_MAX}};
+    struct row_value v[] = {{.i64 = INT64_MIN}, {.i64 = -256}, {.i64 = -1},  {.i64 = 0},
+                            {.i64 = 1},         {.i64 = 255},  {.i64 = 256}, {.i64 = INT64_MAX}};
     assert_ascending("bigint", v, ARRAY_LEN(v));
     assert_ascending("timestamp", v, ARRAY_LEN(v));
     assert_ascending("int", v + 1, ARRAY_LEN(v) - 2);
@@ -50,10 +50,11 @@ Test(row_key, byte_order_is_the_order_of_integers)
 
 Test(row_key, byte_order_is_the_order_of_floats)
 {
-    struct row_value d[] = {{.f64 = -INFINITY}, {.f64 = -1e300}, {.f64 = -1}, {.f64 = -5e-324},
-                            {.f64 = 0}, {.f64 = 5e-324}, {.f64 = 1.5}, {.f64 = INFINITY}, {.f64 = NAN}};
-    struct row_value f[] = {{.f32 = -INFINITY}, {.f32 = -2}, {.f32 = 0}, {.f32 = 1e-45f},
-                            {.f32 = 3}, {.f32 = INFINITY}, {.f32 = NAN}};
+    struct row_value d[] = {{.f64 = -INFINITY}, {.f64 = -1e300},   {.f64 = -1},
+                            {.f64 = -5e-324},   {.f64 = 0},        {.f64 = 5e-324},
+                            {.f64 = 1.5},       {.f64 = INFINITY}, {.f64 = NAN}};
+    struct row_value f[] = {{.f32 = -INFINITY}, {.f32 = -2},       {.f32 = 0},  {.f32 = 1e-45f},
+                            {.f32 = 3},         {.f32 = INFINITY}, {.f32 = NAN}};
     assert_ascending("double", d, ARRAY_LEN(d));
     assert_ascending("float", f, ARRAY_LEN(f));
 }
@@ -77,13 +78,15 @@ Test(row_key, minus_zero_is_zero_and_all_nans_are_one)
 Test(row_key, byte_order_is_the_order_of_decimals_booleans_and_bytes)
 {
     row_i128 big = (row_i128)INT64_MAX * INT64_MAX;
-    struct row_value m[] = {{.decimal = -big}, {.decimal = -1}, {.decimal = 0}, {.decimal = 1}, {.decimal = big}};
+    struct row_value m[] = {
+        {.decimal = -big}, {.decimal = -1}, {.decimal = 0}, {.decimal = 1}, {.decimal = big}};
     struct row_value b[] = {{.boolean = false}, {.boolean = true}};
-    struct row_value t[] = {
-        {.bytes = slice_of("", 0)}, {.bytes = slice_of("\x00", 1)}, {.bytes = slice_of("\x00\x00", 2)},
-        {.bytes = slice_of("\x00\x01", 2)}, {.bytes = slice_of("\x01", 1)}, {.bytes = slice_of("a", 1)},
-        {.bytes = slice_of("a\x00", 2)}, {.bytes = slice_of("a\x00z", 3)}, {.bytes = slice_of("aa", 2)},
-        {.bytes = slice_of("b", 1)}, {.bytes = slice_of("\xff\xff", 2)}};
+    struct row_value t[] = {{.bytes = slice_of("", 0)},         {.bytes = slice_of("\x00", 1)},
+                            {.bytes = slice_of("\x00\x00", 2)}, {.bytes = slice_of("\x00\x01", 2)},
+                            {.bytes = slice_of("\x01", 1)},     {.bytes = slice_of("a", 1)},
+                            {.bytes = slice_of("a\x00", 2)},    {.bytes = slice_of("a\x00z", 3)},
+                            {.bytes = slice_of("aa", 2)},       {.bytes = slice_of("b", 1)},
+                            {.bytes = slice_of("\xff\xff", 2)}};
     assert_ascending("decimal(38,0)", m, ARRAY_LEN(m));
     assert_ascending("boolean", b, ARRAY_LEN(b));
     assert_ascending("binary", t, ARRAY_LEN(t));
@@ -104,6 +107,21 @@ Test(row_key, no_part_runs_into_the_next)
     cr_assert_arr_eq(x.data, "ab\0\0c\0\0", 7);
     buf_deinit(&x);
     buf_deinit(&y);
+    row_schema_unref(s);
+}
+
+/* The example of docs/formats/rows.md. */
+Test(row_key, bytes_are_those_of_the_format_page)
+{
+    struct row_schema *s = keyed("a string, b timestamp", 2);
+    struct row_value v[] = {{.bytes = slice_str("ab")}, {.i64 = 1}};
+    struct buf out = BUF_NULL;
+
+    cr_assert_eq(row_key_encode(s, v, &out, NULL), 0);
+
+    cr_assert_eq(out.len, 12u);
+    cr_assert_arr_eq(out.data, "ab\x00\x00\x80\x00\x00\x00\x00\x00\x00\x01", 12);
+    buf_deinit(&out);
     row_schema_unref(s);
 }
 

@@ -32,8 +32,9 @@ Test(row_schema, counts_its_references)
 
 Test(row_schema, as_delta_json_uses_deltas_words)
 {
-    struct row_schema *s = parse("a bigint not null, b decimal(10,2) comment 'say \"x\"', c tinyint, "
-                                 "d smallint, e int, f varchar(3), g timestamp_ntz");
+    struct row_schema *s =
+        parse("a bigint not null, b decimal(10,2) comment 'say \"x\"', c tinyint, "
+              "d smallint, e int, f varchar(3), g timestamp_ntz");
     struct buf out = BUF_NULL;
 
     row_schema_to_delta_json(s, &out);
@@ -59,9 +60,16 @@ Test(row_schema, a_table_name_has_three_plain_parts)
     static const struct {
         const char *name, *part;
     } bad[] = {
-        {"", "1 part"}, {"a", "1 part;"}, {"a.b", "2 parts"}, {"a.b.c.d", "4 parts"},
-        {"a..c", "empty part"}, {".b.c", "empty part"}, {"a.b.", "empty part"},
-        {"a.b.c d", "character 6"}, {"a.b/..c", "character 4"}, {"a.b.\xc3\xa4", "character 5"},
+        {"", "1 part"},
+        {"a", "1 part;"},
+        {"a.b", "2 parts"},
+        {"a.b.c.d", "4 parts"},
+        {"a..c", "empty part"},
+        {".b.c", "empty part"},
+        {"a.b.", "empty part"},
+        {"a.b.c d", "character 6"},
+        {"a.b/..c", "character 4"},
+        {"a.b.\xc3\xa4", "character 5"},
     };
     struct err e = {0};
 

@@ -5,7 +5,8 @@
 
 Test(row_types, type_names_for_people_and_for_delta)
 {
-    struct row_column c = {.type = ROW_DECIMAL, .precision = 10, .scale = 2}, l = {.type = ROW_LONG};
+    struct row_column c = {.type = ROW_DECIMAL, .precision = 10, .scale = 2},
+                      l = {.type = ROW_LONG};
     struct buf out = BUF_NULL;
 
     row_type_name(&c, false, &out);
