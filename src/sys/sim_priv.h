@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What the files of the simulator share. All of it is guarded by the simulator's one mutex. */
+
+#include "sys_priv.h"
+
+#define SIM_NAME_BYTES_MAX 255
+
+struct sim_bytes {
+    uint8_t *data;
+    size_t len, cap;
+};
+
+struct sim_node;
+struct sim_entry {
+    char *name;
+    struct sim_node *node;
+};
+struct sim_folder {
+    struct sim_entry *entries;
+    size_t count;
+};
+
+/* A file or a folder, each as the process sees it (live) and as a power loss leaves it (synced). */
+struct sim_node {
+    bool is_folder;
+    unsigned refs; /* names and open files */
+    struct sim_bytes live, synced;
+    size_t dirty_from, dirty_to; /* where they differ at most, apart from DSYNC writes */
+    struct sim_folder names, synced_names;
+    const struct sim_file *lock;
+    struct sim_node *next, **link; /* all nodes of the simulator */
+};
+
+struct sim {
+    struct sys base;
+    struct sys_mutex lock;
+    uint64_t now_ns, random;
+    uint32_t life; /* number of crashes; files and rings of an earlier life are dead */
+    unsigned open_files;
+    struct sim_node *root, *nodes;
+};
+
+struct sim_file {
+    struct sys_file base;
+    struct sim_node *node;
+    uint32_t life;
+    unsigned refs; /* the owner and ring writes in flight: a lock outlives them all */
+};
+
+/* nodes (sim_node.c) */
+struct sim_node *sys__sim_node_new(struct sim *s, bool is_folder); /* no reference yet */
+void sys__sim_node_unref(struct sim_node *n);
+void sys__sim_node_revert(struct sim_node *n); /* live becomes what is synced */
+void sys__sim_nodes_free(struct sim *s);
+void sys__sim_bytes_resize(struct sim_bytes *b, size_t len);
+struct sim_node *sys__sim_folder_find(const struct sim_folder *f, const char *name);
+void sys__sim_folder_set(struct sim_folder *f, const char *name, struct sim_node *n);
+void sys__sim_folder_remove(struct sim_folder *f, const char *name);
+void sys__sim_folder_copy(struct sim_folder *to, const struct sim_folder *from);
+/* Both return 0 or an errno value. The root's name is empty. */
+int sys__sim_find(struct sim *s, const char *path, struct sim_node **ret_node);
+int sys__sim_find_parent(
+    struct sim *s, const char *path, struct sim_node **ret_folder,
+    char ret_name[SIM_NAME_BYTES_MAX + 1]);
+
+uint64_t sys__sim_random(struct sim *s);
+
+/* files (sim_file.c) */
+int sys__sim_open(
+    struct sys *s, const char *path, unsigned flags, struct sys_file **ret_file, struct err *e);
+void sys__sim_close(struct sys_file *f);
+int sys__sim_read_some(
+    struct sys_file *f, void *buf, size_t len, uint64_t offset, size_t *ret_len, struct err *e);
+int sys__sim_write(struct sys_file *f, const void *buf, size_t len, uint64_t offset, struct err *e);
+int sys__sim_sync(struct sys_file *f, struct err *e);
+int sys__sim_size(struct sys_file *f, uint64_t *ret_size, struct err *e);
+int sys__sim_allocate(struct sys_file *f, uint64_t size, struct err *e);
+int sys__sim_truncate(struct sys_file *f, uint64_t size, struct err *e);
+int sys__sim_try_lock(struct sys_file *f, struct err *e);
+/* With the mutex held, for the ring. */
+int sys__sim_apply(
+    struct sim_file *f, const void *buf, size_t len, uint64_t offset, bool is_durable);
+void sys__sim_file_unref(struct sim_file *f);
+
+/* names (sim_name.c) */
+int sys__sim_mkdir(struct sys *s, const char *path, struct err *e);
+int sys__sim_sync_dir(struct sys *s, const char *path, struct err *e);
+int sys__sim_unlink(struct sys *s, const char *path, struct err *e);
+int sys__sim_rename(
+    struct sys *s, const char *from, const char *to, bool may_replace, struct err *e);
+int sys__sim_exists(struct sys *s, const char *path, bool *ret_exists, struct err *e);
+int sys__sim_free_bytes(struct sys *s, const char *path, uint64_t *ret_bytes, struct err *e);
+int sys__sim_list(struct sys *s, const char *path, struct sys_names *names, struct err *e);
+
+/* the ring (sim_ring.c) */
+int sys__sim_ring_new(struct sys *s, unsigned depth, struct sys_ring **ret_ring, struct err *e);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sys/sys.h"
+
+#include "base/mem.h"
+#include "test.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+Test(sys_real, falls_back_to_pwritev2_when_told)
+{
+    struct sys *s = NULL;
+
+    setenv("SLUICE_NO_URING", "1", 1);
+    cr_assert_eq(sys_new_uring(&s, NULL), 0);
+    unsetenv("SLUICE_NO_URING");
+
+    cr_assert_str_eq(sys_write_method(s), "pwritev2");
+    sys_free(s);
+}
+
+/* A write that the device refuses is a completion with an error, by either method. */
+static void expect_failed_write(void)
+{
+    char dir[] = "/tmp/sluice-real-XXXXXX", path[64];
+    struct sys *s = NULL;
+    struct sys_file *f = NULL;
+    struct sys_ring *ring = NULL;
+    struct sys_done done[2];
+    struct err e = {0};
+    struct rlimit before, tiny;
+    uint8_t *block = mem_aligned(4096, 8192);
+    memset(block, 1, 8192);
+    cr_assert_not_null(mkdtemp(dir));
+    strcpy(path, dir);
+    strcat(path, "/f");
+    cr_assert_eq(sys_new_uring(&s, &e), 0);
+    cr_assert_eq(
+        sys_open(s, path, SYS_WRITE | SYS_CREATE | SYS_DIRECT | SYS_DSYNC, &f, &e), 0);
+    cr_assert_eq(sys_ring_new(s, 2, &ring, &e), 0);
+
+    /* The file may have one block: the write over both is short, the one behind them fails. */
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    tiny = (struct rlimit){4096, before.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &tiny), 0);
+    cr_assert_eq(sys_ring_write(ring, f, block, 8192, 0, 1), 0);
+    cr_assert_eq(sys_ring_write(ring, f, block, 4096, 8192, 2), 0);
+    for (unsigned n = 0; n < 2;)
+        n += sys_ring_wait(ring, done + n, 2 - n, UINT64_MAX);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+
+    cr_assert_lt(done[0].result, 0);
+    cr_assert_lt(done[1].result, 0);
+    sys_ring_free(ring);
+    sys_close(f);
+    sys_free(s);
+    unlink(path);
+    rmdir(dir);
+    mem_free(block);
+}
+
+Test(sys_uring, reports_short_and_failed_writes)
+{
+    expect_failed_write();
+}
+
+Test(sys_syncring, reports_short_and_failed_writes)
+{
+    setenv("SLUICE_NO_URING", "1", 1);
+    expect_failed_write();
+    unsetenv("SLUICE_NO_URING");
+}
+
+DeathTest(sys_ring, must_not_hold_more_than_its_depth)
+{
+    struct sys *s = sys_new_sim(1);
+    struct sys_file *f = NULL;
+    struct sys_ring *ring = NULL;
+    struct err e;
+    uint8_t *block = mem_aligned(4096, 4096);
+    memset(block, 0, 4096);
+    int r = sys_open(s, "f", SYS_WRITE | SYS_CREATE | SYS_DIRECT | SYS_DSYNC, &f, &e);
+    r = r == 0 ? sys_ring_new(s, 1, &ring, &e) : r;
+
+    r = r == 0 ? sys_ring_write(ring, f, block, 4096, 0, 1) : r;
+    r = r == 0 ? sys_ring_write(ring, f, block, 4096, 4096, 2) : r;
+}
