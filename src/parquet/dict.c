@@ -27,8 +27,10 @@ struct key {
     uint32_t begin; /* in the chunk's bytes */
 };
 
-static uint64_t mix(uint64_t v)
+/* Every bit reaches the low ones, also where only high bits differ (doubles). */
+static inline uint64_t mix(uint64_t v)
 {
+    v ^= v >> 32;
     v *= 0x9e3779b97f4a7c15u;
     return v ^ (v >> 32);
 }
