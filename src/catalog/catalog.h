@@ -6,8 +6,8 @@
  * of the log (docs/formats/control.md), in order, versioned by position; this module checks them,
  * appends them, and holds what is in force in memory. A record takes effect when it is durable.
  *
- * Threads: look-ups from any (one mutex, short). Control operations (create, drop, tokens) block until
- * they are durable: they belong to the admin worker, one at a time (rule L7: one owner).
+ * Threads: look-ups from any (one mutex, short). Control operations (create, drop, tokens) block
+ * until they are durable: they belong to the admin worker, one at a time (rule L7: one owner).
  */
 
 #include "base/attr.h"
@@ -28,18 +28,18 @@ struct catalog;
 /* A table in force. Shared by counting; immutable but for the marked fields. */
 struct catalog_table {
     uint32_t id;
-    char *name;                 /* catalog.schema.table */
-    char *location;             /* folder of its Delta table, relative to the lake's root */
-    char *delta_id;             /* UUID, metaData.id */
+    char *name;     /* catalog.schema.table */
+    char *location; /* folder of its Delta table, relative to the lake's root */
+    char *delta_id; /* UUID, metaData.id */
     struct row_schema *schema;
-    struct codec_plan *own;     /* plan of the table's own message (JSON rows): descriptor id 0 */
+    struct codec_plan *own; /* plan of the table's own message (JSON rows): descriptor id 0 */
     int64_t created_at_us;
-    bronze_pos created_pos;     /* of its control record */
-    _Atomic bool dropped;       /* streams end with NOT_FOUND, no new ones */
-    _Atomic uint64_t last_pos;  /* last position appended for this table (fence of lookups) */
+    bronze_pos created_pos;    /* of its control record */
+    _Atomic bool dropped;      /* streams end with NOT_FOUND, no new ones */
+    _Atomic uint64_t last_pos; /* last position appended for this table (fence of lookups) */
     _Atomic uint64_t rows_appended;
     _Atomic uint32_t streams_open;
-    _Atomic uint32_t refs;      /* private */
+    _Atomic uint32_t refs; /* private */
 };
 struct catalog_table *catalog_table_ref(struct catalog_table *t);
 struct catalog_table *catalog_table_unref(struct catalog_table *t); /* takes NULL; returns NULL */
@@ -67,10 +67,11 @@ bronze_pos catalog_snapshot_pos(struct catalog *c);
 /* ---- tables ---- */
 
 /* ERR_NOT_FOUND says so with the name. Returns a reference. */
-must_use int catalog_table_by_name(
-    struct catalog *c, const char *name, struct catalog_table **ret_table, struct err *e);
-struct catalog_table *catalog_table_by_id(struct catalog *c, uint32_t id); /* reference or NULL; dropped ones too while rows remain */
-/* References to all in force, sorted by name; *ret_tables is given (mem_free after unref of each). */
+must_use int catalog_table_by_name(struct catalog *c, const char *name,
+                                   struct catalog_table **ret_table, struct err *e);
+/* Reference or NULL; dropped ones too, until catalog_forget_table(). */
+struct catalog_table *catalog_table_by_id(struct catalog *c, uint32_t id);
+/* References to all in force, sorted by name; *ret_tables is given (unref each, then mem_free). */
 size_t catalog_tables(struct catalog *c, struct catalog_table ***ret_tables);
 
 struct catalog_create {
@@ -79,10 +80,17 @@ struct catalog_create {
     size_t key_count;
 };
 /* Blocks until durable. ERR_EXISTS, ERR_INVALID, ERR_UNSUPPORTED, ERR_EXHAUSTED (TABLES_MAX). */
-must_use int catalog_create_table(
-    struct catalog *c, const struct catalog_create *r, struct catalog_table **ret_table, struct err *e);
+must_use int catalog_create_table(struct catalog *c, const struct catalog_create *r,
+                                  struct catalog_table **ret_table, struct err *e);
 /* Rule L8: marks it dropped (streams close), then logs the drop. Blocks. */
 must_use int catalog_drop_table(struct catalog *c, const char *name, struct err *e);
+/* The drop of this table is over (its folder is aside, its rows are gone): it vanishes from memory
+ * and from the next snapshot. Does nothing when it is not dropped or not known. Any thread. */
+void catalog_forget_table(struct catalog *c, uint32_t id);
+/* Where a table of this name lies in the lake: "catalog/schema/table". Given. */
+char *catalog_location(const char *name);
+/* A grant's table: "a.b.c", "a.b.*", "a.*" or "*". ERR_INVALID says what is wrong with it. */
+must_use int catalog_grant_check(const char *table, struct err *e);
 
 /* ---- tokens ---- */
 
@@ -109,40 +117,46 @@ CLEANUP_FUNC(struct catalog_token *, catalog_token_unref)
 
 enum catalog_verb { CATALOG_READ, CATALOG_WRITE, CATALOG_ADMIN };
 
-/* Who has this hash? ERR_UNAUTHENTICATED: nobody, revoked, or expired at @now_us. Returns a reference. */
-must_use int catalog_token_by_hash(
-    struct catalog *c, const uint8_t hash[CATALOG_HASH_BYTES], int64_t now_us,
-    struct catalog_token **ret_token, struct err *e);
-/* May it? 0 or ERR_DENIED saying which grant is missing. @table NULL with CATALOG_ADMIN. */
-must_use int catalog_may(
-    const struct catalog_token *t, enum catalog_verb verb, const char *table, struct err *e);
+/* Who has this hash? ERR_UNAUTHENTICATED: nobody, revoked, or expired at @now_us. A reference. */
+must_use int catalog_token_by_hash(struct catalog *c, const uint8_t hash[CATALOG_HASH_BYTES],
+                                   int64_t now_us, struct catalog_token **ret_token, struct err *e);
+/* May it? 0 or ERR_DENIED saying which grant is missing. @table NULL with CATALOG_ADMIN. An admin
+ * token may everything: it could give itself any grant. */
+must_use int catalog_may(const struct catalog_token *t, enum catalog_verb verb, const char *table,
+                         struct err *e);
+/* May this token know that the table is there? Some grant on it, or admin. */
+bool catalog_may_see(const struct catalog_token *t, const char *table);
 /* Fields of @t are copied; blocks until durable. */
 must_use int catalog_create_token(struct catalog *c, const struct catalog_token *t, struct err *e);
 must_use int catalog_revoke_token(struct catalog *c, const char *name, struct err *e);
-size_t catalog_tokens(struct catalog *c, struct catalog_token ***ret_tokens); /* as catalog_tables() */
+/* As catalog_tables(). */
+size_t catalog_tokens(struct catalog *c, struct catalog_token ***ret_tokens);
 
 /* ---- streams and descriptors: not blocking ---- */
 
 struct catalog_stream {
     uint64_t id;
     char uuid[UUID_TEXT_LEN + 1];
-    uint32_t descriptor_id;     /* 0 = the table's own message */
-    struct codec_plan *plan;    /* reference */
-    uint64_t ticket;            /* its registration is durable with this ticket */
+    uint32_t descriptor_id;  /* 0 = the table's own message */
+    struct codec_plan *plan; /* reference */
+    uint64_t ticket;         /* its registration is durable with this ticket */
 };
 /*
  * Register a stream: intern its descriptor (empty = JSON), log both records. BRONZE_FULL: ask again
  * later. ERR_INVALID: the descriptor does not fit the table. ERR_EXHAUSTED: too many descriptors or
  * streams.
  */
-must_use int catalog_open_stream(
-    struct catalog *c, struct catalog_table *t, struct slice descriptor, const char *principal,
-    struct catalog_stream *ret_stream, struct err *e);
-void catalog_close_stream(struct catalog *c, struct catalog_stream *s); /* drops the plan reference */
-/* The plan that reads rows of this table and descriptor; borrowed for the life of the catalog. NULL: unknown. */
+must_use int catalog_open_stream(struct catalog *c, struct catalog_table *t,
+                                 struct slice descriptor, const char *principal,
+                                 struct catalog_stream *ret_stream, struct err *e);
+/* Drops the plan reference. */
+void catalog_close_stream(struct catalog *c, struct catalog_stream *s);
+/* The plan that reads rows of this table and descriptor; borrowed for the life of the catalog.
+ * NULL: unknown, or the table is forgotten. */
 struct codec_plan *catalog_plan(struct catalog *c, uint32_t table_id, uint32_t descriptor_id);
-/* The id of a stream's UUID and back, while it is registered. */
-must_use int catalog_stream_by_uuid(struct catalog *c, const char *uuid, uint64_t *ret_id, struct err *e);
+/* The id of a stream's UUID and back: streams that are open, and the last 20,000 that ended. */
+must_use int catalog_stream_by_uuid(struct catalog *c, const char *uuid, uint64_t *ret_id,
+                                    struct err *e);
 bool catalog_stream_uuid(struct catalog *c, uint64_t id, char ret_uuid[UUID_TEXT_LEN + 1]);
 
 /* ---- the lake's record ---- */
