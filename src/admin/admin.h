@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * admin: the calls about the server itself. sluice.v1.Tables, Tokens and Server (proto/sluice/v1), and
+ * grpc.health.v1. Each call is authenticated on its queue, then runs on one worker thread with a bounded
+ * queue, because control operations wait for the log; the answer goes back through the call's mailbox.
+ *
+ * What other services know (positions, lags, latencies) is asked through hooks that the program fills in, so this module names
+ * none of them.
+ */
+
+#include "base/attr.h"
+#include "base/err.h"
+
+#include <stdint.h>
+
+struct sys;
+struct bronze;
+struct store;
+struct catalog;
+struct rpc_server;
+struct trace_hist;
+struct admin;
+
+/* What a table's followers say of it. */
+struct admin_table {
+    uint64_t committed_pos, rows_committed, lag_rows;
+    int64_t delta_version; /* -1 = none yet */
+    char fault[256];       /* "" = all is well */
+};
+
+/* Collects counters and latencies of one status answer. */
+struct admin_report;
+void admin_report_counter(struct admin_report *r, const char *name, uint64_t value);
+void admin_report_latency(struct admin_report *r, const char *name, const struct trace_hist *hist_us);
+
+/* All run on the admin worker; they may block for a moment. */
+struct admin_hooks {
+    void *ctx;
+    /* May a new table live in @location of the lake (rule D6)? 0 or an error with its sentence. */
+    int (*check_location)(void *ctx, const char *location, struct err *e);
+    void (*table)(void *ctx, uint32_t table_id, struct admin_table *ret_table);
+    uint64_t (*applied_pos)(void *ctx);
+    uint64_t (*scanned_pos)(void *ctx);
+    const char *(*state)(void *ctx); /* "serving", "draining", or what is wrong */
+    void (*report)(void *ctx, struct admin_report *r);
+};
+
+struct admin_options {
+    struct sys *sys;
+    struct bronze *log;
+    struct store *store;
+    struct catalog *catalog;
+    struct rpc_server *server;
+    struct admin_hooks hooks;
+    const char *lake_root; /* shown before a table's location */
+    const char *version;
+};
+
+/* Registers its methods: before the server starts. Borrows everything; copies the options. */
+struct admin *admin_new(const struct admin_options *o);
+must_use int admin_start(struct admin *a, struct err *e);
+/* After the server has stopped: what waits is dropped. */
+void admin_stop(struct admin *a);
+struct admin *admin_free(struct admin *a); /* takes NULL; returns NULL */

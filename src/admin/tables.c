@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sluice.v1.Tables: create, describe, list, drop. On the admin worker. */
+#include "admin_priv.h"
+
+#include "base/mem.h"
+#include "codec/codec.h"
+#include "row/row.h"
+#include "sluice/v1/sluice.pb-c.h"
+
+#include <string.h>
+
+static int32_t key_ordinal(const struct row_schema *s, uint32_t column)
+{
+    for (uint32_t i = 0; i < s->key_count; i++)
+        if (s->key_columns[i] == column)
+            return (int32_t)i + 1;
+    return 0;
+}
+
+static Sluice__V1__Column *column_message(struct job *j, const struct row_schema *s, uint32_t i)
+{
+    Sluice__V1__Column *col = job_alloc(j, sizeof(*col));
+    struct buf type = BUF_NULL;
+    sluice__v1__column__init(col);
+    row_type_name(&s->columns[i], false, &type);
+    col->name = job_str(j, s->columns[i].name);
+    col->type = job_str_of(j, &type);
+    col->not_null = s->columns[i].not_null;
+    col->key_ordinal = key_ordinal(s, i);
+    return col;
+}
+
+/* The message's name: the table's last part, with characters that a message name cannot have as _. */
+static void message_name(const char *table, char *out, size_t size)
+{
+    const char *last = strrchr(table, '.');
+    last = last != NULL ? last + 1 : table;
+    size_t n = 0;
+    for (; last[n] != '\0' && n + 1 < size; n++)
+        out[n] = strchr("-", last[n]) != NULL ? '_' : last[n];
+    out[n] = '\0';
+}
+
+static Sluice__V1__Table *table_message(struct job *j, const struct catalog_table *t)
+{
+    Sluice__V1__Table *m = job_alloc(j, sizeof(*m));
+    sluice__v1__table__init(m);
+    m->name = job_str(j, t->name);
+    m->table_id = t->id;
+    struct buf text = BUF_NULL;
+    buf_printf(&text, "%s/%s", admin__options(j->admin)->lake_root, t->location);
+    m->location = job_str_of(j, &text);
+    row_schema_to_ddl(t->schema, &text);
+    m->ddl = job_str_of(j, &text);
+    m->n_columns = t->schema->column_count;
+    m->columns = job_alloc(j, m->n_columns * sizeof(*m->columns));
+    for (uint32_t i = 0; i < t->schema->column_count; i++)
+        m->columns[i] = column_message(j, t->schema, i);
+    char name[256];
+    message_name(t->name, name, sizeof(name));
+    codec_table_descriptor(t->schema, name, &text);
+    m->descriptor_proto.len = text.len;
+    m->descriptor_proto.data = job_alloc(j, text.len + 1);
+    memcpy(m->descriptor_proto.data, text.data, text.len);
+    buf_deinit(&text);
+    return m;
+}
+
+int admin__table_create(struct job *j)
+{
+    const struct admin_options *o = admin__options(j->admin);
+    const Sluice__V1__CreateTableRequest *q = (const void *)j->request;
+    TRY(row_table_name_check(q->name, &j->err));
+    struct catalog_table *t = NULL;
+    if (catalog_table_by_name(o->catalog, q->name, &t, NULL) == 0) {
+        t = catalog_table_unref(t);
+        return err_set(&j->err, ERR_EXISTS, "table %s exists already", q->name);
+    }
+    char *location = catalog_location(q->name);
+    int r = o->hooks.check_location(o->hooks.ctx, location, &j->err);
+    mem_free(location);
+    TRY(r);
+    struct catalog_create create = {
+        .name = q->name,
+        .ddl = q->ddl,
+        .keys = (const char *const *)q->primary_key,
+        .key_count = q->n_primary_key,
+    };
+    TRY(catalog_create_table(o->catalog, &create, &t, &j->err));
+    Sluice__V1__CreateTableResponse *a = job_alloc(j, sizeof(*a));
+    sluice__v1__create_table_response__init(a);
+    a->table = table_message(j, t);
+    j->answer = &a->base;
+    t = catalog_table_unref(t);
+    return 0;
+}
+
+/* Whoever may not know of a table hears that it is not there. */
+int admin__table_describe(struct job *j)
+{
+    const Sluice__V1__DescribeTableRequest *q = (const void *)j->request;
+    struct catalog_table *t = NULL;
+    if (!catalog_may_see(j->token, q->name))
+        return err_set(
+            &j->err, ERR_DENIED, "token %s has no grant on table %s: an admin can create one that has", j->token->name,
+            q->name);
+    TRY(catalog_table_by_name(admin__options(j->admin)->catalog, q->name, &t, &j->err));
+    Sluice__V1__DescribeTableResponse *a = job_alloc(j, sizeof(*a));
+    sluice__v1__describe_table_response__init(a);
+    a->table = table_message(j, t);
+    j->answer = &a->base;
+    t = catalog_table_unref(t);
+    return 0;
+}
+
+int admin__table_list(struct job *j)
+{
+    struct catalog_table **tables;
+    size_t count = catalog_tables(admin__options(j->admin)->catalog, &tables);
+    Sluice__V1__ListTablesResponse *a = job_alloc(j, sizeof(*a));
+    sluice__v1__list_tables_response__init(a);
+    a->tables = job_alloc(j, (count + 1) * sizeof(*a->tables));
+    for (size_t i = 0; i < count; i++) {
+        if (catalog_may_see(j->token, tables[i]->name))
+            a->tables[a->n_tables++] = table_message(j, tables[i]);
+        tables[i] = catalog_table_unref(tables[i]);
+    }
+    mem_free(tables);
+    j->answer = &a->base;
+    return 0;
+}
+
+int admin__table_drop(struct job *j)
+{
+    const Sluice__V1__DropTableRequest *q = (const void *)j->request;
+    TRY(catalog_drop_table(admin__options(j->admin)->catalog, q->name, &j->err));
+    Sluice__V1__DropTableResponse *a = job_alloc(j, sizeof(*a));
+    sluice__v1__drop_table_response__init(a);
+    j->answer = &a->base;
+    return 0;
+}
