@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The worker: one pass over the log for all tables.
+ *
+ * A turn reads one block and gives each frame to its table; between blocks it looks at the busy
+ * tables: cuts what is due, tries again what has failed, relieves memory, goes back for missed rows,
+ * trims the log, and publishes what others may see. Cuts are made only between blocks, so a request
+ * is never split over two versions (rule L6).
+ *
+ * A table that cannot take rows (the lake is away and the memory is used up, or its Delta table is not
+ * open) misses them and remembers the first one; the pass goes on for the others. When it can go on, the reader is
+ * opened again at the oldest missed row, and every table skips what it has taken already.
+ *
+ * All of it belongs to the worker; status.c is what others see.
+ */
+#include "compact/compact.h"
+
+#include "base/bits.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "bronze/bronze.h"
+#include "codec/codec.h"
+#include "codec/wire.h"
+#include "store/store.h"
+
+#include "compact_priv.h"
+
+/* Field numbers of the control record (docs/formats/control.md). */
+#define CONTROL_TABLE_CREATED 1
+#define CONTROL_TABLE_DROPPED 2
+#define CONTROL_TABLE_ID 1
+#define DRAIN_TRIES 200
+#define DRAIN_PAUSE_MS 10
+
+struct compact_now compact__now(struct compact *c, bool caught_up)
+{
+    return (struct compact_now){sys_now_us(c->d.sys), sys_mono_ns(c->d.sys), caught_up};
+}
+
+void compact__list_add(struct compact_list *l, struct compact_table *t)
+{
+    if (l->count == l->cap) {
+        l->cap = l->cap ? l->cap * 2 : 16;
+        l->items = mem_realloc(l->items, l->cap * sizeof(struct compact_table *));
+    }
+    l->items[l->count++] = t;
+}
+
+void compact__touch(struct compact *c, struct compact_table *t)
+{
+    if (!t->dirty) {
+        t->dirty = true;
+        compact__list_add(&c->dirty, t);
+    }
+    if (!t->busy && compact__table_is_busy(t)) {
+        t->busy = true;
+        compact__list_add(&c->busy, t);
+    }
+}
+
+/* ---- tables ---- */
+
+static struct compact_table *add_table(struct compact *c, struct catalog_table *meta)
+{
+    struct compact_table *t = compact__table_new(meta);
+    sys_mutex_lock(&c->lock);
+    (void)map_put(&c->tables, slice_of(&t->id, sizeof(t->id)), t); /* was not there */
+    sys_mutex_unlock(&c->lock);
+    c->opening++;
+    compact__touch(c, t);
+    return t;
+}
+
+struct compact_table *compact__table(struct compact *c, uint32_t id)
+{
+    struct compact_table *t = map_get(&c->tables, slice_of(&id, sizeof(id)));
+    if (t)
+        return t;
+    struct catalog_table *meta = catalog_table_by_id(c->d.catalog, id);
+    return meta ? add_table(c, meta) : NULL;
+}
+
+static void add_tables(struct compact *c)
+{
+    struct catalog_table **metas = NULL;
+    size_t count = catalog_tables(c->d.catalog, &metas);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t id = metas[i]->id;
+        if (map_get(&c->tables, slice_of(&id, sizeof(id))))
+            catalog_table_unref(metas[i]);
+        else
+            (void)add_table(c, metas[i]); /* in the map */
+    }
+    mem_free(metas);
+}
+
+static void open_tables(struct compact *c)
+{
+    for (size_t i = 0; c->opening > 0 && i < c->busy.count; i++) {
+        struct compact_table *t = c->busy.items[i];
+        if (t->state == COMPACT_OPENING && sys_mono_ns(c->d.sys) >= t->retry_ns)
+            compact__open(c, t);
+    }
+}
+
+/* ---- frames ---- */
+
+/* The table id inside the record's message @number; 0 = it is another record. */
+static uint32_t control_table(struct slice payload, uint32_t number)
+{
+    const uint8_t *p = payload.data, *end = p + payload.len;
+    struct wire_field what, field;
+    if (wire_next(&p, end, &what) <= 0 || what.number != number || what.type != WIRE_LEN)
+        return 0;
+    p = what.bytes.data;
+    end = p + what.bytes.len;
+    while (wire_next(&p, end, &field) > 0)
+        if (field.number == CONTROL_TABLE_ID && field.type == WIRE_VARINT)
+            return (uint32_t)field.value;
+    return 0;
+}
+
+static void take_control(struct compact *c, const struct bronze_frame *f)
+{
+    struct slice payload;
+    size_t at = 0;
+    if (!bronze_frame_row(f, &at, &payload))
+        payload = f->payload;
+    uint32_t created = control_table(payload, CONTROL_TABLE_CREATED);
+    uint32_t dropped = control_table(payload, CONTROL_TABLE_DROPPED);
+    if (created != 0)
+        (void)compact__table(c, created); /* opened before the next block */
+    struct compact_table *t = dropped != 0 ? compact__table(c, dropped) : NULL;
+    if (t && t->state != COMPACT_GONE && t->drop_pos == 0) { /* snapshots say it again */
+        t->drop_pos = f->first_pos;
+        compact__touch(c, t);
+    }
+}
+
+static void take_rows(struct compact *c, const struct bronze_frame *f, uint64_t now_ns)
+{
+    struct err e;
+    struct compact_table *t = compact__table(c, f->table_id);
+    if (!t) {
+        if (c->totals.rows_unknown == 0)
+            LOG_ERROR("compact", "rows of table id %u, which the catalog does not know", f->table_id);
+        c->totals.rows_unknown += f->row_count;
+        return;
+    }
+    if (t->state == COMPACT_GONE)
+        return;
+    if (t->state == COMPACT_OPENING && t->failures == 0)
+        compact__open(c, t);
+    if (t->state != COMPACT_READY || t->missed != 0) {
+        compact__table_miss(t, f);
+        compact__touch(c, t);
+        return;
+    }
+    struct codec_plan *plan = catalog_plan(c->d.catalog, f->table_id, f->descriptor_id);
+    int r = plan ? compact__table_take(t, plan, f, now_ns, &e)
+                 : err_set(&e, ERR_DAMAGED, "row descriptor %u is unknown", f->descriptor_id);
+    if (r < 0) {
+        LOG_ERROR("compact", "%s stops: %s", t->meta->name, e.text);
+        compact__table_stop(t, &e);
+        compact__table_miss(t, f);
+    }
+    c->look |= t->open.load.bytes >= c->policy.file_bytes;
+    compact__touch(c, t);
+}
+
+static void take_block(struct compact *c, const struct bronze_block *b)
+{
+    struct bronze_frame f;
+    uint64_t now_ns = sys_mono_ns(c->d.sys);
+    for (size_t at = 0; bronze_block_frame(b, &at, &f);) {
+        if (f.kind == BRONZE_CONTROL)
+            take_control(c, &f);
+        else if (f.row_count > 0)
+            take_rows(c, &f, now_ns);
+    }
+    if (b->end_pos > b->first_pos)
+        c->scanned = b->end_pos - 1;
+}
+
+/* ---- between blocks ---- */
+
+static void look_at(struct compact *c, struct compact_table *t, const struct compact_now *now)
+{
+    if (t->state == COMPACT_OPENING || now->ns < t->retry_ns)
+        return;
+    if (t->state == COMPACT_READY) {
+        bool due = t->drop_pos != 0 || (c->draining && now->caught_up && t->open.load.rows > 0) ||
+                   compact__is_due(&c->policy, &t->open.load, now);
+        if (t->cut.frozen || (due && t->open.load.rows > 0))
+            compact__push(c, t);
+    }
+    bool idle = !t->cut.frozen && t->open.load.rows == 0 && t->missed == 0;
+    if (t->drop_pos != 0 && t->drop_pos <= c->scanned && t->state != COMPACT_GONE &&
+        (idle || t->state == COMPACT_STOPPED))
+        compact__push_drop(c, t);
+}
+
+static uint64_t memory_used(const struct compact *c)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < c->busy.count; i++)
+        sum += compact__table_memory(c->busy.items[i]);
+    return sum;
+}
+
+static struct compact_table *largest(const struct compact *c)
+{
+    struct compact_table *best = NULL;
+    for (size_t i = 0; i < c->busy.count; i++) {
+        struct compact_table *t = c->busy.items[i];
+        if (compact__table_memory(t) > (best ? compact__table_memory(best) : 0))
+            best = t;
+    }
+    return best;
+}
+
+/* Beyond the budget the largest goes first: into the lake, or, when the lake is away, back to the log. */
+static void relieve(struct compact *c)
+{
+    while ((c->totals.memory_bytes = memory_used(c)) > c->policy.memory_bytes) {
+        struct compact_table *t = largest(c);
+        if (t->state == COMPACT_READY && t->failures == 0 && t->open.load.rows > 0)
+            compact__push(c, t);
+        else if (compact__table_forget(t) == 0)
+            return;
+        compact__touch(c, t);
+    }
+}
+
+static void look(struct compact *c, bool caught_up)
+{
+    struct compact_now now = compact__now(c, caught_up);
+    size_t kept = 0;
+    for (size_t i = 0; i < c->busy.count; i++)
+        look_at(c, c->busy.items[i], &now);
+    relieve(c);
+    for (size_t i = 0; i < c->busy.count; i++) {
+        struct compact_table *t = c->busy.items[i];
+        t->busy = compact__table_is_busy(t);
+        if (t->busy)
+            c->busy.items[kept++] = t;
+    }
+    c->busy.count = kept;
+    c->look = false;
+    c->look_next_ns = now.ns + COMPACT_LOOK_NS;
+}
+
+static bool can_go_on(const struct compact_table *t)
+{
+    return t->missed != 0 && t->state == COMPACT_READY && t->failures == 0;
+}
+
+/* Go back to the oldest missed row of the tables that can take rows again. */
+static void rewind_reader(struct compact *c)
+{
+    struct bronze_reader *reader = NULL, *old;
+    struct compact_table *t;
+    struct err e;
+    bronze_pos from = c->scanned + 1;
+    c->rewind = false;
+    for (size_t i = 0; (t = map_next(&c->tables, &i)) != NULL;)
+        if (can_go_on(t))
+            from = MIN(from, t->missed);
+    if (bronze_reader_open(c->d.log, "compact", from, &reader, &e) < 0)
+        must_die("compact cannot go back to position %llu, which it holds: %s",
+                 (unsigned long long)from, e.text);
+    for (size_t i = 0; (t = map_next(&c->tables, &i)) != NULL;) {
+        t->taken = compact__table_reach(t, c->scanned);
+        if (can_go_on(t))
+            t->missed = 0;
+    }
+    sys_mutex_lock(&c->lock);
+    old = c->reader;
+    c->reader = reader;
+    sys_mutex_unlock(&c->lock);
+    bronze_reader_close(old);
+    c->scanned = from - 1;
+    c->totals.rewinds++;
+}
+
+static uint64_t next_deadline_us(struct compact *c, uint64_t wait_us)
+{
+    struct compact_now now = compact__now(c, true);
+    for (size_t i = 0; i < c->busy.count; i++) {
+        const struct compact_table *t = c->busy.items[i];
+        uint64_t due = t->cut.frozen ? 0 : compact__due_in_us(&c->policy, &t->open.load, &now);
+        if (t->state == COMPACT_OPENING || t->drop_pos != 0)
+            due = 0;
+        if (t->state == COMPACT_STOPPED)
+            continue;
+        if (t->retry_ns > now.ns)
+            due = MAX(due, (t->retry_ns - now.ns) / 1000 + 1);
+        wait_us = MIN(wait_us, due);
+    }
+    return wait_us;
+}
+
+static bool read_block(struct compact *c)
+{
+    struct bronze_block b;
+    struct err e;
+    int r = bronze_reader_next(c->reader, &b, &e);
+    if (r < 0)
+        must_die("compact: the log does not read: %s", e.text);
+    if (r == BRONZE_END)
+        return false;
+    take_block(c, &b);
+    bronze_reader_release(c->reader); /* commits are slow */
+    return true;
+}
+
+bool compact_step(struct compact *c, uint64_t wait_us)
+{
+    open_tables(c);
+    if (c->rewind)
+        rewind_reader(c);
+    bool read = read_block(c);
+    uint64_t now_ns = sys_mono_ns(c->d.sys);
+    if (!read || c->look || now_ns >= c->look_next_ns)
+        look(c, !read);
+    if (c->records)
+        (void)compact__push_records(c); /* what is left is told later */
+    if (c->trim_interval_ns != 0 && now_ns >= c->trim_next_ns) {
+        compact__trim(c);
+        c->trim_next_ns = now_ns + c->trim_interval_ns;
+    }
+    compact__publish(c);
+    if (!read && !c->rewind && wait_us > 0) {
+        wait_us = next_deadline_us(c, wait_us);
+        if (wait_us > 0)
+            bronze_reader_wait(c->reader, wait_us);
+    }
+    return read;
+}
+
+void compact_drain(struct compact *c)
+{
+    c->draining = true;
+    for (unsigned turns = 0; compact_step(c, 0) || c->rewind; turns++)
+        must(turns < UINT32_MAX);
+    for (unsigned i = 0; !compact__push_records(c) && i < DRAIN_TRIES; i++)
+        sys_sleep_ms(c->d.sys, DRAIN_PAUSE_MS);
+    for (size_t i = 0; i < c->busy.count; i++)
+        if (c->busy.items[i]->state != COMPACT_GONE)
+            LOG_WARN("compact", "%s has rows that are not in Delta yet: %s",
+                     c->busy.items[i]->meta->name, c->busy.items[i]->fault);
+    compact__publish(c);
+}
+
+/* ---- life ---- */
+
+static void set_options(struct compact *c, const struct compact_options *o)
+{
+    static const struct compact_options defaults = {.trim_interval_ms = 200};
+    if (!o)
+        o = &defaults;
+    c->policy = (struct compact_policy){
+        .file_bytes = o->file_bytes ? o->file_bytes : 64u << 20,
+        .memory_bytes = o->memory_bytes ? o->memory_bytes : 256u << 20,
+        .freshness_us = (o->freshness_ms ? o->freshness_ms : 2000) * 1000ull,
+    };
+    c->trim_interval_ns = o->trim_interval_ms * 1000000ull;
+}
+
+/* Everything below was committed for all tables, or is not in the log any more. */
+static bronze_pos start_position(struct compact *c)
+{
+    bronze_pos from = MAX(compact__watermark_get(c, NULL), bronze_trimmed_pos(c->d.log));
+    return MAX(MIN(from, bronze_durable_pos(c->d.log) + 1), 1);
+}
+
+int compact_new(
+    const struct compact_deps *d, const struct compact_options *o, struct compact **ret_compact,
+    struct err *e)
+{
+    struct compact *c = mem_zalloc(sizeof(*c));
+    c->d = *d;
+    set_options(c, o);
+    c->tables = MAP_NULL;
+    c->records_end = &c->records;
+    c->lock = SYS_MUTEX_INIT;
+    c->changed = SYS_EVENT_INIT;
+    c->freshness = mem_zalloc(sizeof(*c->freshness));
+    c->batch = store_batch_new(d->store);
+    bronze_pos from = start_position(c);
+    c->scanned = from - 1;
+    add_tables(c);
+    compact__publish(c);
+    int r = bronze_reader_open(d->log, "compact", from, &c->reader, e);
+    if (r < 0) {
+        compact_free(c);
+        return r;
+    }
+    *ret_compact = c;
+    return 0;
+}
+
+static void work(void *arg)
+{
+    struct compact *c = arg;
+    while (!atomic_load(&c->stopping))
+        (void)compact_step(c, 100000); /* turn again, whatever it read */
+    compact_drain(c);
+}
+
+int compact_start(struct compact *c, struct err *e)
+{
+    int r = sys_thread_start(c->d.sys, "compact", work, c, &c->thread);
+    return r < 0 ? err_set(e, r, "the compact worker cannot be started") : 0;
+}
+
+void compact_stop(struct compact *c)
+{
+    if (!c->thread)
+        return;
+    atomic_store(&c->stopping, true);
+    sys_mutex_lock(&c->lock);
+    bronze_reader_wake(c->reader);
+    sys_mutex_unlock(&c->lock);
+    sys_thread_join(TAKE(c->thread));
+}
+
+struct compact *compact_free(struct compact *c)
+{
+    if (!c)
+        return NULL;
+    must(!c->thread);
+    struct compact_table *t;
+    for (size_t i = 0; (t = map_next(&c->tables, &i)) != NULL;)
+        compact__table_free(t);
+    map_deinit(&c->tables);
+    while (c->records) {
+        struct compact_record *r = c->records;
+        c->records = r->next;
+        mem_free(r);
+    }
+    bronze_reader_close(c->reader);
+    store_batch_free(c->batch);
+    mem_free(c->busy.items);
+    mem_free(c->dirty.items);
+    mem_free(c->freshness);
+    mem_free(c);
+    return NULL;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* What the files of compact share. Everything here belongs to the worker, but for what stands under the lock. */
+
+#include "base/buf.h"
+#include "base/map.h"
+#include "catalog/catalog.h"
+#include "compact/compact.h"
+#include "delta/delta.h"
+#include "sys/sys.h"
+#include "trace/trace.h"
+
+#include <stdatomic.h>
+
+/* A row group is closed at this size in memory. */
+#define COMPACT_GROUP_BYTES (64u << 20)
+/* The busy tables are looked at this often while blocks keep coming. */
+#define COMPACT_LOOK_NS 5000000ull
+#define COMPACT_BACKOFF_FIRST_NS 100000000ull
+#define COMPACT_BACKOFF_DOUBLINGS_MAX 6
+#define COMPACT_APP_ID_MAX 128
+
+/* ---- policy.c: when to cut; pure ---- */
+
+struct compact_policy {
+    uint64_t file_bytes, memory_bytes, freshness_us;
+};
+/* What a table has open. */
+struct compact_load {
+    uint64_t rows, bytes;
+    int64_t oldest_us; /* arrival of its first row, by the wall clock */
+    uint64_t since_ns; /* when that row was taken from the log, by the monotonic clock */
+};
+struct compact_now {
+    int64_t us;
+    uint64_t ns;
+    bool caught_up; /* nothing more is durable: waiting longer would not make the file larger soon */
+};
+bool compact__is_due(
+    const struct compact_policy *p, const struct compact_load *l, const struct compact_now *now);
+/* How long until it is due by age, given that nothing comes; UINT64_MAX without rows. */
+uint64_t compact__due_in_us(
+    const struct compact_policy *p, const struct compact_load *l, const struct compact_now *now);
+uint64_t compact__backoff_ns(unsigned failures);
+
+/* ---- table.c: rows → a frozen file; no I/O ---- */
+
+/* The rows taken since the last cut. */
+struct compact_open {
+    struct row_batch *batch;       /* the row group under construction */
+    struct buf file;               /* finished row groups */
+    struct parquet_writer *writer; /* on file; NULL before the first row group */
+    bronze_pos first_pos, last_pos;
+    struct compact_load load;
+};
+/* An attempt: it does not change until its fate is known (rule D3). */
+struct compact_cut {
+    bool frozen;
+    bool data_done;    /* the file is in the lake */
+    bool commit_tried; /* from here on only the lake knows */
+    struct buf file, stats;
+    struct delta_file meta;
+    bronze_pos txn;    /* scanned to */
+    int64_t oldest_us;
+    uint64_t bytes;
+};
+/* A commit that the log has not been told of yet (rule D7), because it had no room. */
+struct compact_record {
+    struct catalog_lake_commit commit;
+    char data_file[128];
+    struct compact_record *next;
+};
+/* More of them than this, and the oldest is given up with a warning: the lake's tags still say it. */
+#define COMPACT_RECORDS_MAX 10000
+
+struct compact_table {
+    uint32_t id;
+    enum compact_state state;
+    struct catalog_table *meta; /* reference */
+    struct delta_table *delta;
+    char app_id[COMPACT_APP_ID_MAX];
+    bronze_pos committed;  /* its txn */
+    bronze_pos taken;      /* its rows up to here are committed, frozen or open */
+    bronze_pos missed;     /* the first row passed over since; 0 = none. While set, none is taken */
+    bronze_pos drop_pos;   /* of its drop record; 0 = none */
+    struct compact_open open;
+    struct compact_cut cut;
+    uint64_t rows_committed;
+    unsigned failures;     /* in a row */
+    uint64_t retry_ns;     /* not before */
+    bool busy, dirty;      /* is in the list of that name */
+    char fault[COMPACT_FAULT_MAX];
+    struct compact_table_status shared; /* under the lock */
+};
+
+struct compact_table *compact__table_new(struct catalog_table *meta); /* takes the reference */
+struct compact_table *compact__table_free(struct compact_table *t);
+/* Add a frame's rows that are not taken yet. A row that does not decode: ERR_DAMAGED. */
+must_use int compact__table_take(
+    struct compact_table *t, const struct codec_plan *plan, const struct bronze_frame *f,
+    uint64_t now_ns, struct err *e);
+/* The frame's rows are passed over; they are read again later. */
+void compact__table_miss(struct compact_table *t, const struct bronze_frame *f);
+/* The open rows become the frozen cut, which reaches to @scanned. @name: the file's. */
+must_use int compact__table_freeze(
+    struct compact_table *t, const char *name, bronze_pos scanned, struct err *e);
+void compact__cut_reset(struct compact_cut *k);
+/* Give up what has not been tried in the lake: those rows are missed. Returns the bytes freed. */
+uint64_t compact__table_forget(struct compact_table *t);
+uint64_t compact__table_memory(const struct compact_table *t);
+/* Up to where it knows its rows, when the pass over the log has reached @scanned. */
+bronze_pos compact__table_reach(const struct compact_table *t, bronze_pos scanned);
+/* Everything of this table below is committed. */
+bronze_pos compact__table_floor(const struct compact_table *t, bronze_pos scanned);
+bool compact__table_is_busy(const struct compact_table *t);
+void compact__table_fault(struct compact_table *t, const struct err *e, uint64_t now_ns);
+void compact__table_stop(struct compact_table *t, const struct err *e);
+
+/* ---- the worker ---- */
+
+struct compact_list {
+    struct compact_table **items;
+    size_t count, cap;
+};
+
+struct compact {
+    struct compact_deps d;
+    struct compact_policy policy;
+    uint64_t trim_interval_ns, trim_next_ns;
+    bronze_pos half_pos;        /* where the log was when it became half full; 0 = it is not */
+    struct bronze_reader *reader; /* changed under the lock, for compact_stop() */
+    bronze_pos scanned;
+    struct map tables;          /* id (u32) → struct compact_table; changed under the lock */
+    struct compact_list busy, dirty;
+    size_t opening;             /* tables that are not open yet */
+    bool look;                  /* a table has reached its size */
+    bool rewind;                /* a table with missed rows can go on */
+    bool draining;
+    uint64_t look_next_ns;
+    struct compact_record *records, **records_end; /* oldest first */
+    size_t record_count;
+    struct store_batch *batch;
+    struct trace_hist *freshness;
+    struct compact_totals totals; /* the worker's own copy */
+
+    struct sys_thread *thread;
+    _Atomic bool stopping;
+
+    struct sys_mutex lock;      /* what follows, and above where it says so */
+    struct compact_totals shared;
+    struct sys_event changed;
+};
+
+struct compact_now compact__now(struct compact *c, bool caught_up);
+/* The table's state, made when the catalog knows the table; NULL otherwise. */
+struct compact_table *compact__table(struct compact *c, uint32_t id);
+void compact__list_add(struct compact_list *l, struct compact_table *t);
+/* Its status has changed, and it may have work. */
+void compact__touch(struct compact *c, struct compact_table *t);
+
+/* push.c: the ways into the lake. Failures end up in the table's fault and its next try. */
+void compact__open(struct compact *c, struct compact_table *t);
+void compact__push(struct compact *c, struct compact_table *t);
+/* Tell the log of commits while it has room. False: some are left. */
+bool compact__push_records(struct compact *c);
+void compact__push_drop(struct compact *c, struct compact_table *t);
+
+/* trim.c */
+bronze_pos compact__floor(const struct compact *c);
+void compact__trim(struct compact *c);
+/* How far to trim: enough that a segment is freed, else 0. */
+bronze_pos compact__trim_bound(bronze_pos floor, bronze_pos applied, bronze_pos next_trim_pos);
+/* Start positions kept in the store. 0 = none there. */
+bronze_pos compact__watermark_get(struct compact *c, const struct compact_table *t);
+void compact__watermark_put(struct compact *c, const struct compact_table *t);
+
+/* status.c */
+void compact__publish(struct compact *c);

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ways into the lake: opening (or creating) a table, an attempt's steps, dropping.
+ *
+ * An attempt goes  data file → commit with txn → record in the log → watermark in the store.  Each step is
+ * safe to repeat: the file has the same name and bytes, delta_commit() finds an earlier success, and
+ * record and watermark only tell what the lake already says. The position counts as committed (for
+ * the floor, I4) when the commit is done, which is after its folder was synced (rule D4).
+ *
+ * A failure is the table's own: its text is shown, it is tried again later with a growing pause, and other
+ * tables go on. A fault that a new try cannot heal stops the table; its rows then hold the log.
+ */
+#include "compact/compact.h"
+
+#include "base/mem.h"
+#include "base/must.h"
+#include "base/uuid.h"
+#include "bronze/bronze.h"
+#include "objstore/objstore.h"
+#include "store/store.h"
+
+#include "compact_priv.h"
+
+#include <stdio.h>
+
+int compact_check_location(struct objstore *lake, const char *location, struct err *e)
+{
+    bool empty = false;
+    TRY(objstore_is_empty(lake, location, &empty, e));
+    if (!empty)
+        return err_set(
+            e, ERR_EXISTS, "%s/%s is not empty: another table's files, or one dropped a moment ago",
+            objstore_root(lake), location);
+    return 0;
+}
+
+/* Can no new try heal it? */
+static bool is_final(int code)
+{
+    return code == ERR_EXISTS || code == ERR_UNSUPPORTED || code == ERR_DAMAGED ||
+           code == ERR_PRECONDITION || code == ERR_INVALID;
+}
+
+static void fail(struct compact *c, struct compact_table *t, int code, struct err *e)
+{
+    bool first = t->fault[0] == '\0';
+    c->totals.failures++;
+    if (is_final(code)) {
+        LOG_ERROR("compact", "%s stops: %s", t->meta->name, e->text);
+        c->opening -= t->state == COMPACT_OPENING;
+        compact__table_stop(t, e);
+    } else {
+        if (first)
+            LOG_WARN("compact", "%s: %s; it is tried again", t->meta->name, e->text);
+        compact__table_fault(t, e, sys_mono_ns(c->d.sys));
+    }
+    compact__touch(c, t);
+}
+
+static void heal(struct compact *c, struct compact_table *t)
+{
+    if (t->fault[0] != '\0')
+        LOG_INFO("compact", "%s goes on", t->meta->name);
+    t->fault[0] = '\0';
+    t->failures = 0;
+    t->retry_ns = 0;
+    if (t->missed != 0)
+        c->rewind = true;
+    compact__touch(c, t);
+}
+
+/* ---- opening ---- */
+
+static char *dropped_name(const struct compact_table *t)
+{
+    return mem_printf("dropped/%s-%s", t->meta->location, t->meta->delta_id);
+}
+
+static int create_table(struct compact *c, struct compact_table *t, struct err *e)
+{
+    if (compact__watermark_get(c, t) > 0)
+        return err_set(
+            e, ERR_PRECONDITION, "the Delta table in %s is gone, though rows were committed to it",
+            t->meta->location);
+    struct delta_create r = {
+        .location = t->meta->location,
+        .name = t->meta->name,
+        .delta_id = t->meta->delta_id,
+        .schema = t->meta->schema,
+        .now_us = sys_now_us(c->d.sys),
+    };
+    TRY(delta_create(c->d.lake, &r, e));
+    return delta_open(c->d.sys, c->d.lake, t->meta->location, &t->delta, e);
+}
+
+static void make_app_id(struct compact *c, struct compact_table *t)
+{
+    struct uuid log = bronze_uuid(c->d.log);
+    char text[UUID_TEXT_LEN + 1];
+    uuid_format(&log, text);
+    (void)snprintf(
+        t->app_id, sizeof(t->app_id), "sluice/0/%s/%llu/%u", text,
+        (unsigned long long)bronze_timeline(c->d.log), t->id);
+}
+
+/* Rule D2, and its other side: the lake must be neither ahead of the log nor behind our word. */
+static int check_txn(struct compact *c, struct compact_table *t, int64_t txn, struct err *e)
+{
+    bronze_pos durable = bronze_durable_pos(c->d.log);
+    bronze_pos watermark = compact__watermark_get(c, t);
+    if (txn > 0 && (bronze_pos)txn > durable)
+        return err_set(
+            e, ERR_PRECONDITION,
+            "the lake is ahead of the log: %s has position %lld, the log ends at %llu",
+            t->meta->location, (long long)txn, (unsigned long long)durable);
+    if (txn < (int64_t)watermark)
+        return err_set(
+            e, ERR_PRECONDITION, "%s has lost commits: it has position %lld, %llu was committed",
+            t->meta->location, (long long)txn, (unsigned long long)watermark);
+    return 0;
+}
+
+static int open_table(struct compact *c, struct compact_table *t, struct err *e)
+{
+    int64_t txn = -1;
+    t->delta = delta_close(t->delta);
+    int r = delta_open(c->d.sys, c->d.lake, t->meta->location, &t->delta, e);
+    if (r == ERR_NOT_FOUND)
+        r = create_table(c, t, e);
+    TRY(r);
+    if (strcmp(delta_id(t->delta), t->meta->delta_id) != 0)
+        return err_set(
+            e, ERR_EXISTS, "another Delta table (id %s) is in %s", delta_id(t->delta),
+            t->meta->location);
+    make_app_id(c, t);
+    TRY(delta_txn(t->delta, t->app_id, &txn, e));
+    TRY(check_txn(c, t, txn, e));
+    t->committed = txn > 0 ? (bronze_pos)txn : 0;
+    t->taken = t->committed;
+    return 0;
+}
+
+/* A table that is dropped: has its folder been moved aside by an earlier life? */
+static int was_moved(struct compact *c, struct compact_table *t, bool *ret_moved, struct err *e)
+{
+    bool empty = true;
+    *ret_moved = false;
+    if (!atomic_load(&t->meta->dropped))
+        return 0;
+    _cleanup_(mem_freep) char *name = dropped_name(t);
+    TRY(objstore_is_empty(c->d.lake, name, &empty, e));
+    *ret_moved = !empty;
+    return 0;
+}
+
+static void become_gone(struct compact *c, struct compact_table *t)
+{
+    c->opening -= t->state == COMPACT_OPENING;
+    t->state = COMPACT_GONE;
+    t->missed = 0;
+    t->delta = delta_close(t->delta);
+    compact__touch(c, t);
+}
+
+void compact__open(struct compact *c, struct compact_table *t)
+{
+    struct err e;
+    bool moved = false;
+    must(t->state == COMPACT_OPENING);
+    int r = was_moved(c, t, &moved, &e);
+    if (r == 0 && moved) {
+        become_gone(c, t);
+        return;
+    }
+    if (r == 0)
+        r = open_table(c, t, &e);
+    if (r < 0) {
+        fail(c, t, r, &e);
+        return;
+    }
+    t->state = COMPACT_READY;
+    c->opening--;
+    heal(c, t);
+}
+
+/* ---- an attempt ---- */
+
+static int freeze(struct compact *c, struct compact_table *t, struct err *e)
+{
+    uint8_t random[16];
+    char text[UUID_TEXT_LEN + 1], name[128];
+    sys_random(c->d.sys, random, sizeof(random));
+    struct uuid u = uuid_from_random(random);
+    uuid_format(&u, text);
+    (void)snprintf(
+        name, sizeof(name), "sluice-%020llu-%s.zstd.parquet", (unsigned long long)t->open.first_pos,
+        text);
+    return compact__table_freeze(t, name, c->scanned, e);
+}
+
+static int put_data(struct compact *c, struct compact_table *t, struct err *e)
+{
+    struct compact_cut *k = &t->cut;
+    _cleanup_(mem_freep) char *name = mem_printf("%s/%s", t->meta->location, k->meta.path);
+    TRY(objstore_put(c->d.lake, name, buf_slice(&k->file), e));
+    buf_deinit(&k->file);
+    k->data_done = true;
+    return 0;
+}
+
+static void add_record(struct compact *c, const struct compact_table *t, const struct delta_commit *d)
+{
+    const struct delta_file *f = &t->cut.meta;
+    struct compact_record *r = mem_zalloc(sizeof(*r));
+    (void)snprintf(r->data_file, sizeof(r->data_file), "%s", f->path);
+    r->commit = (struct catalog_lake_commit){
+        .table_id = t->id,
+        .delta_version = d->version,
+        .position = t->cut.txn,
+        .first_pos = f->first_pos,
+        .last_pos = f->last_pos,
+        .commit_size = d->size,
+        .data_size = f->size,
+        .row_count = f->row_count,
+        .data_file = r->data_file,
+    };
+    memcpy(r->commit.commit_hash, d->hash, sizeof(d->hash));
+    memcpy(r->commit.data_hash, f->hash, sizeof(f->hash));
+    *c->records_end = r;
+    c->records_end = &r->next;
+    c->record_count++;
+}
+
+static void drop_record(struct compact *c)
+{
+    struct compact_record *r = c->records;
+    c->records = r->next;
+    if (!c->records)
+        c->records_end = &c->records;
+    c->record_count--;
+    mem_free(r);
+}
+
+bool compact__push_records(struct compact *c)
+{
+    for (; c->record_count > COMPACT_RECORDS_MAX; drop_record(c))
+        LOG_WARN("compact", "the log has no room for the record of a lake commit: given up");
+    while (c->records) {
+        int r = catalog_log_commit(c->d.catalog, &c->records->commit);
+        if (r > 0)
+            return false;
+        if (r < 0)
+            LOG_WARN("compact", "a lake commit is not recorded in the log: %s", err_text(r));
+        drop_record(c);
+    }
+    return true;
+}
+
+static void count_commit(struct compact *c, struct compact_table *t, bool checkpoint)
+{
+    const struct compact_cut *k = &t->cut;
+    int64_t age_us = sys_now_us(c->d.sys) - k->oldest_us;
+    trace_hist_add(c->freshness, age_us > 0 ? (uint64_t)age_us : 0);
+    t->rows_committed += k->meta.row_count;
+    c->totals.rows += k->meta.row_count;
+    c->totals.file_bytes += k->meta.size;
+    c->totals.files++;
+    c->totals.commits++;
+    c->totals.checkpoints += checkpoint;
+}
+
+static int commit_cut(struct compact *c, struct compact_table *t, struct err *e)
+{
+    struct compact_cut *k = &t->cut;
+    struct err checkpoint_err;
+    int checkpoint = 0;
+    struct delta_commit d = {
+        .app_id = t->app_id,
+        .txn_version = (int64_t)k->txn,
+        .files = &k->meta,
+        .file_count = 1,
+        .now_us = sys_now_us(c->d.sys),
+    };
+    must(k->data_done && k->meta.first_pos > t->committed && k->txn >= k->meta.last_pos);
+    k->commit_tried = true;
+    checkpoint_err.text[0] = '\0';
+    int r = delta_commit(t->delta, &d, &checkpoint, &checkpoint_err);
+    if (r < 0) {
+        *e = checkpoint_err;
+        return r;
+    }
+    if (checkpoint < 0)
+        LOG_WARN("compact", "%s: no checkpoint: %s", t->meta->name, checkpoint_err.text);
+    t->committed = k->txn;
+    t->taken = MAX(t->taken, t->committed);
+    count_commit(c, t, d.checkpoint);
+    add_record(c, t, &d);
+    compact__cut_reset(k);
+    return 0;
+}
+
+void compact__push(struct compact *c, struct compact_table *t)
+{
+    struct err e;
+    int r = 0;
+    must(t->state == COMPACT_READY);
+    if (!t->cut.frozen)
+        r = freeze(c, t, &e);
+    if (r < 0) { /* the same rows would fail again */
+        c->totals.failures++;
+        LOG_ERROR("compact", "%s stops: %s", t->meta->name, e.text);
+        compact__table_stop(t, &e);
+        compact__touch(c, t);
+        return;
+    }
+    if (!t->cut.data_done)
+        r = put_data(c, t, &e);
+    if (r == 0)
+        r = commit_cut(c, t, &e);
+    if (r < 0) {
+        fail(c, t, r, &e);
+        return;
+    }
+    heal(c, t);
+    (void)compact__push_records(c); /* what is left is told later */
+    compact__watermark_put(c, t);
+}
+
+/* ---- dropping (rule L8) ---- */
+
+void compact__push_drop(struct compact *c, struct compact_table *t)
+{
+    struct err e;
+    must(t->drop_pos != 0 && t->drop_pos <= c->scanned);
+    if (t->state == COMPACT_READY) {
+        _cleanup_(mem_freep) char *to = dropped_name(t);
+        int r = objstore_move(c->d.lake, t->meta->location, to, &e);
+        if (r < 0 && r != ERR_NOT_FOUND) {
+            compact__table_fault(t, &e, sys_mono_ns(c->d.sys));
+            c->totals.failures++;
+            compact__touch(c, t);
+            return;
+        }
+        LOG_INFO("compact", "%s is dropped; its files are in %s", t->meta->name, to);
+    }
+    t->fault[0] = '\0';
+    become_gone(c, t);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One table's rows on their way: taken from frames into a column batch, batch by batch into a
+ * Parquet file, frozen as the cut of one attempt. No I/O.
+ *
+ * Every position of the table is in one of these, in this order:  committed < frozen cut < open <
+ * missed. `taken` is the end of the first three. Rows that cannot be kept are missed: nothing more is taken
+ * until the follower has gone back to the first of them.
+ */
+#include "compact/compact.h"
+
+#include "base/mem.h"
+#include "base/must.h"
+#include "codec/codec.h"
+#include "parquet/parquet.h"
+#include "row/row.h"
+
+#include "compact_priv.h"
+
+#include <stdio.h>
+
+struct compact_table *compact__table_new(struct catalog_table *meta)
+{
+    struct compact_table *t = mem_zalloc(sizeof(*t));
+    t->id = meta->id;
+    t->meta = meta;
+    t->state = COMPACT_OPENING;
+    return t;
+}
+
+static void open_reset(struct compact_open *o)
+{
+    parquet_writer_free(o->writer);
+    row_batch_free(o->batch);
+    buf_deinit(&o->file);
+    *o = (struct compact_open){.file = BUF_NULL};
+}
+
+void compact__cut_reset(struct compact_cut *k)
+{
+    buf_deinit(&k->file);
+    buf_deinit(&k->stats);
+    *k = (struct compact_cut){.file = BUF_NULL, .stats = BUF_NULL};
+}
+
+struct compact_table *compact__table_free(struct compact_table *t)
+{
+    if (!t)
+        return NULL;
+    open_reset(&t->open);
+    compact__cut_reset(&t->cut);
+    delta_close(t->delta);
+    catalog_table_unref(t->meta);
+    mem_free(t);
+    return NULL;
+}
+
+/* The batch becomes a row group of the open file. */
+static int close_group(struct compact_table *t, struct err *e)
+{
+    struct compact_open *o = &t->open;
+    if (!o->batch || o->batch->row_count == 0)
+        return 0;
+    if (!o->writer)
+        o->writer = parquet_writer_new(t->meta->schema, NULL, &o->file);
+    TRY(parquet_write_batch(o->writer, o->batch, e));
+    row_batch_reset(o->batch);
+    return 0;
+}
+
+static int take_row(
+    struct compact_table *t, const struct codec_plan *plan, struct slice row, bronze_pos pos,
+    struct err *e)
+{
+    struct compact_open *o = &t->open;
+    must(pos > t->taken);
+    if (!o->batch)
+        o->batch = row_batch_new(t->meta->schema);
+    if (o->batch->row_count == ROW_BATCH_ROWS_MAX || o->batch->bytes_used >= COMPACT_GROUP_BYTES)
+        TRY(close_group(t, e));
+    if (codec_decode_into(plan, row, o->batch) < 0)
+        return err_set(
+            e, ERR_DAMAGED, "the row at position %llu does not decode", (unsigned long long)pos);
+    if (o->load.rows == 0)
+        o->first_pos = pos;
+    o->last_pos = pos;
+    o->load.rows++;
+    o->load.bytes += row.len;
+    t->taken = pos;
+    return 0;
+}
+
+int compact__table_take(
+    struct compact_table *t, const struct codec_plan *plan, const struct bronze_frame *f,
+    uint64_t now_ns, struct err *e)
+{
+    must(t->state == COMPACT_READY && t->missed == 0);
+    if (f->row_count == 0 || f->first_pos + f->row_count - 1 <= t->taken)
+        return 0;
+    if (t->open.load.rows == 0) {
+        t->open.load.oldest_us = f->time_us;
+        t->open.load.since_ns = now_ns;
+    }
+    size_t at = 0;
+    struct slice row;
+    bronze_pos pos = f->first_pos;
+    for (; bronze_frame_row(f, &at, &row); pos++)
+        if (pos > t->taken)
+            TRY(take_row(t, plan, row, pos, e));
+    must(pos == f->first_pos + f->row_count);
+    return 0;
+}
+
+void compact__table_miss(struct compact_table *t, const struct bronze_frame *f)
+{
+    if (t->missed == 0 && f->row_count > 0)
+        t->missed = f->first_pos;
+}
+
+int compact__table_freeze(
+    struct compact_table *t, const char *name, bronze_pos scanned, struct err *e)
+{
+    struct compact_open *o = &t->open;
+    struct compact_cut *k = &t->cut;
+    must(!k->frozen && o->load.rows > 0);
+    must(o->first_pos > t->committed && o->last_pos == t->taken);
+    TRY(close_group(t, e));
+    TRY(parquet_finish(o->writer, e));
+    must(parquet_row_count(o->writer) == o->load.rows);
+    delta_file_stats(o->writer, t->meta->schema, &k->stats);
+    k->file = o->file;
+    o->file = BUF_NULL;
+    k->txn = compact__table_reach(t, scanned);
+    k->oldest_us = o->load.oldest_us;
+    k->bytes = o->load.bytes;
+    k->meta = (struct delta_file){
+        .size = k->file.len,
+        .row_count = o->load.rows,
+        .first_pos = o->first_pos,
+        .last_pos = o->last_pos,
+        .stats = buf_slice(&k->stats),
+    };
+    (void)snprintf(k->meta.path, sizeof(k->meta.path), "%s", name);
+    delta_hash(buf_slice(&k->file), k->meta.hash);
+    k->frozen = true;
+    open_reset(o);
+    must(k->txn >= k->meta.last_pos);
+    return 0;
+}
+
+uint64_t compact__table_forget(struct compact_table *t)
+{
+    uint64_t before = compact__table_memory(t);
+    if (t->open.load.rows > 0) {
+        t->missed = t->open.first_pos;
+        t->taken = t->cut.frozen ? t->cut.meta.last_pos : t->committed;
+    }
+    open_reset(&t->open);
+    if (t->cut.frozen && !t->cut.commit_tried) {
+        t->missed = t->cut.meta.first_pos;
+        t->taken = t->committed;
+        compact__cut_reset(&t->cut);
+    }
+    return before - compact__table_memory(t);
+}
+
+uint64_t compact__table_memory(const struct compact_table *t)
+{
+    return (t->open.batch ? t->open.batch->bytes_used : 0) + t->open.file.cap + t->cut.file.cap;
+}
+
+bronze_pos compact__table_reach(const struct compact_table *t, bronze_pos scanned)
+{
+    return t->missed == 0 ? MAX(t->taken, scanned) : t->taken;
+}
+
+bronze_pos compact__table_floor(const struct compact_table *t, bronze_pos scanned)
+{
+    if (t->state == COMPACT_GONE)
+        return scanned + 1;
+    bronze_pos floor = t->cut.frozen         ? t->cut.meta.first_pos
+                       : t->open.load.rows > 0 ? t->open.first_pos
+                       : t->missed != 0        ? t->missed
+                                               : compact__table_reach(t, scanned) + 1;
+    return t->drop_pos != 0 ? MIN(floor, t->drop_pos) : floor;
+}
+
+bool compact__table_is_busy(const struct compact_table *t)
+{
+    return t->state == COMPACT_OPENING || t->cut.frozen || t->open.load.rows > 0 || t->missed != 0 ||
+           (t->drop_pos != 0 && t->state != COMPACT_GONE);
+}
+
+void compact__table_fault(struct compact_table *t, const struct err *e, uint64_t now_ns)
+{
+    t->failures++;
+    t->retry_ns = now_ns + compact__backoff_ns(t->failures);
+    (void)snprintf(t->fault, sizeof(t->fault), "%s", e->text);
+}
+
+void compact__table_stop(struct compact_table *t, const struct err *e)
+{
+    t->state = COMPACT_STOPPED;
+    (void)compact__table_forget(t);
+    if (t->cut.frozen) { /* the next life learns its fate from the txn */
+        t->missed = t->cut.meta.first_pos;
+        compact__cut_reset(&t->cut);
+    }
+    (void)snprintf(t->fault, sizeof(t->fault), "%s", e->text);
+}

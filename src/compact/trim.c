@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the log may lose (I4): positions below everything that is committed in the lake and below
+ * everything that is applied and flushed in the store (rule S2), and only when the control records
+ * still in force stand above (rule L7).
+ *
+ * A snapshot of the catalog needs room in the log, and a full log gets room only by a trim, which may
+ * need a snapshot. Two habits keep that knot open: what lies below the present snapshot is trimmed first;
+ * and when the log becomes half full a snapshot is written then, while there is room.
+ *
+ * Runs on the worker.
+ */
+#include "compact/compact.h"
+
+#include "base/bits.h"
+#include "base/must.h"
+#include "bronze/bronze.h"
+#include "bronze/index.h"
+#include "store/keys.h"
+#include "store/store.h"
+
+#include "compact_priv.h"
+
+#define APPLIED_KEY "m/applied"
+
+bronze_pos compact__floor(const struct compact *c)
+{
+    bronze_pos floor = c->scanned + 1;
+    for (size_t i = 0; i < c->busy.count; i++)
+        floor = MIN(floor, compact__table_floor(c->busy.items[i], c->scanned));
+    return floor;
+}
+
+bronze_pos compact__trim_bound(bronze_pos floor, bronze_pos applied, bronze_pos next_trim_pos)
+{
+    bronze_pos bound = MIN(floor, applied + 1);
+    return next_trim_pos != 0 && bound >= next_trim_pos ? bound : 0;
+}
+
+/* ---- watermarks: 'w' · table id (be32) → committed position; "wfloor" → the floor ---- */
+
+static struct slice watermark_key(uint8_t key[8], const struct compact_table *t)
+{
+    key[0] = STORE_WATERMARK;
+    if (!t) {
+        memcpy(key + 1, "floor", 5);
+        return slice_of(key, 6);
+    }
+    put_be32(key + 1, t->id);
+    return slice_of(key, 5);
+}
+
+static uint64_t get_le(struct compact *c, struct slice key, bool persisted)
+{
+    _cleanup_(buf_deinit) struct buf b = BUF_NULL;
+    int r = persisted ? store_get_persisted(c->d.store, key, &b, NULL)
+                      : store_get(c->d.store, NULL, key, false, &b, NULL);
+    return r == STORE_FOUND && b.len == 8 ? get_le64(b.data) : 0;
+}
+
+bronze_pos compact__watermark_get(struct compact *c, const struct compact_table *t)
+{
+    uint8_t key[8];
+    return get_le(c, watermark_key(key, t), false);
+}
+
+void compact__watermark_put(struct compact *c, const struct compact_table *t)
+{
+    uint8_t key[8], floor_key[8], value[8], floor[8];
+    struct err e;
+    put_le64(value, t->committed);
+    put_le64(floor, compact__floor(c));
+    store_batch_clear(c->batch);
+    store_batch_put(c->batch, watermark_key(key, t), slice_of(value, sizeof(value)));
+    store_batch_put(c->batch, watermark_key(floor_key, NULL), slice_of(floor, sizeof(floor)));
+    if (store_write(c->d.store, c->batch, &e) < 0)
+        LOG_DEBUG("compact", "a watermark was not kept: %s", e.text); /* the txn is the truth */
+}
+
+/* ---- trimming ---- */
+
+static bool snapshot(struct compact *c)
+{
+    struct err e;
+    bronze_pos pos;
+    if (catalog_snapshot(c->d.catalog, &pos, &e) != 0) {
+        LOG_WARN("compact", "the catalog's snapshot could not be written: %s", e.text);
+        return false;
+    }
+    c->totals.snapshots++;
+    return true;
+}
+
+/* Once, each time the log becomes half full. */
+static void snapshot_at_half(struct compact *c, const struct bronze_usage *u)
+{
+    if (u->log_bytes < u->log_bytes_max / 2) {
+        c->half_pos = 0;
+        return;
+    }
+    if (c->half_pos == 0)
+        c->half_pos = MAX(bronze_durable_pos(c->d.log), 1);
+    if (catalog_snapshot_pos(c->d.catalog) < c->half_pos && u->log_bytes < u->log_bytes_max / 8 * 7)
+        (void)snapshot(c); /* it has been told; the next turn tries again */
+}
+
+/* The applied position that survives a crash, flushed when that lets a segment go. */
+static bronze_pos applied_pos(struct compact *c, bronze_pos next_trim_pos)
+{
+    struct err e;
+    struct slice key = slice_str(APPLIED_KEY);
+    bronze_pos applied = get_le(c, key, true);
+    if (applied + 1 >= next_trim_pos || get_le(c, key, false) + 1 < next_trim_pos)
+        return applied;
+    if (store_flush(c->d.store, &e) < 0) {
+        LOG_WARN("compact", "the store cannot be flushed: %s", e.text);
+        return applied;
+    }
+    return get_le(c, key, true);
+}
+
+static void trim_to(struct compact *c, bronze_pos bound)
+{
+    struct err e;
+    must(bound <= compact__floor(c) && bound <= catalog_snapshot_pos(c->d.catalog));
+    bronze_trim(c->d.log, bound);
+    c->totals.trims++;
+    if (bronze_index_trim(c->d.store, bound, &e) < 0)
+        LOG_DEBUG("compact", "the log's index was not trimmed: %s", e.text); /* it is checked on use */
+}
+
+void compact__trim(struct compact *c)
+{
+    struct bronze_usage u;
+    bronze_usage(c->d.log, &u);
+    snapshot_at_half(c, &u);
+    bronze_pos floor = compact__floor(c);
+    if (u.next_trim_pos == 0 || floor < u.next_trim_pos)
+        return;
+    bronze_pos bound = compact__trim_bound(floor, applied_pos(c, u.next_trim_pos), u.next_trim_pos);
+    if (bound == 0)
+        return;
+    bronze_pos covered = MIN(bound, catalog_snapshot_pos(c->d.catalog));
+    if (covered < u.next_trim_pos) {
+        if (!snapshot(c))
+            return;
+        covered = MIN(bound, catalog_snapshot_pos(c->d.catalog));
+    }
+    if (covered >= u.next_trim_pos)
+        trim_to(c, covered);
+}
