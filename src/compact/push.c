@@ -113,7 +113,7 @@ static int check_txn(struct compact *c, struct compact_table *t, int64_t txn, st
             e, ERR_PRECONDITION,
             "the lake is ahead of the log: %s has position %lld, the log ends at %llu",
             t->meta->location, (long long)txn, (unsigned long long)durable);
-    if (txn < (int64_t)watermark)
+    if (watermark > 0 && txn < (int64_t)watermark)
         return err_set(
             e, ERR_PRECONDITION, "%s has lost commits: it has position %lld, %llu was committed",
             t->meta->location, (long long)txn, (unsigned long long)watermark);
