@@ -16,7 +16,7 @@
 #include "base/must.h"
 
 #define ENTRIES_BYTES_MAX (1u << 20)
-#define SAMPLE 4096u
+#define SAMPLE 32768u /* more than one turn of things that report in turn */
 #define SAMPLE_DISTINCT_MAX (SAMPLE - SAMPLE / 64)
 #define SLOTS_FIRST 1024u
 #define VALUES_MIN 2u
