@@ -84,6 +84,12 @@ int err_wrap(struct err *e, const char *fmt, ...)
     int n = vsnprintf(e->text, sizeof(e->text), fmt, args);
     va_end(args);
     size_t used = n < 0 ? 0 : MIN((size_t)n, sizeof(e->text) - 1);
-    (void)snprintf(e->text + used, sizeof(e->text) - used, ": %s", before);
+    size_t room = sizeof(e->text) - used;
+    size_t len = MIN(strlen(before), room > 3 ? room - 3 : 0); /* ": " and the end; cut on purpose */
+    if (room > 3) {
+        memcpy(e->text + used, ": ", 2);
+        memcpy(e->text + used + 2, before, len);
+        e->text[used + 2 + len] = '\0';
+    }
     return e->code;
 }
