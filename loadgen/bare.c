@@ -6,6 +6,7 @@
  *   sink    EphemeralStream: answers create_stream, counts messages (their offsets are 0, 1, 2, …, so
  *           the count is the watermark), drops them, acknowledges when nothing more is there to read
  *   echo    Stream: sends back what it receives; Unary: likewise
+ *   other   UNIMPLEMENTED
  *
  * A receive that gRPC can answer at once comes out of its thread-local cache, without the queue.
  *
@@ -31,7 +32,7 @@
 #define ACK_EVERY_MAX 8192
 #define METHOD_STREAM "/databricks.zerobus.Zerobus/EphemeralStream"
 
-enum method { METHOD_SINK, METHOD_ECHO_STREAM, METHOD_ECHO_UNARY, METHOD_COUNT };
+enum method { METHOD_SINK, METHOD_ECHO_STREAM, METHOD_ECHO_UNARY, METHOD_OTHER, METHOD_COUNT };
 
 struct op {
     void (*done)(struct op *op, bool ok);
@@ -49,11 +50,13 @@ struct queue {
 };
 
 struct bare {
+    struct bare_options options;
     grpc_server *server;
     void *methods[METHOD_COUNT];
     struct queue queues[QUEUES_MAX];
     unsigned queue_count;
-    atomic_bool stopping;
+    atomic_bool stopping, stopped;
+    atomic_uint call_count; /* awaited and open */
     struct op stop_op;
 };
 
@@ -63,6 +66,7 @@ struct call {
     enum method method;
     grpc_call *call;
     gpr_timespec deadline;
+    grpc_call_details details; /* METHOD_OTHER */
     grpc_metadata_array metadata;
     grpc_byte_buffer *received; /* unary: the request */
     grpc_byte_buffer *sending;
@@ -121,9 +125,12 @@ static void call_free_if_over(struct call *k)
     grpc_metadata_array_destroy(&k->metadata);
     grpc_byte_buffer_destroy(k->received);
     grpc_byte_buffer_destroy(k->sending);
+    grpc_call_details_destroy(&k->details);
     if (k->call != NULL)
         grpc_call_unref(k->call);
+    struct bare *b = k->queue->bare;
     mem_free(k);
+    atomic_fetch_sub(&b->call_count, 1);
 }
 
 /* ---- sending ---- */
@@ -156,7 +163,10 @@ static void answer(struct call *k)
     uint8_t ack[16] = {0x12, 0, 0x08};
     uint8_t *p = ack + 3;
     k->answered_count = k->message_count;
-    uint64_t v = k->message_count - 2; /* one is create_stream, and offsets start at 0 */
+    if (k->queue->bare->options.mute)
+        return;
+    /* One message is create_stream, and offsets start at 0. */
+    uint64_t v = k->message_count - 2 + k->queue->bare->options.ack_ahead;
     for (; v >= 0x80; v >>= 7)
         *p++ = (uint8_t)(v | 0x80);
     *p++ = (uint8_t)v;
@@ -166,6 +176,8 @@ static void answer(struct call *k)
 
 static void finish(struct call *k, grpc_status_code status)
 {
+    if (k->ended)
+        return;
     k->ended = true;
     grpc_slice text = grpc_empty_slice();
     grpc_op op = {
@@ -179,11 +191,10 @@ static void end_of_input(struct call *k)
 {
     if (k->send_out || k->ended)
         return; /* comes again from sent() */
-    if (k->method == METHOD_SINK && k->answered_count < k->message_count) {
+    if (k->method == METHOD_SINK && k->answered_count < k->message_count)
         answer(k);
-        return;
-    }
-    finish(k, GRPC_STATUS_OK);
+    if (!k->send_out)
+        finish(k, GRPC_STATUS_OK);
 }
 
 /* ---- receiving ---- */
@@ -263,8 +274,8 @@ static void send_done(struct op *op, bool ok)
         grpc_op next = {
             .op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &k->received};
         start_later(k, &next, 1, &k->receive_op);
-    } else if (k->message_count - k->answered_count >= ACK_EVERY_MAX) {
-        answer(k);
+    } else if (k->method == METHOD_SINK) {
+        answer(k); /* what came while this one was on its way */
     }
     call_free_if_over(k);
 }
@@ -329,6 +340,10 @@ static void accept_done(struct op *op, bool ok)
     }
     grpc_op head = {.op = GRPC_OP_SEND_INITIAL_METADATA};
     start_later(k, &head, 1, &k->start_op);
+    if (k->method == METHOD_OTHER) {
+        finish(k, GRPC_STATUS_UNIMPLEMENTED);
+        return;
+    }
     grpc_op receive = {
         .op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &k->received};
     start_later(k, &receive, 1, &k->receive_op);
@@ -339,6 +354,7 @@ static void call_accept(struct queue *q, enum method method)
     if (atomic_load(&q->bare->stopping))
         return;
     struct call *k = mem_zalloc(sizeof(*k));
+    atomic_fetch_add(&q->bare->call_count, 1);
     k->queue = q;
     k->method = method;
     k->accept_op.done = accept_done;
@@ -349,9 +365,15 @@ static void call_accept(struct queue *q, enum method method)
     k->close_op.done = close_done;
     k->ops_out = 1;
     grpc_metadata_array_init(&k->metadata);
-    grpc_call_error error = grpc_server_request_registered_call(
-        q->bare->server, q->bare->methods[method], &k->call, &k->deadline, &k->metadata,
-        method == METHOD_ECHO_UNARY ? &k->received : NULL, q->cq, q->cq, &k->accept_op);
+    grpc_call_details_init(&k->details);
+    grpc_call_error error;
+    if (method == METHOD_OTHER)
+        error = grpc_server_request_call(
+            q->bare->server, &k->call, &k->details, &k->metadata, q->cq, q->cq, &k->accept_op);
+    else
+        error = grpc_server_request_registered_call(
+            q->bare->server, q->bare->methods[method], &k->call, &k->deadline, &k->metadata,
+            method == METHOD_ECHO_UNARY ? &k->received : NULL, q->cq, q->cq, &k->accept_op);
     must(error == GRPC_CALL_OK);
 }
 
@@ -382,16 +404,17 @@ static void *queue_loop(void *arg)
 
 static void stop_done(struct op *op, bool ok)
 {
-    (void)op;
     (void)ok;
+    atomic_store(&CONTAINER_OF(op, struct bare, stop_op)->stopped, true);
 }
 
 /* ---- life ---- */
 
-static int listen_on(struct bare *b, const struct options *o)
+static int listen_on(struct bare *b)
 {
+    const struct bare_options *o = &b->options;
     grpc_server_credentials *creds = NULL;
-    if (o->plain) {
+    if (o->cert == NULL) {
         creds = grpc_insecure_server_credentials_create();
     } else {
         _cleanup_(mem_freep) char *cert = file_text(o->cert);
@@ -432,13 +455,43 @@ static void bare_start(struct bare *b)
     }
 }
 
-static void bare_stop(struct bare *b)
+struct bare *bare_open(const struct bare_options *o, int *ret_port)
 {
+    grpc_init();
+    grpc_arg args[RPC_ARGS_MAX];
+    grpc_channel_args all = {.num_args = rpc_args_server(args), .args = args};
+    struct bare *b = mem_zalloc(sizeof(*b));
+    b->options = *o;
+    b->server = grpc_server_create(&all, NULL);
+    b->queue_count = MIN(MAX(o->queue_count, 1u), QUEUES_MAX);
+    for (unsigned i = 0; i < b->queue_count; i++) {
+        struct queue *q = &b->queues[i];
+        q->bare = b;
+        q->cq = grpc_completion_queue_create_for_next(NULL);
+        q->ready_last = &q->ready_first;
+        grpc_server_register_completion_queue(b->server, q->cq, NULL);
+    }
+    methods_register(b);
+    int port = listen_on(b);
+    if (port == 0)
+        atomic_store(&b->stopping, true); /* nothing is accepted; ends at once below */
+    bare_start(b);
+    if (port == 0)
+        return bare_close(b);
+    *ret_port = port;
+    return b;
+}
+
+struct bare *bare_close(struct bare *b)
+{
+    if (b == NULL)
+        return NULL;
     atomic_store(&b->stopping, true);
     b->stop_op.done = stop_done;
     grpc_server_shutdown_and_notify(b->server, b->queues[0].cq, &b->stop_op);
     grpc_server_cancel_all_calls(b->server);
-    pause_ms(100); /* calls end; their operations come back as failed */
+    while (atomic_load(&b->call_count) > 0 || !atomic_load(&b->stopped))
+        pause_ms(1);
     for (unsigned i = 0; i < b->queue_count; i++)
         grpc_completion_queue_shutdown(b->queues[i].cq);
     for (unsigned i = 0; i < b->queue_count; i++)
@@ -446,7 +499,12 @@ static void bare_stop(struct bare *b)
     grpc_server_destroy(b->server);
     for (unsigned i = 0; i < b->queue_count; i++)
         grpc_completion_queue_destroy(b->queues[i].cq);
+    mem_free(b);
+    grpc_shutdown();
+    return NULL;
 }
+
+/* ---- the subcommand ---- */
 
 static void port_tell(const struct options *o, int port)
 {
@@ -469,31 +527,19 @@ int cmd_sink(const struct options *o)
         fputs("sink and echo need --cert and --key (or --plain)\n", stderr);
         return EXIT_USAGE;
     }
-    grpc_init();
-    grpc_arg args[RPC_ARGS_MAX];
-    grpc_channel_args all = {.num_args = rpc_args_server(args), .args = args};
-    struct bare *b = mem_zalloc(sizeof(*b));
-    b->server = grpc_server_create(&all, NULL);
-    b->queue_count = (unsigned)MIN(MAX(o->queues, 1), QUEUES_MAX);
-    for (unsigned i = 0; i < b->queue_count; i++) {
-        struct queue *q = &b->queues[i];
-        q->bare = b;
-        q->cq = grpc_completion_queue_create_for_next(NULL);
-        q->ready_last = &q->ready_first;
-        grpc_server_register_completion_queue(b->server, q->cq, NULL);
-    }
-    methods_register(b);
-    int code = EXIT_SYSTEM;
-    int port = listen_on(b, o);
-    if (port != 0) {
-        bare_start(b);
-        port_tell(o, port);
-        while (!is_interrupted())
-            pause_ms(20);
-        bare_stop(b);
-        code = EXIT_FINE;
-    }
-    mem_free(b);
-    grpc_shutdown();
-    return code;
+    struct bare_options bo = {
+        .listen = o->listen,
+        .cert = o->plain ? NULL : o->cert,
+        .key = o->plain ? NULL : o->key,
+        .queue_count = (unsigned)MIN(o->queues, QUEUES_MAX),
+    };
+    int port;
+    struct bare *b = bare_open(&bo, &port);
+    if (b == NULL)
+        return EXIT_SYSTEM;
+    port_tell(o, port);
+    while (!is_interrupted())
+        pause_ms(20);
+    bare_close(b);
+    return EXIT_FINE;
 }

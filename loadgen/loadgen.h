@@ -63,8 +63,24 @@ must_use int report_write(const struct options *o, struct buf *report);
 /* True from the first SIGINT or SIGTERM on. */
 bool is_interrupted(void);
 void catch_interrupt(void);
+void lock_checks_off(void); /* of gRPC's locks, in this process */
 /* Contents of a file as terminated text; NULL with a sentence on stderr. mem_free(). */
 char *file_text(const char *path);
+
+/* ---- the bare server ---- */
+
+struct bare;
+struct bare_options {
+    const char *listen;
+    const char *cert, *key; /* PEM files; both NULL = plain text */
+    unsigned queue_count;
+    /* For tests of clients. */
+    bool mute;              /* never acknowledge */
+    uint64_t ack_ahead;     /* acknowledge so many offsets too far */
+};
+/* A running server and its port; NULL with a sentence on stderr. */
+struct bare *bare_open(const struct bare_options *o, int *ret_port);
+struct bare *bare_close(struct bare *b); /* cancels its calls; takes NULL; returns NULL */
 
 /* The echo's methods. */
 #define ECHO_STREAM "/sluice.load.Echo/Stream"

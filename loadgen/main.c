@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sluice-loadgen: the command line, and the small help that the subcommands share. */
+/* sluice-loadgen: the command line. */
 #include "loadgen.h"
 
-#include "base/mem.h"
-
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static const char help[] =
     "sluice-loadgen: load for a Sluice server, and the bare ends that it is measured against\n"
@@ -160,116 +156,6 @@ int options_parse(int argc, char **argv, struct options *o)
     return EXIT_FINE;
 }
 
-/* ---- help for the subcommands ---- */
-
-uint64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-int64_t wall_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-void pause_ms(uint32_t ms)
-{
-    struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
-    nanosleep(&t, NULL);
-}
-
-void pause_until_ns(uint64_t at_ns)
-{
-    struct timespec t = {(time_t)(at_ns / 1000000000), (long)(at_ns % 1000000000)};
-    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
-}
-
-char *file_text(const char *path)
-{
-    FILE *f = fopen(path, "rbe");
-    if (f == NULL) {
-        fprintf(stderr, "cannot read %s: %s\n", path, strerror(errno));
-        return NULL;
-    }
-    struct buf text = BUF_NULL;
-    size_t got;
-    while ((got = fread(buf_reserve(&text, 4097), 1, 4096, f)) > 0)
-        text.len += got;
-    fclose(f);
-    (void)buf_cstr(&text); /* terminated; what data points to is ours now */
-    return (char *)text.data;
-}
-
-struct sluice_client *client_of(const struct options *o)
-{
-    struct sluice_options c = {
-        .endpoint = o->endpoint,
-        .ca_pem_path = o->ca,
-        .server_name = o->server_name,
-        .token = o->token,
-        .plain_text = o->plain,
-    };
-    _cleanup_(mem_freep) char *token = NULL;
-    if (o->token_file != NULL) {
-        token = file_text(o->token_file);
-        if (token == NULL)
-            return NULL;
-        token[strcspn(token, "\r\n")] = '\0';
-        c.token = token;
-    }
-    struct sluice_client *client;
-    struct sluice_error e;
-    if (sluice_client_new(&c, &client, &e) != SLUICE_OK) {
-        fprintf(stderr, "%s\n", e.text);
-        return NULL;
-    }
-    return client;
-}
-
-int report_write(const struct options *o, struct buf *report)
-{
-    if (o->json == NULL)
-        return EXIT_FINE;
-    FILE *f = fopen(o->json, "we");
-    if (f == NULL) {
-        fprintf(stderr, "cannot write %s: %s\n", o->json, strerror(errno));
-        return EXIT_SYSTEM;
-    }
-    size_t written = fwrite(report->data, 1, report->len, f);
-    fputc('\n', f);
-    if (fclose(f) != 0 || written != report->len) {
-        fprintf(stderr, "cannot write %s\n", o->json);
-        return EXIT_SYSTEM;
-    }
-    return EXIT_FINE;
-}
-
-/* The one thing that a signal can reach. */
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
-bool is_interrupted(void)
-{
-    return interrupted != 0;
-}
-
-void catch_interrupt(void)
-{
-    struct sigaction a = {.sa_handler = on_signal};
-    sigaction(SIGINT, &a, NULL);
-    sigaction(SIGTERM, &a, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
-
 int main(int argc, char **argv)
 {
     static const struct {
@@ -288,6 +174,7 @@ int main(int argc, char **argv)
     if (code != EXIT_FINE)
         return code;
     catch_interrupt();
+    lock_checks_off();
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         if (strcmp(commands[i].name, o.command) == 0)
             return commands[i].run(&o);

@@ -45,7 +45,7 @@ static const struct column columns_1kb[] = {
     {"batch", COLUMN_CODE, 100000},  {"state", COLUMN_WORD, 20},   {"city", COLUMN_WORD, 16},
     {"crop", COLUMN_WORD, 8},        {"grade", COLUMN_WORD, 4},    {"source", COLUMN_URL, 4000000},
     {"target", COLUMN_URL, 1000},    {"image", COLUMN_URL, 100000}, {"trace", COLUMN_HEX, 64},
-    {"span", COLUMN_HEX, 64},        {"digest", COLUMN_HEX, 128},  {"note", COLUMN_HEX, 128},
+    {"span", COLUMN_HEX, 64},        {"digest", COLUMN_HEX, 128},  {"note", COLUMN_HEX, 192},
     {"blob", COLUMN_HEX, 64},
 };
 static_assert(ARRAY_LEN(columns_1kb) == 40, "the 1 KB row has 40 columns");
@@ -311,7 +311,9 @@ static void add_url(struct rows *r, struct template *t, uint32_t field, uint32_t
     static const char front[] = "https://farm.example/site/";
     const char *word = words[rows_below(r, 8)];
     static const char mid[] = "/sensor/";
-    text_begin(r, t, field, sizeof(front) - 1 + strlen(word) + sizeof(mid) - 1 + 7);
+    static const char end[] = "?unit=celsius&quality=raw";
+    text_begin(
+        r, t, field, sizeof(front) - 1 + strlen(word) + sizeof(mid) - 1 + 7 + sizeof(end) - 1);
     buf_add_str(&t->bytes, front);
     buf_add_str(&t->bytes, word);
     buf_add_str(&t->bytes, mid);
@@ -319,6 +321,7 @@ static void add_url(struct rows *r, struct template *t, uint32_t field, uint32_t
         spot_add(t, SPOT_DIGITS, 7, 0);
     digits_put(buf_reserve(&t->bytes, 7), 7, rows_below(r, range));
     t->bytes.len += 7;
+    buf_add_str(&t->bytes, end);
     text_end(r, t);
 }
 

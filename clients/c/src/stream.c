@@ -73,7 +73,8 @@ struct sluice_stream {
     struct op start_op, send_op, receive_op, status_op, ring_op, half_close_op;
     struct runnable runnable;
     unsigned ops_out;
-    bool send_out, half_closed, status_done, receive_done;
+    bool send_out; /* create_stream or a message is on its way: one at a time */
+    bool half_closed, status_done;
     grpc_slice taken[SEND_PER_TAKE_MAX];
     unsigned taken_next, taken_count;
     bool taken_more;
@@ -197,8 +198,10 @@ static void pump(struct runnable *r)
         grpc_slice message = s->taken[s->taken_next++];
         bool more = s->taken_next < s->taken_count || s->taken_more;
         if (send_one(s, message, more)) {
-            if (!s->send_op.ok)
-                break; /* the call is over; its status comes */
+            if (!s->send_op.ok) {
+                grpc_call_cancel(s->call, NULL); /* the status comes, if it is not on its way */
+                break;
+            }
         } else {
             s->send_out = true;
             s->ops_out++;
@@ -308,7 +311,6 @@ static void receive_done(struct op *op, bool ok)
     struct sluice_stream *s = OP_OF(op, struct sluice_stream, receive_op);
     s->ops_out--;
     if (!ok || s->received == NULL) {
-        s->receive_done = true;
         finish_if_over(s);
         return;
     }
@@ -343,11 +345,14 @@ static void status_came(struct op *op, bool ok)
     finish_if_over(s);
 }
 
+/* The batch with create_stream is over. The server's answer may have been seen before that. */
 static void started(struct op *op, bool ok)
 {
-    (void)ok;
     struct sluice_stream *s = OP_OF(op, struct sluice_stream, start_op);
     s->ops_out--;
+    s->send_out = false;
+    if (ok)
+        sluice__run_later(s->client, &s->runnable);
     finish_if_over(s);
 }
 
@@ -635,6 +640,7 @@ static void start_call(struct sluice_stream *s, const struct sluice_stream_optio
     size_t metadata_count = sluice__metadata(s->client, o->table, metadata);
 
     s->ops_out = 3; /* before the first can be done */
+    s->send_out = true;
     grpc_op status = {
         .op = GRPC_OP_RECV_STATUS_ON_CLIENT,
         .data.recv_status_on_client =
