@@ -113,7 +113,7 @@ void cli_time(int64_t us, char out[32])
     time_t seconds = (time_t)(us / 1000000);
     struct tm tm;
     if (us == 0 || gmtime_r(&seconds, &tm) == NULL)
-        strcpy(out, "-");
+        memcpy(out, "-", 2);
     else
         (void)strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }

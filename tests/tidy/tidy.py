@@ -21,11 +21,12 @@ NESTING_MAX = 3
 
 # Header -> modules of src/ that may include it. Outside src/ only the build decides.
 THIRD_PARTY = [
-    (r"grpc/", {"rpc"}),
+    (r"grpc/(?!.*\.pb-c\.h).*", {"rpc"}),
     (r"rocksdb/", {"store"}),
     (r"liburing\.h", {"sys"}),
     (r"pthread\.h|threads\.h|semaphore\.h", {"sys"}),
-    (r"sys/(socket|eventfd|epoll|timerfd|mman|random|file)\.h|dirent\.h|fcntl\.h", {"sys"}),
+    (r"sys/(socket|eventfd|epoll|timerfd|mman|random|file)\.h|dirent\.h", {"sys"}),
+    (r"fcntl\.h", {"sys", "cmd"}),
     (r"openssl/", {"auth"}),
     (r"zstd\.h|zlib\.h|lz4.*\.h|snappy.*\.h", {"parquet"}),
     (r"jansson\.h", {"delta"}),
@@ -38,7 +39,8 @@ THIRD_PARTY = [
 # Calls -> modules that may make them, with what to use instead.
 BANNED = [
     (r"open|openat|creat|fopen|opendir|read|write|pread|pwrite|preadv|pwritev2?|fsync|fdatasync|"
-     r"ftruncate|fallocate|unlink|rename|mkdir|mmap|munmap|flock|fcntl", {"sys"}, "sys/sys.h"),
+     r"ftruncate|fallocate|unlink|rename|mkdir|mmap|munmap|flock|fcntl", {"sys", "cmd"},
+     "sys/sys.h"),
     (r"clock_gettime|gettimeofday|time|nanosleep|usleep|sleep", {"sys"}, "the clock of sys/sys.h"),
     (r"rand|random|srand|srandom|rand_r|drand48|getrandom|getentropy", {"sys"}, "sys/sys.h"),
     (r"pthread_\w+|thrd_\w+|mtx_\w+|cnd_\w+|sem_(?:init|wait|post)", {"sys"}, "sys/sys.h"),
@@ -104,15 +106,21 @@ def functions(code):
 
 
 def parameter_count(signature):
+    """Inputs only: the error's sentence and out parameters (ret_x, out_x) do not count (decision 5)."""
     inside = signature[signature.index("(") + 1:]
-    depth, count = 0, 1
+    depth, current, parameters = 0, "", []
     for c in inside:
         if c == ")" and depth == 0:
             break
         depth += {"(": 1, ")": -1}.get(c, 0)
-        count += c == "," and depth == 0
-    body = inside.split(")")[0].strip()
-    return 0 if body in ("", "void") else count
+        if c == "," and depth == 0:
+            parameters.append(current)
+            current = ""
+        else:
+            current += c
+    parameters.append(current)
+    names = [p.split()[-1].lstrip("*") for p in parameters if p.strip() not in ("", "void")]
+    return sum(not re.match(r"(e|ret|ret_\w+|out|out_\w+)(\[.*)?$", n) for n in names)
 
 
 # ---- rules ---------------------------------------------------------------------------------------

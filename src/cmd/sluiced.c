@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sluiced: the server. Reads its configuration, builds the objects, joins them, runs until a signal.
+ *
+ *   start   store → catalog ◄─replay─ bronze → rpc → ingest, serve, compact, admin → threads → listeners
+ *   end     drain streams → rpc stops → admin → compact (commits what is durable) → serve (flushes)
+ *           → bronze (an empty block seals the tail) → store closes
+ *
+ * Everything hangs from struct server; there are no globals. Signals are taken by the main thread only.
+ * Exit status: 0 stopped in good order, 1 could not start, 2 bad usage; an abort is a broken promise.
+ */
+#include "config_priv.h"
+
+#include "admin/admin.h"
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/must.h"
+#include "bronze/bronze.h"
+#include "catalog/catalog.h"
+#include "compact/compact.h"
+#include "ingest/ingest.h"
+#include "objstore/objstore.h"
+#include "rpc/rpc.h"
+#include "serve/serve.h"
+#include "store/store.h"
+#include "sys/sys.h"
+#include "trace/trace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define VERSION "0.1.0"
+#define PEM_BYTES_MAX (1024 * 1024)
+#define TICK_MS 20
+
+struct server {
+    struct config config;
+    struct sys *sys;
+    struct store *store;
+    struct catalog *catalog;
+    struct bronze *log;
+    struct objstore *lake;
+    struct rpc_server *rpc;
+    struct ingest *ingest;
+    struct serve *serve;
+    struct compact *compact;
+    struct admin *admin;
+    _Atomic bool draining;
+};
+
+/* ---- hooks: what admin asks the others ---- */
+
+static int hook_check_location(void *ctx, const char *location, struct err *e)
+{
+    struct server *s = ctx;
+    return compact_check_location(s->lake, location, e);
+}
+
+static void hook_table(void *ctx, uint32_t table_id, struct admin_table *ret)
+{
+    struct server *s = ctx;
+    struct compact_table_status st;
+    if (!compact_table(s->compact, table_id, &st))
+        return;
+    ret->committed_pos = st.committed_pos;
+    ret->rows_committed = st.rows_committed;
+    ret->lag_rows = st.rows_waiting;
+    ret->delta_version = st.delta_version;
+    (void)snprintf(ret->fault, sizeof(ret->fault), "%s", st.fault);
+}
+
+static uint64_t hook_applied_pos(void *ctx)
+{
+    return serve_applied_pos(((struct server *)ctx)->serve);
+}
+
+static uint64_t hook_scanned_pos(void *ctx)
+{
+    struct compact_totals t;
+    compact_totals(((struct server *)ctx)->compact, &t);
+    return t.scanned_pos;
+}
+
+static const char *hook_state(void *ctx)
+{
+    return atomic_load(&((struct server *)ctx)->draining) ? "draining" : "serving";
+}
+
+static void hook_report(void *ctx, struct admin_report *r)
+{
+    struct server *s = ctx;
+    struct ingest_counters in;
+    struct compact_totals co;
+    struct rpc_counters rpc;
+    ingest_read_counters(s->ingest, &in);
+    compact_totals(s->compact, &co);
+    rpc_server_counters(s->rpc, &rpc);
+    admin_report_latency(r, "ack", ingest_ack_hist(s->ingest));
+    admin_report_latency(r, "commit_freshness", compact_freshness_hist(s->compact));
+    serve_report(s->serve, r, admin_report_latency, admin_report_counter);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"streams_open", in.streams_open},
+        {"streams_opened", in.streams_opened},
+        {"rows_acked_or_waiting", in.rows},
+        {"requests", in.requests},
+        {"row_bytes", in.bytes},
+        {"streams_refused", in.refused},
+        {"acks_sent", in.acks},
+        {"requests_parked", in.parked},
+        {"delta_rows", co.rows},
+        {"delta_files", co.files},
+        {"delta_file_bytes", co.file_bytes},
+        {"delta_commits", co.commits},
+        {"delta_checkpoints", co.checkpoints},
+        {"delta_failures", co.failures},
+        {"compact_memory_bytes", co.memory_bytes},
+        {"compact_rows_unknown", co.rows_unknown},
+        {"log_trims", co.trims},
+        {"catalog_snapshots", co.snapshots},
+        {"rpc_calls_open", rpc.calls_open},
+        {"rpc_calls_opened", rpc.calls_opened},
+        {"rpc_messages_received", rpc.messages_received},
+        {"rpc_doorbells", rpc.rings},
+        {"resident_bytes", sys_resident_bytes()},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        admin_report_counter(r, rows[i].name, rows[i].value);
+}
+
+/* ---- queue hooks ---- */
+
+static void on_idle(struct rpc_queue *q, void *ctx)
+{
+    struct server *s = ctx;
+    ingest_on_idle(s->ingest, q);
+}
+
+static void on_tick(struct rpc_queue *q, void *ctx)
+{
+    struct server *s = ctx;
+    ingest_on_tick(s->ingest, q);
+    serve_on_tick(s->serve, q);
+}
+
+/* ---- building ---- */
+
+static int open_log(struct server *s, struct err *e)
+{
+    struct bronze_options o = {
+        .path = s->config.data_dir,
+        .segment_bytes = s->config.segment_bytes,
+        .log_bytes_max = s->config.log_bytes_max,
+        .memory_bytes = s->config.log_memory_bytes,
+    };
+    s->catalog = catalog_new(s->sys);
+    uint64_t began = sys_mono_ns(s->sys);
+    TRY(bronze_open(s->sys, &o, catalog_on_control, s->catalog, &s->log, e));
+    catalog_attach(s->catalog, s->log);
+    LOG_INFO(
+        "bronze", "log recovered in %llu ms: positions %llu to %llu, epoch %llu, writes through %s",
+        (unsigned long long)(sys_mono_ns(s->sys) - began) / 1000000,
+        (unsigned long long)bronze_trimmed_pos(s->log), (unsigned long long)bronze_durable_pos(s->log),
+        (unsigned long long)bronze_epoch(s->log), sys_write_method(s->sys));
+    return 0;
+}
+
+static int open_store(struct server *s, struct err *e)
+{
+    char *path = mem_printf("%s/store", s->config.data_dir);
+    struct store_options o = {
+        .path = path,
+        .cache_bytes = s->config.store_cache_bytes,
+        .write_buffer_bytes = 32ull * 1024 * 1024,
+    };
+    int r = store_open_rocksdb(&o, &s->store, e);
+    mem_free(path);
+    return r;
+}
+
+static int read_pem(struct server *s, const char *path, char **ret, struct err *e)
+{
+    char *data = NULL;
+    size_t len;
+    if (sys_read_file(s->sys, path, PEM_BYTES_MAX, &data, &len, e) < 0)
+        return err_wrap(e, "TLS");
+    *ret = mem_strndup(data, len);
+    mem_free(data);
+    return 0;
+}
+
+static int build_rpc(struct server *s, struct err *e)
+{
+    const struct config *c = &s->config;
+    _cleanup_(mem_freep) char *cert = NULL;
+    _cleanup_(mem_freep) char *key = NULL;
+    if (c->listen != NULL) {
+        TRY(read_pem(s, c->tls_cert, &cert, e));
+        TRY(read_pem(s, c->tls_key, &key, e));
+    }
+    unsigned cpus = sys_cpu_count();
+    struct rpc_options o = {
+        .listen_tls = c->listen,
+        .tls_cert_pem = cert,
+        .tls_key_pem = key,
+        .listen_plain = c->listen_plain,
+        .queue_count = c->rpc_threads != 0 ? (unsigned)c->rpc_threads : MAX(2u, MIN(8u, cpus)),
+        .tick_ms = TICK_MS,
+    };
+    return rpc_server_new(s->sys, &o, &s->rpc, e);
+}
+
+static int build_services(struct server *s, struct err *e)
+{
+    TRY(objstore_open_folder(s->sys, s->config.lake_dir, &s->lake, e));
+    TRY(build_rpc(s, e));
+    struct ingest_options in = {s->sys, s->log, s->catalog, s->rpc};
+    s->ingest = ingest_new(&in);
+    struct serve_options sv = {
+        .sys = s->sys, .log = s->log, .catalog = s->catalog, .store = s->store, .server = s->rpc};
+    TRY(serve_new(&sv, &s->serve, e));
+    struct compact_deps cd = {s->sys, s->log, s->catalog, s->store, s->lake};
+    struct compact_options co = {
+        .file_bytes = s->config.commit_bytes,
+        .memory_bytes = s->config.compact_memory_bytes,
+        .freshness_ms = (uint32_t)s->config.freshness_ms,
+        .trim_interval_ms = 200,
+    };
+    TRY(compact_new(&cd, &co, &s->compact, e));
+    struct admin_options ao = {
+        .sys = s->sys,
+        .log = s->log,
+        .store = s->store,
+        .catalog = s->catalog,
+        .server = s->rpc,
+        .hooks = {s, hook_check_location, hook_table, hook_applied_pos, hook_scanned_pos, hook_state, hook_report},
+        .lake_root = objstore_root(s->lake),
+        .version = VERSION,
+    };
+    s->admin = admin_new(&ao);
+    rpc_server_hooks(s->rpc, on_idle, on_tick, s);
+    return 0;
+}
+
+static int start(struct server *s, struct err *e)
+{
+    TRY(bronze_start(s->log, e));
+    TRY(serve_start(s->serve, e));
+    TRY(compact_start(s->compact, e));
+    TRY(admin_start(s->admin, e));
+    TRY(rpc_server_start(s->rpc, e));
+    if (s->config.listen != NULL)
+        LOG_INFO("rpc", "serving TLS gRPC at %s (port %d)", s->config.listen, rpc_server_port_tls(s->rpc));
+    if (s->config.listen_plain != NULL)
+        LOG_WARN("rpc", "serving plain text at %s (port %d)", s->config.listen_plain, rpc_server_port_plain(s->rpc));
+    return 0;
+}
+
+static int build(struct server *s, struct err *e)
+{
+    TRY(open_log(s, e));
+    TRY(open_store(s, e));
+    TRY(build_services(s, e));
+    return start(s, e);
+}
+
+/* ---- the end ---- */
+
+/* Streams may finish by themselves until the grace time is over. */
+static void wait_for_streams(struct server *s)
+{
+    uint64_t end_ns = sys_mono_ns(s->sys) + s->config.grace_ms * 1000000;
+    struct ingest_counters c;
+    do {
+        sys_sleep_ms(s->sys, 20);
+        ingest_read_counters(s->ingest, &c);
+    } while (c.streams_open > 0 && sys_mono_ns(s->sys) < end_ns);
+}
+
+static void stop(struct server *s)
+{
+    if (s->rpc != NULL && s->ingest != NULL) {
+        atomic_store(&s->draining, true);
+        ingest_drain(s->ingest, (uint32_t)s->config.grace_ms);
+        wait_for_streams(s);
+        rpc_server_stop(s->rpc, 500);
+    }
+    if (s->admin != NULL)
+        admin_stop(s->admin);
+    if (s->compact != NULL)
+        compact_stop(s->compact);
+    if (s->serve != NULL)
+        serve_stop(s->serve);
+    if (s->log != NULL)
+        bronze_stop(s->log);
+}
+
+static void tear_down(struct server *s)
+{
+    s->rpc = rpc_server_free(s->rpc);
+    s->admin = admin_free(s->admin);
+    s->compact = compact_free(s->compact);
+    s->serve = serve_free(s->serve);
+    s->ingest = ingest_free(s->ingest);
+    s->lake = objstore_close(s->lake);
+    s->catalog = catalog_free(s->catalog);
+    s->log = bronze_close(s->log);
+    s->store = store_close(s->store);
+    s->sys = sys_free(s->sys);
+    config_deinit(&s->config);
+}
+
+/* ---- main ---- */
+
+static void block_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+    must(sigprocmask(SIG_BLOCK, set, NULL) == 0);
+    signal(SIGPIPE, SIG_IGN); /* NOLINT(cert-err33-c): cannot fail for this signal */
+}
+
+static int run(struct server *s, const char *config_path, const sigset_t *signals)
+{
+    struct err e = {0};
+    int r = sys_new_uring(&s->sys, &e);
+    if (r == 0)
+        r = config_read(s->sys, config_path, &s->config, &e);
+    if (r == 0)
+        r = build(s, &e);
+    if (r < 0) {
+        LOG_ERROR("sluiced", "not started: %s", e.text);
+    } else {
+        LOG_INFO("sluiced", "ready");
+        int signal_number;
+        must(sigwait(signals, &signal_number) == 0);
+        LOG_INFO("sluiced", "signal %d: finishing within %llu ms", signal_number, (unsigned long long)s->config.grace_ms);
+    }
+    stop(s);
+    tear_down(s);
+    if (r == 0)
+        LOG_INFO("sluiced", "stopped in good order");
+    return r == 0 ? 0 : 1;
+}
+
+static const char help_text[] =
+    "sluiced: the Sluice server\n\n"
+    "  sluiced --config FILE     serve until SIGTERM or SIGINT\n"
+    "  sluiced --version\n\n"
+    "The configuration is documented in the sample, deploy/sluiced.conf. Make the data folder with\n"
+    "`sluice init --data DIR` first. Exit status: 0 stopped in good order, 1 could not start, 2 bad usage.\n";
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        puts("sluiced " VERSION);
+        return 0;
+    }
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        fputs(help_text, stdout);
+        return 0;
+    }
+    if (argc != 3 || strcmp(argv[1], "--config") != 0) {
+        fputs(help_text, stderr);
+        return 2;
+    }
+    sigset_t signals;
+    block_signals(&signals);
+    struct server s = {0};
+    return run(&s, argv[2], &signals);
+}
