@@ -143,7 +143,7 @@ static void take_rows(struct compact *c, const struct bronze_frame *f, uint64_t 
     struct compact_table *t = compact__table(c, f->table_id);
     if (!t) {
         if (c->totals.rows_unknown == 0)
-            LOG_ERROR("compact", "rows of table id %u, which the catalog does not know", f->table_id);
+            LOG_WARN("compact", "rows of table id %u, which the catalog does not know", f->table_id);
         c->totals.rows_unknown += f->row_count;
         return;
     }

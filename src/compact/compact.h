@@ -92,7 +92,7 @@ struct compact_totals {
     uint64_t checkpoints, failures;
     uint64_t memory_bytes, rewinds;
     uint64_t snapshots, trims;
-    uint64_t rows_unknown;   /* rows of tables the catalog does not know: never, if all is well */
+    uint64_t rows_unknown;   /* of tables the catalog does not know: 0, unless a dropped table is read again */
 };
 void compact_totals(struct compact *c, struct compact_totals *ret_totals);
 /* Arrival of the oldest row of a commit → the commit is done, µs. */

@@ -159,6 +159,7 @@ static void become_gone(struct compact *c, struct compact_table *t)
     t->state = COMPACT_GONE;
     t->missed = 0;
     t->delta = delta_close(t->delta);
+    catalog_forget_table(c->d.catalog, t->id);
     compact__touch(c, t);
 }
 

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* A compactor without its thread, over a real log in a folder of its own and a lake with faults on order. */
+
+#include "test.h"
+
+#include "base/mem.h"
+#include "compact_priv.h"
+#include "objstore/objstore.h"
+#include "store/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct rig {
+    char path[64];
+    struct sys *sys;
+    struct bronze *log;
+    struct catalog *catalog;
+    struct store *store;
+    struct objstore *lake; /* a fake over <path>/lake */
+    struct compact_options options;
+    struct compact *c;
+    struct err e;
+};
+
+void rig_up(struct rig *x); /* cuts only by size or when drained; never trims by itself */
+void rig_down(struct rig *x);
+void rig_open(struct rig *x);    /* a compactor for this log and lake */
+void rig_kill(struct rig *x);    /* the compactor is gone, as by kill -9: nothing is drained */
+void rig_restart(struct rig *x); /* … and the log and the catalog are opened again too */
+
+/* Columns of every table here: id BIGINT NOT NULL, text STRING. */
+struct catalog_table *rig_table(struct rig *x, const char *name);
+/* @count rows in one request, with @text_len bytes of text each; durable on return. Gives the last position. */
+bronze_pos rig_rows(struct rig *x, struct catalog_table *t, unsigned count, size_t text_len);
+/* Turns until there is nothing to read, and the looks in between. */
+void rig_turn(struct rig *x);
+/* Turns with pauses until the table has no rows waiting. */
+void rig_settle(struct rig *x, struct catalog_table *t);
+struct compact_table_status rig_status(struct rig *x, struct catalog_table *t);
+
+/* What Delta says about a table, by the tags of its adds; fails when two overlap. */
+struct rig_delta {
+    int64_t version;          /* -1: no log */
+    uint64_t rows, files;
+    bronze_pos first, last;   /* over all files */
+    int64_t txn;              /* the newest */
+};
+struct rig_delta rig_delta(struct rig *x, const char *location);
+bool rig_has_fault(struct rig *x, struct catalog_table *t, const char *part);

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The log loses only what lake and store have, and never the catalog. */
+#include "rig.h"
+
+#include "base/bits.h"
+
+static void set_applied(struct rig *x, bronze_pos pos)
+{
+    uint8_t value[8];
+    put_le64(value, pos);
+    struct store_batch *b = store_batch_new(x->store);
+    store_batch_put(b, slice_str("m/applied"), slice_of(value, sizeof(value)));
+    cr_assert_eq(store_write(x->store, b, NULL), 0);
+    store_batch_free(b);
+}
+
+static void fill(struct rig *x, struct catalog_table *t, unsigned mib)
+{
+    for (unsigned i = 0; i < mib; i += 4)
+        rig_rows(x, t, 4, 1024 * 1024);
+}
+
+Test(compact_trim, frees_what_is_committed_and_applied)
+{
+    struct rig x;
+    rig_up(&x);
+    struct catalog_table *t = rig_table(&x, "main.farm.quotes");
+    fill(&x, t, 40); /* segments of 16 MiB */
+    rig_settle(&x, t);
+    set_applied(&x, bronze_durable_pos(x.log));
+
+    compact__trim(x.c);
+
+    cr_assert_gt(bronze_trimmed_pos(x.log), 1);
+    cr_assert_leq(bronze_trimmed_pos(x.log), catalog_snapshot_pos(x.catalog));
+    char *name = mem_strdup(t->name);
+    catalog_table_unref(t);
+    rig_restart(&x); /* the catalog is still there */
+    cr_assert_eq(catalog_table_by_name(x.catalog, name, &t, NULL), 0);
+    rig_rows(&x, t, 1, 5);
+    rig_settle(&x, t);
+    cr_assert_eq(rig_delta(&x, t->location).rows, 41);
+    mem_free(name);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
+
+Test(compact_trim, waits_for_the_lake)
+{
+    struct rig x;
+    rig_up(&x);
+    struct catalog_table *t = rig_table(&x, "main.farm.quotes");
+    rig_turn(&x);
+    objstore_fake_order(x.lake, "quotes", OBJSTORE_FAIL, 0, 1000);
+    fill(&x, t, 40);
+    x.c->draining = true;
+    rig_turn(&x);
+    set_applied(&x, bronze_durable_pos(x.log));
+
+    compact__trim(x.c);
+
+    cr_assert_eq(bronze_trimmed_pos(x.log), 1);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
+
+Test(compact_trim, waits_for_the_store)
+{
+    struct rig x;
+    rig_up(&x);
+    struct catalog_table *t = rig_table(&x, "main.farm.quotes");
+    fill(&x, t, 40);
+    rig_settle(&x, t);
+    set_applied(&x, 1);
+
+    compact__trim(x.c);
+
+    cr_assert_eq(bronze_trimmed_pos(x.log), 1);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
+
+Test(compact_trim, half_full_log_gets_a_snapshot_while_there_is_room)
+{
+    struct rig x;
+    rig_up(&x);
+    struct catalog_table *t = rig_table(&x, "main.farm.quotes");
+    rig_turn(&x);
+    objstore_fake_order(x.lake, "quotes", OBJSTORE_FAIL, 0, 1000);
+    fill(&x, t, 48); /* of 128 MiB, with what blocks do not fill */
+    bronze_pos end = bronze_durable_pos(x.log);
+
+    compact__trim(x.c);
+    bronze_pos snapshot = catalog_snapshot_pos(x.catalog);
+    compact__trim(x.c);
+
+    cr_assert_gt(snapshot, end);
+    cr_assert_eq(catalog_snapshot_pos(x.catalog), snapshot); /* one is enough */
+    catalog_table_unref(t);
+    rig_down(&x);
+}
