@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The dictionary of a column chunk: distinct values in order of appearance, found by a hash table with
- * linear probing, kept at most half full. Values are compared as bits (so -0.0, 0.0 and each NaN are
- * values of their own).
+ * The dictionary of a column chunk: distinct values in order of appearance, found by a hash table
+ * with linear probing, kept at most half full. Values are compared as bits (so -0.0, 0.0 and each
+ * NaN are values of their own).
  *
  * It is given up as soon as it cannot pay: nearly all of the first SAMPLE values differ, or the
  * entries outgrow ENTRIES_BYTES_MAX. At the end the cost in bytes before compression decides:
- * entries + packed indexes must be well below the plain values, because plain values compress better than
- * indexes do.
+ * entries + packed indexes must be well below the plain values, because plain values compress
+ * better than indexes do.
  */
 #include "parquet_priv.h"
 
@@ -197,7 +197,9 @@ static bool dict_pays(
     const struct parquet_dict *d, const struct parquet_leaf *leaf, const struct parquet_data *data)
 {
     uint64_t n = data->value_count;
-    uint64_t plain = leaf->width != 0 ? n * leaf->width : data->offsets[n] - data->offsets[0] + 4 * n;
+    uint64_t plain = n * leaf->width;
+    if (leaf->physical == PHYS_BYTE_ARRAY)
+        plain = data->offsets[n] - data->offsets[0] + 4 * n;
     uint64_t indexes = n * parquet__bit_width(d->entry_count - 1) / 8;
     return (d->plain_bytes + indexes) * 4 < plain * 3;
 }

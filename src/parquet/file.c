@@ -2,7 +2,7 @@
 /*
  * The file as a whole: where the next byte goes, row groups, and the totals over all of them.
  *
- *   PAR1 │ group 0: chunk 0, chunk 1 … │ group 1 … │ column indexes │ offset indexes │ footer │ PAR1
+ *   PAR1 │ group 0: chunks │ group 1 … │ column indexes │ offset indexes │ footer │ PAR1
  *
  * I1: pos counts what was written, not what lies in out: the caller may take bytes away in between.
  */
@@ -72,7 +72,8 @@ int parquet__file_group(struct parquet_file *f, uint32_t row_count, struct err *
     must(!f->finished);
     must(row_count > 0);
     if (f->group_count == PARQUET_ROW_GROUPS_MAX)
-        return err_set(e, ERR_EXHAUSTED, "a Parquet file has at most %d row groups", f->group_count);
+        return err_set(
+            e, ERR_EXHAUSTED, "a Parquet file has at most %d row groups", PARQUET_ROW_GROUPS_MAX);
     if (f->group_count == f->group_cap) {
         f->group_cap = f->group_cap == 0 ? 4 : f->group_cap * 2;
         f->groups = mem_realloc(f->groups, f->group_cap * sizeof(*f->groups));

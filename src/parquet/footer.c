@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What stands behind the pages: column indexes (min, max and nulls per page), offset indexes (place and
- * first row per page) and the footer (FileMetaData).
+ * What stands behind the pages: column indexes (min, max and nulls per page), offset indexes
+ * (place and first row per page) and the footer (FileMetaData).
  *
  * I1: a page of nulls only has null_pages = true and empty bounds.
- * I2: a chunk with a NaN has no column index: its pages' bounds would be read differently by engines.
+ * I2: a chunk with a NaN has no column index: its pages' bounds would be read differently by
+ * engines.
  * I3: page order (boundary_order) is judged on the bounds as written, after cutting.
  */
 #include "parquet_priv.h"
@@ -201,8 +202,10 @@ static void put_chunk(
     struct parquet_thrift *t, const struct parquet_file *f, uint32_t index,
     const struct parquet_chunk *c, const struct index_places *at)
 {
-    enum { CC_FILE_OFFSET = 2, CC_META, CC_OFFSET_INDEX, CC_OFFSET_INDEX_LEN, CC_COLUMN_INDEX,
-           CC_COLUMN_INDEX_LEN };
+    enum {
+        CC_FILE_OFFSET = 2, CC_META, CC_OFFSET_INDEX, CC_OFFSET_INDEX_LEN, CC_COLUMN_INDEX,
+        CC_COLUMN_INDEX_LEN,
+    };
     parquet__thrift_item_struct(t);
     parquet__thrift_i64(t, CC_FILE_OFFSET, 0); /* there is no copy of the metadata elsewhere */
     parquet__thrift_struct(t, CC_META);
@@ -221,7 +224,9 @@ static void put_group(
     struct parquet_thrift *t, const struct parquet_file *f, uint32_t ordinal,
     const struct index_places *at)
 {
-    enum { RG_COLUMNS = 1, RG_PLAIN_BYTES, RG_ROWS, RG_FILE_OFFSET = 5, RG_PACKED_BYTES, RG_ORDINAL };
+    enum {
+        RG_COLUMNS = 1, RG_PLAIN_BYTES, RG_ROWS, RG_FILE_OFFSET = 5, RG_PACKED_BYTES, RG_ORDINAL,
+    };
     const struct parquet_group *g = &f->groups[ordinal];
     const struct parquet_chunk *first = &g->chunks[0];
     uint64_t plain = 0;

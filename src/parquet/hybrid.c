@@ -5,9 +5,9 @@
  *   varint(count << 1)      value in ceil(width / 8) bytes          a run
  *   varint(groups << 1 | 1) groups × 8 values, low bits first       as they are
  *
- * Values are looked at in groups of 8. Where a run of RUN_MIN starts, the groups before it are packed and
- * the run is taken whole; otherwise the group joins those to pack. So only the last group of all can be
- * partial, and is filled with zeros.
+ * Values are looked at in groups of 8. Where a run of RUN_MIN starts, the groups before it are
+ * packed and the run is taken whole; otherwise the group joins those to pack. So only the last
+ * group of all can be partial, and is filled with zeros.
  */
 #include "parquet_priv.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From a column's type to Parquet's: physical type, logical and converted type, and the dense values
- * of a vector. docs/formats/parquet.md has the table.
+ * From a column's type to Parquet's: physical type, logical and converted type, and the dense
+ * values of a vector. docs/formats/parquet.md has the table.
  */
 #include "parquet_priv.h"
 #include "thrift_priv.h"
@@ -151,7 +151,7 @@ static size_t dense_cells(const struct row_vector *v, uint32_t row_count, uint8_
     return n;
 }
 
-/* From 16-byte cells to the leaf's width, in place or not: the target never overtakes the source. */
+/* From 16-byte cells to the leaf's width, maybe in place: the target never overtakes the source. */
 static void narrow_decimals(
     const struct parquet_leaf *leaf, const uint8_t *from, size_t count, uint8_t *to)
 {

@@ -72,8 +72,8 @@ static struct place place_below(const struct place *p, const char *name, bool ra
 }
 
 /* The leaf that @p leads to. A map's key is a required string. */
-static void
-add_leaf(struct parquet_nested *w, const struct parquet_field *field, const struct place *p, bool is_key)
+static void add_leaf(
+    struct parquet_nested *w, const struct parquet_field *field, const struct place *p, bool is_key)
 {
     struct parquet_file *f = &w->file;
     struct parquet_leaf *leaf = &f->leaves[w->cursor++];
@@ -260,7 +260,8 @@ static void put_cell(struct buf *out, enum row_type type, const struct row_value
 
 /* Adds levels to column @index, and @value where there is one. */
 static void put(
-    struct parquet_nested *w, uint32_t index, unsigned def, bool repeats, const struct row_value *value)
+    struct parquet_nested *w, uint32_t index, unsigned def, bool repeats,
+    const struct row_value *value)
 {
     const struct parquet_leaf *leaf = &w->file.leaves[index];
     struct column *c = &w->columns[index];
@@ -289,7 +290,8 @@ static const struct row_value *cell_value(const struct parquet_cell *cell)
 }
 
 /* @v is NULL or not present for a null. */
-static void put_list(struct parquet_nested *w, const struct parquet_value *v, bool present, unsigned def)
+static void
+put_list(struct parquet_nested *w, const struct parquet_value *v, bool present, unsigned def)
 {
     uint32_t column = w->cursor++;
     if (!present || v->list.count == 0)
@@ -300,7 +302,8 @@ static void put_list(struct parquet_nested *w, const struct parquet_value *v, bo
     }
 }
 
-static void put_map(struct parquet_nested *w, const struct parquet_value *v, bool present, unsigned def)
+static void
+put_map(struct parquet_nested *w, const struct parquet_value *v, bool present, unsigned def)
 {
     uint32_t column = w->cursor;
     w->cursor += 2;

@@ -2,12 +2,12 @@
 #pragma once
 
 /*
- * Nested Parquet, as much as a Delta checkpoint needs: a tree of fields and rows of values in the same
- * shape. Every field is optional; a list is the 3-level list.element, a map is key_value with a
- * required string key. Pages, statistics and footer are those of parquet.h.
+ * Nested Parquet, as much as a Delta checkpoint needs: a tree of fields and rows of values in the
+ * same shape. Every field is optional; a list is the 3-level list.element, a map is key_value
+ * with a required string key. Pages, statistics and footer are those of parquet.h.
  *
- * A row is an array with one value per field, in the order of the fields. A value that is all zero is
- * null, so a row is written as
+ * A row is an array with one value per field, in the order of the fields. A value that is all
+ * zero is null, so a row is written as
  *
  *   struct parquet_value protocol[] = {parquet_value_int(1), parquet_value_int(7)};
  *   struct parquet_value row[ROOT_COUNT] = {[ROOT_PROTOCOL] = parquet_value_struct(protocol)};
@@ -107,19 +107,22 @@ static inline struct parquet_value parquet_value_struct(const struct parquet_val
 }
 
 /* @items may be NULL when @count is 0: an empty list, which is not null. */
-static inline struct parquet_value parquet_value_list(const struct parquet_cell *items, size_t count)
+static inline struct parquet_value
+parquet_value_list(const struct parquet_cell *items, size_t count)
 {
     return (struct parquet_value){.present = true, .list = {items, count}};
 }
 
-static inline struct parquet_value parquet_value_map(const struct parquet_pair *pairs, size_t count)
+static inline struct parquet_value
+parquet_value_map(const struct parquet_pair *pairs, size_t count)
 {
     return (struct parquet_value){.present = true, .map = {pairs, count}};
 }
 
 /*
- * @fields: the columns of the file. @out receives the bytes; borrowed until free. NULL @o: defaults.
- * A wrong tree (no name, unknown kind or type, too deep, too wide) ends the process: it is a constant of ours.
+ * @fields: the columns of the file. @out receives the bytes; borrowed until free. NULL @o:
+ * defaults. A wrong tree (no name, unknown kind or type, too deep, too wide) ends the process: it
+ * is a constant of ours.
  */
 struct parquet_nested *parquet_nested_new(
     const struct parquet_field *fields, size_t field_count, const struct parquet_options *o,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The flat writer: one leaf per column of the schema, one row group per batch. A column that may be null
- * is optional; the batch's valid bytes are its definition levels as they are.
+ * The flat writer: one leaf per column of the schema, one row group per batch. A column that may
+ * be null is optional; the batch's valid bytes are its definition levels as they are.
  */
 #include "parquet_priv.h"
 

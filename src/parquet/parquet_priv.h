@@ -7,8 +7,9 @@
  *   row_vector ──leaf.c──► parquet_data (dense values, levels) ──chunk.c──► pages in the file
  *                            dict.c: dictionary?  hybrid.c: levels, indexes  range.c: min, max
  *
- * and leaves a parquet_chunk behind, from which footer.c writes indexes and footer. parquet.c (flat) and
- * nested.c (trees) drive a parquet_file; they differ only in where values and levels come from.
+ * and leaves a parquet_chunk behind, from which footer.c writes indexes and footer. parquet.c
+ * (flat) and nested.c (trees) drive a parquet_file; they differ only in where values and levels
+ * come from.
  */
 
 #include "parquet/nested.h"
@@ -76,8 +77,8 @@ struct parquet_dense {
 
 void parquet__leaf_init(
     struct parquet_leaf *leaf, enum row_type type, uint8_t precision, uint8_t scale);
-/* The values of @v (@row_count rows) without its nulls; borrows from @v and @scratch. Sets the value
- * part of @ret_data only. v->valid may be NULL when v->null_count is 0. */
+/* The values of @v (@row_count rows) without its nulls; borrows from @v and @scratch. Sets the
+ * value part of @ret_data only. v->valid may be NULL when v->null_count is 0. */
 void parquet__leaf_values(
     const struct parquet_leaf *leaf, const struct row_vector *v, uint32_t row_count,
     struct parquet_dense *scratch, struct parquet_data *ret_data);
@@ -129,12 +130,12 @@ struct parquet_range {
 
 /* Of values [@begin, @end). */
 void parquet__range_scan(
-    struct parquet_range *ret_range, const struct parquet_leaf *leaf, const struct parquet_data *data,
-    uint32_t begin, uint32_t end);
+    struct parquet_range *ret_range, const struct parquet_leaf *leaf,
+    const struct parquet_data *data, uint32_t begin, uint32_t end);
 void parquet__range_merge(
     struct parquet_range *into, const struct parquet_range *from, const struct parquet_leaf *leaf);
-/* Appends the bound as it stands in statistics, cut to PARQUET_BOUND_BYTES_MAX where possible (a maximum
- * is then rounded up). Returns whether it is exact. */
+/* Appends the bound as it stands in statistics, cut to PARQUET_BOUND_BYTES_MAX where possible (a
+ * maximum is then rounded up). Returns whether it is exact. */
 bool parquet__range_put(
     const struct parquet_leaf *leaf, union parquet_bound bound, bool is_max, struct buf *out);
 /* Order of two bounds: <0, 0, >0. */

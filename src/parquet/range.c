@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Minimum and maximum in the order that Parquet gives a type (TYPE_ORDER): numbers as numbers, bytes
- * unsigned, big-endian decimals signed. NaN never takes part; a zero minimum is written as -0.0 and a
- * zero maximum as +0.0, since readers may not tell them apart.
+ * Minimum and maximum in the order that Parquet gives a type (TYPE_ORDER): numbers as numbers,
+ * bytes unsigned, big-endian decimals signed. NaN never takes part; a zero minimum is written as
+ * -0.0 and a zero maximum as +0.0, since readers may not tell them apart.
  */
 #include "parquet_priv.h"
 
@@ -106,8 +106,8 @@ static void scan_decimals(
 }
 
 void parquet__range_scan(
-    struct parquet_range *ret_range, const struct parquet_leaf *leaf, const struct parquet_data *data,
-    uint32_t begin, uint32_t end)
+    struct parquet_range *ret_range, const struct parquet_leaf *leaf,
+    const struct parquet_data *data, uint32_t begin, uint32_t end)
 {
     *ret_range = (struct parquet_range){.has = false};
     if (begin == end)
@@ -206,8 +206,9 @@ static size_t utf8_encode(uint32_t c, uint8_t *out)
     return len;
 }
 
-/* The smallest text of at most @cap bytes that is above all texts starting with the @len bytes at @p: the
- * last character that can is raised, what follows it goes. Returns its length, 0 when there is none. */
+/* The smallest text of at most @cap bytes that is above all texts starting with the @len bytes at
+ * @p: the last character that can is raised, what follows it goes. Returns its length, 0 when
+ * there is none. */
 static size_t text_round_up(uint8_t *p, size_t len, size_t cap)
 {
     while (len > 0) {

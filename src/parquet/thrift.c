@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The compact protocol's bytes: a field is a byte (id step << 4 | type), or the type and the id as a
- * zigzag varint where the step is not 1..15; integers are zigzag varints; a struct ends with 0.
- * Invariant: within a struct, ids rise.
+ * The compact protocol's bytes: a field is a byte (id step << 4 | type), or the type and the id
+ * as a zigzag varint where the step is not 1..15; integers are zigzag varints; a struct ends with
+ * 0. Invariant: within a struct, ids rise.
  */
 #include "thrift_priv.h"
 

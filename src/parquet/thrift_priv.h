@@ -33,7 +33,7 @@ struct parquet_thrift {
     int last_id[PARQUET_THRIFT_DEPTH_MAX];
 };
 
-void parquet__thrift_init(struct parquet_thrift *t, struct buf *out); /* inside the outermost struct */
+void parquet__thrift_init(struct parquet_thrift *t, struct buf *out); /* begins the outermost */
 void parquet__thrift_end(struct parquet_thrift *t);                   /* ends any struct */
 
 /* Fields of the current struct. */

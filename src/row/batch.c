@@ -2,8 +2,8 @@
 /*
  * Column batches: rows in, columns out.
  *
- * All columns grow together by doubling (row_cap), string bytes by themselves. A null row holds a cell
- * of zeros, or no bytes.
+ * All columns grow together by doubling (row_cap), string bytes by themselves. A null row holds a
+ * cell of zeros, or no bytes.
  *
  * I1: every column holds exactly row_count rows; offsets[row_count] is the length of its bytes.
  * I2: null_count is the number of zeros in valid[0 .. row_count).

@@ -4,10 +4,11 @@
 
   parquet_readers.py PROGRAM [--seeds N] [--keep FOLDER]
 
-PROGRAM is parquet_tables (tests/interop), which writes random tables with the expected cells beside them.
-Readers: pyarrow (page checksums on), DuckDB, polars, delta-rs (parquet-rs with DataFusion), fastparquet.
-Beyond cells: footer statistics against the data, offsets against the file's bytes, predicates with the page
-index in use, and a flipped byte that the checksum must find. Last line: N passed, N failed.
+PROGRAM is parquet_tables (tests/interop), which writes random tables with the expected cells
+beside them. Readers: pyarrow (page checksums on), DuckDB, polars, delta-rs (parquet-rs with
+DataFusion), fastparquet where it is installed. Beyond cells: footer statistics against the data,
+offsets against the file's bytes, predicates with the page index in use, and a flipped byte that the
+checksum must find. Last line: N passed, N failed.
 """
 import argparse
 import json
@@ -140,8 +141,8 @@ def with_delta_rs(t):
 
 
 def with_fastparquet(t):
-    """It has no exact decimals: those are left out. Row groups are read one by one: in one go, 2026.9
-    loses the strings of groups without dictionary when other groups have one."""
+    """It has no exact decimals: those are left out. Row groups are read one by one: in one go,
+    2026.9 loses the strings of groups without dictionary when other groups have one."""
     if t.row_count == 0:
         return
     f = fastparquet.ParquetFile(str(t.path))
@@ -157,7 +158,8 @@ def with_fastparquet(t):
             elif kind in ("float", "double"):
                 width = numpy.float32 if kind == "float" else numpy.float64
                 bits = numpy.uint32 if kind == "float" else numpy.uint64
-                same = int(width(a).view(bits)) == b or (a != a and numpy.isnan(bits(b).view(width)))
+                nans = a != a and numpy.isnan(bits(b).view(width))
+                same = nans or int(width(a).view(bits)) == b
             elif kind == "binary":
                 same = a.hex() == b
             else:
@@ -168,7 +170,8 @@ def with_fastparquet(t):
 # ---- statistics and places ----
 
 def floats(kind, values):
-    width, bits = (numpy.float32, numpy.uint32) if kind == "float" else (numpy.float64, numpy.uint64)
+    width = numpy.float32 if kind == "float" else numpy.float64
+    bits = numpy.uint32 if kind == "float" else numpy.uint64
     return numpy.array(values, dtype=bits).view(width)
 
 
@@ -227,7 +230,7 @@ def check_statistics(t):
             s = column.statistics
             assert s.null_count == values.count(None), f"{name}: null_count {s.null_count}"
             assert column.is_stats_set
-            assert s.has_min_max == (low is not None and not nan), f"{name}: has_min_max {low} {nan}"
+            assert s.has_min_max == (low is not None and not nan), f"{name}: bounds {low} {nan}"
             assert column.has_offset_index and column.has_column_index == (not nan)
             if not s.has_min_max:
                 continue

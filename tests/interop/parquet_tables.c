@@ -5,8 +5,8 @@
  *
  *   NAME.parquet
  *   NAME.json    {"schema": Delta's schemaString, "types": […], "groups": [rows…], "stats": […]}
- *   NAME.ndjson  a row a line, as an array of cells: floats as their bits, binaries as hex, decimals as
- *                text, dates and timestamps as numbers. nested.ndjson holds objects.
+ *   NAME.ndjson  a row a line, as an array of cells: floats as their bits, binaries as hex,
+ *                decimals as text, dates and timestamps as numbers. nested.ndjson holds objects.
  */
 #include "parquet/nested.h"
 #include "parquet/parquet.h"
@@ -406,7 +406,8 @@ static void make_nested(struct random *r, struct nested_row *n)
     if (below(r, 3))
         n->deep[0] = parquet_value_text(slice_str(below(r, 2) ? "deep" : "down"));
     if (below(r, 3))
-        n->deep[1] = parquet_value_row((struct row_value){.decimal = (row_i128)below(r, 1000) - 500});
+        n->deep[1] =
+            parquet_value_row((struct row_value){.decimal = (row_i128)below(r, 1000) - 500});
     if (below(r, 3))
         n->inner[0] = parquet_value_int((int64_t)next(r));
     n->inner[1] = make_map(r, n->pairs);
@@ -419,12 +420,14 @@ static void make_nested(struct random *r, struct nested_row *n)
         n->root[1] = parquet_value_struct(n->inner);
     size_t count = below(r, LIST_MAX + 1);
     for (size_t i = 0; i < count; i++)
-        n->numbers[i] = (struct parquet_cell){.present = below(r, 5) != 0, .value.i64 = (int)next(r)};
+        n->numbers[i] =
+            (struct parquet_cell){.present = below(r, 5) != 0, .value.i64 = (int)next(r)};
     if (below(r, 3))
         n->root[2] = parquet_value_list(n->numbers, count);
 }
 
-static void put_nested(struct json *j, const struct parquet_field *f, const struct parquet_value *v);
+static void
+put_nested(struct json *j, const struct parquet_field *f, const struct parquet_value *v);
 
 static void put_leaf(struct json *j, const struct parquet_field *f, const struct row_value *v)
 {
@@ -443,7 +446,8 @@ static void put_fields(
     json_close(j, '}');
 }
 
-static void put_nested(struct json *j, const struct parquet_field *f, const struct parquet_value *v)
+static void
+put_nested(struct json *j, const struct parquet_field *f, const struct parquet_value *v)
 {
     static const struct row_value null = {.null = true};
     if (!v->present) {
@@ -526,7 +530,8 @@ int main(int argc, char **argv)
         {"small_pages", ALL_TYPES ", " ALL_AGAIN, 5, 5003, {1, 500, 3000}, 300},
         {"level_nine", ALL_TYPES ", " ALL_AGAIN, 1, 20000, {9, 0, 0}, 200},
         {"groups", "id bigint not null, s string, d double", 40, 1500, {0}, 100},
-        {"large", "id bigint not null, day date, s string, ts timestamp, d double, e string not null",
+        {"large",
+         "id bigint not null, day date, s string, ts timestamp, d double, e string not null",
          1, 200000, {0}, 40},
         {"long_text", "s0 string, s string not null, b binary", 2, 200, {0}, 300000},
         {"required", "a int not null, b string not null, c boolean not null", 1, 70000, {0}, 30},

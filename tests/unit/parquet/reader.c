@@ -190,7 +190,8 @@ struct page {
 static size_t page_read(struct slice file, size_t at, struct chunk *c, struct page *ret_page)
 {
     size_t head = node_parse(slice_of(file.data + at, file.len - at), &ret_page->header);
-    size_t plain = (size_t)INT_AT(&ret_page->header, 2), packed = (size_t)INT_AT(&ret_page->header, 3);
+    size_t plain = (size_t)INT_AT(&ret_page->header, 2);
+    size_t packed = (size_t)INT_AT(&ret_page->header, 3);
     const uint8_t *from = file.data + at + head;
     cr_assert_leq(at + head + packed, file.len);
     cr_assert_eq((uint32_t)INT_AT(&ret_page->header, 4), crc32(0, from, (uInt)packed));
@@ -286,11 +287,11 @@ static void data_page_read(struct chunk *c, const struct chunk_reading *how, con
 }
 
 void chunk_read(
-    struct slice file, const struct node *meta, uint32_t width, int def_max, int rep_max,
+    struct slice file, const struct node *meta, uint32_t width, const int max[2],
     struct chunk *ret_chunk)
 {
     struct chunk *c = ret_chunk;
-    struct chunk_reading how = {meta, width, def_max, rep_max, NULL};
+    struct chunk_reading how = {meta, width, max[0], max[1], NULL};
     size_t levels = (size_t)INT_AT(meta, 5), left = (size_t)INT_AT(meta, 7);
     const struct node *dict_at = node_at(meta, 11, -1);
     size_t at = (size_t)(dict_at != NULL ? dict_at->i : INT_AT(meta, 9));

@@ -29,7 +29,7 @@ const struct node *node_at(const struct node *n, ...);
 /* Checks magic and length; the caller frees the FileMetaData. */
 void file_parse(struct slice file, struct node *ret_footer);
 
-/* All pages of a chunk, decoded. */
+/* All pages of a chunk, decoded. @max: of definition and repetition levels. */
 struct chunk {
     size_t level_count, value_count, data_pages, dict_entries;
     uint8_t *def, *rep;    /* NULL where not asked for */
@@ -38,8 +38,10 @@ struct chunk {
     size_t page_count;
 };
 void chunk_read(
-    struct slice file, const struct node *meta, uint32_t width, int def_max, int rep_max,
+    struct slice file, const struct node *meta, uint32_t width, const int max[2],
     struct chunk *ret_chunk);
+#define OPTIONAL ((const int[]){1, 0})
+#define REQUIRED ((const int[]){0, 0})
 void chunk_free(struct chunk *c);
 
 /* Values of a hybrid of @count values. Returns the bytes it took. */

@@ -16,7 +16,7 @@ Test(parquet_chunk, a_small_page_has_these_bytes)
     row_batch_append(t.batch, &(struct row_value){.i64 = -1});
 
     table_finish(&t);
-    chunk_read(buf_slice(&t.file), table_meta(&t, 0, 0), 4, 1, 0, &c);
+    chunk_read(buf_slice(&t.file), table_meta(&t, 0, 0), 4, OPTIONAL, &c);
 
     static const uint8_t want[] = {2, 0, 0, 0, 0x03, 0x05, 5, 0, 0, 0, 0xff, 0xff, 0xff, 0xff};
     cr_assert(slice_eq(buf_slice(&c.pages[0]), slice_of(want, sizeof(want))));
@@ -33,7 +33,7 @@ Test(parquet_chunk, a_required_column_has_no_levels)
         row_batch_append(t.batch, &(struct row_value){.boolean = i % 3 == 0});
 
     table_finish(&t);
-    chunk_read(buf_slice(&t.file), table_meta(&t, 0, 0), 1, 0, 0, &c);
+    chunk_read(buf_slice(&t.file), table_meta(&t, 0, 0), 1, REQUIRED, &c);
 
     static const uint8_t want[] = {0x49, 0x02};
     cr_assert(slice_eq(buf_slice(&c.pages[0]), slice_of(want, sizeof(want))));
@@ -52,7 +52,7 @@ Test(parquet_chunk, repeated_text_has_a_dictionary_first_of_all)
 
     table_finish(&t);
     const struct node *meta = table_meta(&t, 0, 0);
-    chunk_read(buf_slice(&t.file), meta, 0, 1, 0, &c);
+    chunk_read(buf_slice(&t.file), meta, 0, OPTIONAL, &c);
 
     cr_assert_eq(INT_AT(meta, 11), 4);
     cr_assert_gt(INT_AT(meta, 9), INT_AT(meta, 11));
@@ -85,7 +85,7 @@ Test(parquet_chunk, distinct_values_are_plain_and_name_no_dictionary)
 
     table_finish(&t);
     const struct node *meta = table_meta(&t, 0, 0);
-    chunk_read(buf_slice(&t.file), meta, 8, 0, 0, &c);
+    chunk_read(buf_slice(&t.file), meta, 8, REQUIRED, &c);
 
     cr_assert_null(node_at(meta, 11, -1));
     cr_assert_eq(c.dict_entries, 0);
@@ -135,7 +135,7 @@ Test(parquet_chunk, a_value_longer_than_a_page_is_a_page)
     }
 
     table_finish(&t);
-    chunk_read(buf_slice(&t.file), table_meta(&t, 0, 0), 0, 0, 0, &c);
+    chunk_read(buf_slice(&t.file), table_meta(&t, 0, 0), 0, REQUIRED, &c);
 
     cr_assert_eq(c.data_pages, 3);
     cr_assert_eq(c.values[2].len, 3000);
@@ -153,11 +153,28 @@ Test(parquet_chunk, nulls_alone_are_levels_without_values)
         table_add_text(&t, NULL);
 
     table_finish(&t);
-    chunk_read(buf_slice(&t.file), table_meta(&t, 0, 0), 0, 1, 0, &c);
+    chunk_read(buf_slice(&t.file), table_meta(&t, 0, 0), 0, OPTIONAL, &c);
 
     cr_assert_eq(c.level_count, 20);
     cr_assert_eq(c.value_count, 0);
     cr_assert_eq(c.data_pages, 3);
     chunk_free(&c);
+    table_deinit(&t);
+}
+
+/* Page ordinals have 16 bits. */
+Test(parquet_chunk, pages_grow_where_there_would_be_too_many)
+{
+    struct table t;
+    struct node index;
+    table_init(&t, "b boolean not null", &(struct parquet_options){.page_rows_max = 1});
+    for (int i = 0; i < 33000; i++)
+        row_batch_append(t.batch, &(struct row_value){.boolean = true});
+
+    table_finish(&t);
+
+    cr_assert(table_offset_index(&t, 0, 0, &index));
+    cr_assert_eq(node_at(&index, 1, -1)->kid_count, 16500);
+    node_free(&index);
     table_deinit(&t);
 }

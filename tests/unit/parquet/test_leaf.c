@@ -42,7 +42,8 @@ Test(parquet_leaf, nulls_take_no_place_among_the_values)
     int32_t cells[] = {7, 0, 0, 9, 0};
     uint8_t valid[] = {1, 0, 0, 1, 0};
     struct row_vector v = {
-        .type = ROW_INT, .cell_bytes = 4, .null_count = 3, .valid = valid, .fixed = (uint8_t *)cells};
+        .type = ROW_INT, .cell_bytes = 4, .null_count = 3, .valid = valid,
+        .fixed = (uint8_t *)cells};
 
     parquet__leaf_values(&leaf, &v, 5, &scratch, &data);
 

@@ -52,8 +52,8 @@ static void assert_column(
     struct buf text = BUF_NULL;
     const struct node *meta = node_at(&w->footer, 4, 0, 1, leaf, 3, -1);
     int def_max = leaf == LEAF_KEY ? 3 : leaf == LEAF_VALUE ? 4 : leaf == LEAF_FEATURE ? 3 : 2;
-    chunk_read(
-        buf_slice(&w->file), meta, leaf == LEAF_SIZE ? 8 : 0, def_max, rep != NULL, &c);
+    int max[] = {def_max, rep != NULL};
+    chunk_read(buf_slice(&w->file), meta, leaf == LEAF_SIZE ? 8 : 0, max, &c);
     cr_assert_eq(c.level_count, strlen(def));
     for (size_t i = 0; i < c.level_count; i++) {
         cr_assert_eq(c.def[i], def[i] - '0');
@@ -162,13 +162,14 @@ Test(parquet_nested, pages_start_with_a_row)
     write_rows(&w, rows, 20, &(struct parquet_options){.page_rows_max = 3});
 
     const struct node *chunk = node_at(&w.footer, 4, 0, 1, LEAF_FEATURE, -1);
-    cr_assert_gt(node_parse(slice_of(w.file.data + INT_AT(chunk, 4), (size_t)INT_AT(chunk, 5)), &index), 0);
+    struct slice bytes = slice_of(w.file.data + INT_AT(chunk, 4), (size_t)INT_AT(chunk, 5));
+    cr_assert_eq(node_parse(bytes, &index), bytes.len);
     cr_assert_eq(node_at(&index, 1, -1)->kid_count, 7);
     for (int page = 0; page < 7; page++)
         cr_assert_eq(INT_AT(&index, 1, page, 3), page * 3);
     node_free(&index);
     struct chunk c;
-    chunk_read(buf_slice(&w.file), node_at(chunk, 3, -1), 0, 3, 1, &c);
+    chunk_read(buf_slice(&w.file), node_at(chunk, 3, -1), 0, (const int[]){3, 1}, &c);
     for (size_t i = 0, level = 0; i < 20; i++)
         for (size_t k = 0; k < MAX(1, i % 6); k++, level++) {
             cr_assert_eq(c.rep[level], k > 0);
