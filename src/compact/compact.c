@@ -184,6 +184,12 @@ static void take_block(struct compact *c, const struct bronze_block *b)
 
 /* ---- between blocks ---- */
 
+/* It has missed rows, and nothing keeps it from taking them now. */
+static bool can_go_on(const struct compact_table *t, uint64_t now_ns)
+{
+    return t->missed != 0 && t->state == COMPACT_READY && !t->cut.frozen && now_ns >= t->retry_ns;
+}
+
 static void look_at(struct compact *c, struct compact_table *t, const struct compact_now *now)
 {
     if (t->state == COMPACT_OPENING || now->ns < t->retry_ns)
@@ -193,6 +199,7 @@ static void look_at(struct compact *c, struct compact_table *t, const struct com
                    compact__is_due(&c->policy, &t->open.load, now);
         if (t->cut.frozen || (due && t->open.load.rows > 0))
             compact__push(c, t);
+        c->rewind |= can_go_on(t, now->ns);
     }
     bool idle = !t->cut.frozen && t->open.load.rows == 0 && t->missed == 0;
     if (t->drop_pos != 0 && t->drop_pos <= c->scanned && t->state != COMPACT_GONE &&
@@ -224,7 +231,8 @@ static void relieve(struct compact *c)
 {
     while ((c->totals.memory_bytes = memory_used(c)) > c->policy.memory_bytes) {
         struct compact_table *t = largest(c);
-        if (t->state == COMPACT_READY && t->failures == 0 && t->open.load.rows > 0)
+        if (t->state == COMPACT_READY && sys_mono_ns(c->d.sys) >= t->retry_ns &&
+            t->open.load.rows > 0 && !t->cut.frozen)
             compact__push(c, t);
         else if (compact__table_forget(t) == 0)
             return;
@@ -250,11 +258,6 @@ static void look(struct compact *c, bool caught_up)
     c->look_next_ns = now.ns + COMPACT_LOOK_NS;
 }
 
-static bool can_go_on(const struct compact_table *t)
-{
-    return t->missed != 0 && t->state == COMPACT_READY && t->failures == 0;
-}
-
 /* Go back to the oldest missed row of the tables that can take rows again. */
 static void rewind_reader(struct compact *c)
 {
@@ -262,16 +265,17 @@ static void rewind_reader(struct compact *c)
     struct compact_table *t;
     struct err e;
     bronze_pos from = c->scanned + 1;
+    uint64_t now_ns = sys_mono_ns(c->d.sys);
     c->rewind = false;
     for (size_t i = 0; (t = map_next(&c->tables, &i)) != NULL;)
-        if (can_go_on(t))
+        if (can_go_on(t, now_ns))
             from = MIN(from, t->missed);
     if (bronze_reader_open(c->d.log, "compact", from, &reader, &e) < 0)
         must_die("compact cannot go back to position %llu, which it holds: %s",
                  (unsigned long long)from, e.text);
     for (size_t i = 0; (t = map_next(&c->tables, &i)) != NULL;) {
         t->taken = compact__table_reach(t, c->scanned);
-        if (can_go_on(t))
+        if (can_go_on(t, now_ns))
             t->missed = 0;
     }
     sys_mutex_lock(&c->lock);
