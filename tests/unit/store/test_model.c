@@ -53,6 +53,10 @@ Test(store_model_crash, goes_back_to_the_last_flush)
     cr_assert_not(has(s, "gone", "1"));
     put(s, "a", "4");
     cr_assert(has(s, "a", "4"));
+    for (int i = 0; i < 10; i++)
+        put(s, "d", "1");
+    cr_assert(has(s, "a", "4"));
+    cr_assert_not(has(s, "c", "1")); /* the numbers of lost writes are used again */
     store_close(s);
 }
 

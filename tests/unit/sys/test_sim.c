@@ -86,6 +86,7 @@ Test(sys_sim_crash, undoes_a_length_that_was_not_synced)
     cr_assert_eq(sys_sync_dir(s, "", NULL), ERR_NOT_FOUND);
     cr_assert_eq(sys_sync_dir(s, ".", NULL), 0);
     put(f, "abcdef", 0);
+    cr_assert_eq(sys_sync(f, NULL), 0);
     cr_assert_eq(sys_truncate(f, 3, NULL), 0);
     cr_assert_eq(sys_truncate(f, 6, NULL), 0);
     cr_assert_eq(sys_sync(f, NULL), 0);
