@@ -30,7 +30,7 @@ struct ingest_options {
 
 /* Registers its method and its listener of the log: before either starts. Borrows all of @o. */
 struct ingest *ingest_new(const struct ingest_options *o);
-/* After the server has stopped. Takes NULL; returns NULL. */
+/* After the server and the log have stopped. Takes NULL; returns NULL. */
 struct ingest *ingest_free(struct ingest *in);
 
 /* To be called from the server's hooks, on the queue's thread. */
