@@ -55,6 +55,8 @@ void catalog_attach(struct catalog *c, struct bronze *log); /* after recovery, b
 
 /* Persist a control frame's effect into the store's catalog keys (apply thread). */
 void catalog_persist(struct catalog *c, const struct bronze_frame *f, struct store_batch *batch);
+/* The id of the table whose drop this control frame states; 0 = it states something else. */
+uint32_t catalog_dropped_table(const struct bronze_frame *f);
 
 /*
  * Write all that is in force again at the end of the log (L7). On return 0 it is durable and

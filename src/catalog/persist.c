@@ -146,3 +146,10 @@ void catalog_persist(struct catalog *c, const struct bronze_frame *f, struct sto
     persist(r, f, batch, &key);
     buf_deinit(&key);
 }
+
+uint32_t catalog_dropped_table(const struct bronze_frame *f)
+{
+    _cleanup_(catalog__record_freep) record *r = catalog__record_of(f);
+    bool is_drop = r != NULL && r->what_case == SLUICE__CONTROL__RECORD__WHAT_TABLE_DROPPED;
+    return is_drop ? r->table_dropped->table_id : 0;
+}

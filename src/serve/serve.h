@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * serve: follows the log into the store, and answers lookups by key from there (sluice.v1.Rows). A
+ * lookup sees every row that was durable when it arrived (I2): it waits, without holding a thread,
+ * until the store has been brought that far. Keys in the store: docs/formats/store.md.
+ *
+ * Threads: one apply thread, one flush thread, one worker for reads that miss the cache; calls
+ * live on their queue's thread. The functions below are the program's, except where said.
+ */
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "bronze/bronze.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sys;
+struct catalog;
+struct store;
+struct rpc_server;
+struct rpc_queue;
+struct trace_hist;
+struct admin_report;
+struct serve;
+
+struct serve_options {
+    struct sys *sys;
+    struct bronze *log;
+    struct catalog *catalog;
+    struct store *store;
+    struct rpc_server *server;
+};
+
+/*
+ * Registers its methods (before the server starts) and opens its reader where the store left off.
+ * Borrows all of @o until serve_free(). ERR_PRECONDITION: the store does not belong to this log's
+ * present state: older than what was trimmed, or ahead of its durable end.
+ */
+must_use int serve_new(const struct serve_options *o, struct serve **ret_serve, struct err *e);
+must_use int serve_start(struct serve *s, struct err *e); /* starts its threads */
+/* After the server has stopped, before the log is: applies what is durable, flushes the store. */
+void serve_stop(struct serve *s);
+struct serve *serve_free(struct serve *s); /* takes NULL; returns NULL */
+
+/* To be called from the server's tick hook, on the queue's thread: lookups that waited too long. */
+void serve_on_tick(struct serve *s, struct rpc_queue *q);
+
+/* Without threads (simulation): one turn of the apply thread. True: something was applied. */
+bool serve_step(struct serve *s, uint64_t wait_us);
+
+/* ---- what others may see: any thread ---- */
+
+/* The store shows every position up to this one. Goes back only when the store was reopened. */
+bronze_pos serve_applied_pos(const struct serve *s);
+/* Why applying stands still; empty when all is well. Returns its length. */
+size_t serve_fault(struct serve *s, char *ret_text, size_t cap);
+
+struct serve_counters {
+    uint64_t lookups, found, waited, cold, refused; /* refused: answered with an error */
+    uint64_t rows_applied;                          /* rows of tables with a key */
+    uint64_t rows_unkeyed; /* rows whose key is longer than KEY_BYTES_MAX: not to be found */
+    uint64_t flushes, reopens;
+};
+void serve_read_counters(const struct serve *s, struct serve_counters *ret_counters);
+const struct trace_hist *serve_lookup_hist(const struct serve *s); /* arrival → answer, µs */
+/* All of it for a status answer, one call for each number. */
+void serve_report(struct serve *s, struct admin_report *r,
+                  void (*latency)(struct admin_report *r, const char *name,
+                                  const struct trace_hist *hist_us),
+                  void (*counter)(struct admin_report *r, const char *name, uint64_t value));
