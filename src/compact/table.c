@@ -18,6 +18,7 @@
 #include "compact_priv.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct compact_table *compact__table_new(struct catalog_table *meta)
 {
@@ -191,11 +192,18 @@ bool compact__table_is_busy(const struct compact_table *t)
            (t->drop_pos != 0 && t->state != COMPACT_GONE);
 }
 
+static void set_fault(struct compact_table *t, const struct err *e)
+{
+    size_t len = MIN(strlen(e->text), sizeof(t->fault) - 1);
+    memcpy(t->fault, e->text, len);
+    t->fault[len] = '\0';
+}
+
 void compact__table_fault(struct compact_table *t, const struct err *e, uint64_t now_ns)
 {
     t->failures++;
     t->retry_ns = now_ns + compact__backoff_ns(t->failures);
-    (void)snprintf(t->fault, sizeof(t->fault), "%s", e->text);
+    set_fault(t, e);
 }
 
 void compact__table_stop(struct compact_table *t, const struct err *e)
@@ -206,5 +214,5 @@ void compact__table_stop(struct compact_table *t, const struct err *e)
         t->missed = t->cut.meta.first_pos;
         compact__cut_reset(&t->cut);
     }
-    (void)snprintf(t->fault, sizeof(t->fault), "%s", e->text);
+    set_fault(t, e);
 }
