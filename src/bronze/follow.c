@@ -141,12 +141,19 @@ static int from_device(struct bronze_reader *r, struct bronze_block *ret_block, 
 {
     sys_mutex_lock(&r->log->lock);
     const struct segment *found = bronze__segment_of_ticket(r->log, r->ticket);
+    const struct segment *oldest = &r->log->segments[0];
+    if (found == NULL && oldest->first_pos <= MAX(r->from, r->last_end_pos)) {
+        found = oldest; /* only empty blocks were trimmed under this reader */
+        r->ticket = oldest->first_ticket;
+    }
     struct segment s = found != NULL ? *found : (struct segment){0};
     sys_mutex_unlock(&r->log->lock);
     if (s.number == 0)
         return err_set(
             e, ERR_NOT_FOUND, "%s has been overtaken: block %llu has been trimmed", r->name,
             (unsigned long long)r->ticket);
+    if (r->ticket > bronze_durable_ticket(r->log))
+        return BRONZE_END;
     if (r->segment != s.number || r->scan.ticket > r->ticket)
         TRY(open_segment(r, &s, e));
     catch_up_scan(r);
@@ -174,8 +181,11 @@ int bronze_reader_next(struct bronze_reader *r, struct bronze_block *ret_block, 
         bronze_reader_release(r);
         if (r->ticket > bronze_durable_ticket(r->log))
             return BRONZE_END;
-        if (!from_memory(r, ret_block))
-            TRY(from_device(r, ret_block, e));
+        if (!from_memory(r, ret_block)) {
+            int rc = from_device(r, ret_block, e);
+            if (rc != 0)
+                return rc;
+        }
         must(ret_block->ticket == r->ticket);
         r->ticket++;
         r->last_segment = ret_block->segment;

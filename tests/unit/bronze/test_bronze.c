@@ -416,3 +416,29 @@ Test(bronze_log, takes_appends_from_many_threads)
     close_log(&x);
     tear_down(&x);
 }
+
+/* A trim to the last row takes the empty seal behind it along; a reader that stands before the seal goes on. */
+Test(bronze_reader, goes_on_when_only_empty_blocks_were_trimmed_under_it)
+{
+    struct fixture x;
+    three_blocks(&x);
+    open_log(&x);
+    struct err e = {0};
+    struct bronze_reader *r;
+    struct bronze_block b;
+    cr_assert_eq(bronze_reader_open(x.log, "test", 1, &r, &e), 0);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(bronze_reader_next(r, &b, &e), 0);
+
+    bronze_trim(x.log, 4);
+    cr_assert_eq(bronze_trimmed_pos(x.log), 4);
+
+    cr_assert_eq(bronze_reader_next(r, &b, &e), BRONZE_END, "%s", e.text);
+    append_row(&x, 1, 3, 100);
+    wait_all(&x);
+    cr_assert_eq(bronze_reader_next(r, &b, &e), 0);
+    cr_assert_eq(b.first_pos, 4);
+    r = bronze_reader_close(r);
+    close_log(&x);
+    tear_down(&x);
+}
