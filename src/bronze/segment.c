@@ -152,7 +152,7 @@ void bronze_trim(struct bronze *log, bronze_pos bound)
     sys_mutex_lock(&log->lock);
     size_t n = 0;
     while (n + 1 < log->segment_count && log->segments[n + 1].first_pos <= bound
-           && log->segments[n].end_ticket <= bronze_durable_ticket(log))
+           && log->segments[n].end_ticket <= bronze_durable_ticket(log) + 1)
         n++;
     if (n > 0) {
         log->recycle = mem_realloc(log->recycle, (log->recycle_count + n) * sizeof(*log->recycle));
