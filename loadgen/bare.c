@@ -4,7 +4,7 @@
  * arguments. It is the ceiling that ratios are taken against, so it does nothing that it need not.
  *
  *   sink    EphemeralStream: answers create_stream, counts messages (their offsets are 0, 1, 2, …, so
- *           the count is the watermark), drops them, acknowledges when nothing more is there to read
+ *           the count is the watermark), drops them, acknowledges when its queue has run empty
  *   echo    Stream: sends back what it receives; Unary: likewise
  *   other   UNIMPLEMENTED
  *
@@ -47,6 +47,7 @@ struct queue {
     grpc_completion_queue *cq;
     pthread_t thread;
     struct op *ready_first, **ready_last;
+    struct call *unanswered; /* calls with news for their client */
 };
 
 struct bare {
@@ -72,6 +73,8 @@ struct call {
     grpc_byte_buffer *sending;
     uint64_t message_count; /* received; the first is create_stream */
     uint64_t answered_count;
+    struct call *next_unanswered;
+    bool in_unanswered;
     unsigned ops_out;
     int cancelled;
     bool send_out, input_over, ended;
@@ -120,7 +123,7 @@ static void call_accept(struct queue *q, enum method method);
 
 static void call_free_if_over(struct call *k)
 {
-    if (k->ops_out > 0)
+    if (k->ops_out > 0 || k->in_unanswered)
         return;
     grpc_metadata_array_destroy(&k->metadata);
     grpc_byte_buffer_destroy(k->received);
@@ -174,6 +177,28 @@ static void answer(struct call *k)
     send_bytes(k, ack, (size_t)(p - ack));
 }
 
+static void answer_when_idle(struct call *k)
+{
+    if (k->in_unanswered)
+        return;
+    k->in_unanswered = true;
+    k->next_unanswered = k->queue->unanswered;
+    k->queue->unanswered = k;
+}
+
+static void answer_all(struct queue *q)
+{
+    struct call *k = TAKE(q->unanswered);
+    while (k != NULL) {
+        struct call *next = k->next_unanswered;
+        k->in_unanswered = false;
+        if (!k->input_over)
+            answer(k);
+        call_free_if_over(k);
+        k = next;
+    }
+}
+
 static void finish(struct call *k, grpc_status_code status)
 {
     if (k->ended)
@@ -217,7 +242,7 @@ static void sink_receive(struct call *k)
         .op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &k->received};
     for (unsigned n = 0; n < MESSAGES_PER_TURN_MAX; n++) {
         if (!start(k, &op, 1, &k->receive_op)) {
-            answer(k);
+            answer_when_idle(k);
             return;
         }
         if (!receive_one(k)) {
@@ -275,7 +300,7 @@ static void send_done(struct op *op, bool ok)
             .op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &k->received};
         start_later(k, &next, 1, &k->receive_op);
     } else if (k->method == METHOD_SINK) {
-        answer(k); /* what came while this one was on its way */
+        answer_when_idle(k); /* what came while this one was on its way */
     }
     call_free_if_over(k);
 }
@@ -383,10 +408,12 @@ static void *queue_loop(void *arg)
     const gpr_timespec past = gpr_inf_past(GPR_CLOCK_MONOTONIC);
     const gpr_timespec future = gpr_inf_future(GPR_CLOCK_MONOTONIC);
     for (;;) {
-        bool wait = q->ready_first == NULL;
+        bool wait = q->ready_first == NULL && q->unanswered == NULL;
         grpc_event e = grpc_completion_queue_next(q->cq, wait ? future : past, NULL);
         if (e.type == GRPC_QUEUE_SHUTDOWN)
             return NULL;
+        if (e.type == GRPC_QUEUE_TIMEOUT && q->ready_first == NULL)
+            answer_all(q);
         if (e.type == GRPC_OP_COMPLETE) {
             struct op *op = e.tag;
             op->done(op, e.success != 0);

@@ -45,8 +45,8 @@ static const struct column columns_1kb[] = {
     {"batch", COLUMN_CODE, 100000},  {"state", COLUMN_WORD, 20},   {"city", COLUMN_WORD, 16},
     {"crop", COLUMN_WORD, 8},        {"grade", COLUMN_WORD, 4},    {"source", COLUMN_URL, 4000000},
     {"target", COLUMN_URL, 1000},    {"image", COLUMN_URL, 100000}, {"trace", COLUMN_HEX, 64},
-    {"span", COLUMN_HEX, 64},        {"digest", COLUMN_HEX, 128},  {"note", COLUMN_HEX, 192},
-    {"blob", COLUMN_HEX, 64},
+    {"span", COLUMN_HEX, 64},        {"digest", COLUMN_HEX, 128},  {"note", COLUMN_NOTE, 192},
+    {"blob", COLUMN_NOTE, 64},
 };
 static_assert(ARRAY_LEN(columns_1kb) == 40, "the 1 KB row has 40 columns");
 static const struct rowset set_1kb = {.name = "rows_1kb", COLUMNS_OF(columns_1kb)};
@@ -140,7 +140,8 @@ static struct kind_info kind_info(enum column_kind k)
     case COLUMN_WORD:
     case COLUMN_CODE:
     case COLUMN_URL:
-    case COLUMN_HEX: return (struct kind_info){"STRING", PROTO_STRING};
+    case COLUMN_HEX:
+    case COLUMN_NOTE: return (struct kind_info){"STRING", PROTO_STRING};
     }
     must_die("no such kind of column: %d", (int)k);
 }
@@ -191,7 +192,6 @@ struct rows {
     size_t seq_width; /* of the number in the templates */
     unsigned turn;
     struct template templates[TEMPLATE_COUNT];
-    char hex[256][2];
 };
 
 /* xorshift: fast, and good enough for content. */
@@ -295,13 +295,15 @@ static void add_double(struct rows *r, struct template *t, uint32_t field, uint3
     buf_add(&t->bytes, &zero, 8);
 }
 
-static void add_hex(struct rows *r, struct template *t, uint32_t field, uint32_t len)
+/* @fresh: other digits in each row, not only in each template. @len is a multiple of 16. */
+static void add_hex(struct rows *r, struct template *t, uint32_t field, uint32_t len, bool fresh)
 {
     text_begin(r, t, field, len);
-    spot_add(t, SPOT_HEX, len, 0);
+    if (fresh)
+        spot_add(t, SPOT_HEX, len, 0);
     uint8_t *p = buf_reserve(&t->bytes, len);
-    for (uint32_t i = 0; i < len; i += 2)
-        memcpy(p + i, r->hex[rows_random(r) >> 56], 2);
+    for (uint32_t i = 0; i < len; i++)
+        p[i] = (uint8_t)"0123456789abcdef"[rows_below(r, 16)];
     t->bytes.len += len;
     text_end(r, t);
 }
@@ -364,7 +366,8 @@ static void add_column(struct rows *r, struct template *t, uint32_t field, int64
         add_text(r, t, field, text);
         return;
     case COLUMN_URL: add_url(r, t, field, c->range); return;
-    case COLUMN_HEX: add_hex(r, t, field, c->range); return;
+    case COLUMN_HEX: add_hex(r, t, field, c->range, true); return;
+    case COLUMN_NOTE: add_hex(r, t, field, c->range, false); return;
     }
 }
 
@@ -389,6 +392,15 @@ static void templates_make(struct rows *r, int64_t at_us)
         if (r->options.json)
             buf_add_byte(&t->bytes, '}');
     }
+}
+
+#define NIBBLES 0x0f0f0f0f0f0f0f0fu
+
+/* Eight numbers 0..15, one a byte, to their digits: '0' + n, and 39 more from ten on. */
+static uint64_t hex_digits(uint64_t n)
+{
+    uint64_t letters = (n + 0x0606060606060606u) >> 4 & 0x0101010101010101u;
+    return n + 0x3030303030303030u + letters * 39;
 }
 
 static void patch(struct rows *r, struct template *t, const struct spot *s, int64_t at_us)
@@ -419,8 +431,9 @@ static void patch(struct rows *r, struct template *t, const struct spot *s, int6
     case SPOT_HEX:
         for (uint32_t i = 0; i < s->len; i += 16) {
             uint64_t x = rows_random(r);
-            for (uint32_t k = 0; k < 16; k += 2, x >>= 8)
-                memcpy(p + i + k, r->hex[x & 0xff], 2);
+            uint64_t front = hex_digits(x & NIBBLES), back = hex_digits(x >> 4 & NIBBLES);
+            memcpy(p + i, &front, 8);
+            memcpy(p + i + 8, &back, 8);
         }
         return;
     }
@@ -431,10 +444,6 @@ struct rows *rows_new(const struct rows_options *o)
     struct rows *r = mem_zalloc(sizeof(*r));
     r->options = *o;
     r->random = 0x9e3779b97f4a7c15u ^ (o->stream_no + 1) * 0xbf58476d1ce4e5b9u;
-    for (unsigned i = 0; i < 256; i++) {
-        r->hex[i][0] = "0123456789abcdef"[i >> 4];
-        r->hex[i][1] = "0123456789abcdef"[i & 15];
-    }
     return r;
 }
 

@@ -28,7 +28,8 @@ enum column_kind {
     COLUMN_WORD,    /* one of the first @range words */
     COLUMN_CODE,    /* "dev-" and a number below @range, eight digits */
     COLUMN_URL,
-    COLUMN_HEX,     /* @range random hexadecimal digits */
+    COLUMN_HEX,     /* @range random hexadecimal digits, others in each row; a multiple of 16 */
+    COLUMN_NOTE,    /* the same, but from a few dozen different ones */
 };
 
 struct column {
