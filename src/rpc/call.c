@@ -270,9 +270,10 @@ static void send_status(struct rpc_call *c, const char *text, const struct slice
                 .status_details = c->status != 0 ? &details : NULL,
             },
     };
-    if (!(c->word & RPC__CLOSE_POSTED))
+    bool with_close = !(c->word & RPC__CLOSE_POSTED);
+    if (with_close)
         ops[n++] = op_close(c);
-    start(c, ops, n, n > 1 && ops[n - 1].op == GRPC_OP_RECV_CLOSE_ON_SERVER ? &c->closed : &c->ended);
+    start(c, ops, n, with_close ? &c->closed : &c->ended);
     grpc_slice_unref(details);
 }
 

@@ -197,9 +197,11 @@ static void connect_client(struct rig *g, enum rig_kind kind)
     int port = kind == RIG_TLS ? rpc_server_port_tls(g->server) : rpc_server_port_plain(g->server);
     cr_assert_gt(port, 0);
     (void)snprintf(target, sizeof(target), "127.0.0.1:%d", port);
-    grpc_channel_credentials *creds = kind == RIG_TLS
-                                          ? grpc_ssl_credentials_create(test_cert_pem, NULL, NULL, NULL)
-                                          : grpc_insecure_credentials_create();
+    grpc_channel_credentials *creds = grpc_insecure_credentials_create();
+    if (kind == RIG_TLS) {
+        grpc_channel_credentials_release(creds);
+        creds = grpc_ssl_credentials_create(test_cert_pem, NULL, NULL, NULL);
+    }
     g->channel = grpc_channel_create(target, creds, &args);
     grpc_channel_credentials_release(creds);
     g->cq = grpc_completion_queue_create_for_next(NULL);
