@@ -87,7 +87,7 @@ static inline struct slice catalog__key32(const uint32_t *id)
 
 /* ---- record.c: control records and the log ---- */
 
-/* The record in a control frame; give it back with catalog__record_free(). NULL: not well formed. */
+/* The record in a control frame; give it back with catalog__record_free(). NULL: malformed. */
 record *catalog__record_of(const struct bronze_frame *f);
 void catalog__record_free(record *r);
 CLEANUP_FUNC(record *, catalog__record_free)
