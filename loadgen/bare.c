@@ -3,8 +3,8 @@
  * The null sink and the echo: one bare server on the gRPC C core, with the server's own channel
  * arguments. It is the ceiling that ratios are taken against, so it does nothing that it need not.
  *
- *   sink    EphemeralStream: answers create_stream, counts messages (their offsets are 0, 1, 2, …, so
- *           the count is the watermark), drops them, acknowledges when its queue has run empty
+ *   sink    EphemeralStream: answers create_stream, counts messages (their offsets are 0, 1, 2, …,
+ *           so the count is the watermark), drops them, acknowledges when its queue has run empty
  *   echo    Stream: sends back what it receives; Unary: likewise
  *   other   UNIMPLEMENTED
  *

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * latency: one row in flight, from append to ack; or, with --echo, one message of the same size there
+ * latency: one row in flight, from append to ack; or, with --echo, one message of the same size
+ *          there
  * and back on a bare bidirectional stream. devwrite: the other half of what an ack costs.
  */
 #include "loadgen.h"
@@ -107,8 +108,9 @@ static bool echo_open(struct echo *e, const struct options *o)
     grpc_channel_credentials_release(creds);
     e->cq = grpc_completion_queue_create_for_next(NULL);
     e->call = grpc_channel_create_call(
-        e->channel, NULL, GRPC_PROPAGATE_DEFAULTS, e->cq, grpc_slice_from_static_string(ECHO_STREAM),
-        NULL, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
+        e->channel, NULL, GRPC_PROPAGATE_DEFAULTS, e->cq,
+        grpc_slice_from_static_string(ECHO_STREAM), NULL, gpr_inf_future(GPR_CLOCK_MONOTONIC),
+        NULL);
     grpc_metadata_array_init(&e->head);
     grpc_op ops[2] = {
         {.op = GRPC_OP_SEND_INITIAL_METADATA},
@@ -189,7 +191,7 @@ int cmd_latency(const struct options *o)
 
 /* ---- the device ---- */
 
-/* Write the file once, so that its blocks are allocated and written; then time one block at a time. */
+/* Write the file once, so that its blocks are written ones; then time one block at a time. */
 static int device_measure(int fd, void *block, struct trace_hist *h)
 {
     for (off_t at = 0; at < (off_t)DEVICE_FILE_BYTES; at += DEVICE_BLOCK)

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * sluice-loadgen: what its files share. One file per subcommand, and the bare ends on the C core that
- * the server is measured against.
+ * sluice-loadgen: what its files share. One file per subcommand, and the bare ends on the C core
+ * that the server is measured against.
  */
 
 #include "base/attr.h"
@@ -86,5 +86,5 @@ struct bare *bare_close(struct bare *b); /* cancels its calls; takes NULL; retur
 #define ECHO_STREAM "/sluice.load.Echo/Stream"
 #define ECHO_UNARY "/sluice.load.Echo/Unary"
 
-/* p50 and p99 of one message in flight on a bare bidirectional stream, into @h (ns). 0 or a code. */
+/* One message in flight on a bare bidirectional stream: round trips into @h (ns). An exit code. */
 must_use int echo_latency(const struct options *o, struct trace_hist *h);

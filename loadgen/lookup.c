@@ -68,10 +68,10 @@ static void answer_count(struct lookup *k, const struct sluice_reply *reply)
         pthread_mutex_unlock(&k->error_lock);
         return;
     }
-    const uint8_t *p = reply->body.data;
+    const uint8_t *p = reply->body.data, *end = p + reply->body.len;
     struct wire_field f;
     bool found = k->o->echo;
-    while (!k->o->echo && wire_next(&p, (const uint8_t *)reply->body.data + reply->body.len, &f) == 1)
+    while (!k->o->echo && wire_next(&p, end, &f) == 1)
         if (f.number == 1 && f.type == WIRE_VARINT)
             found = f.value != 0;
     atomic_fetch_add(found ? &k->found : &k->missing, 1);

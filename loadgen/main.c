@@ -162,8 +162,9 @@ int main(int argc, char **argv)
         const char *name;
         int (*run)(const struct options *o);
     } commands[] = {
-        {"sink", cmd_sink},     {"echo", cmd_sink}, {"run", cmd_run},           {"latency", cmd_latency},
-        {"lookup", cmd_lookup}, {"ddl", cmd_ddl},   {"devwrite", cmd_devwrite},
+        {"sink", cmd_sink},       {"echo", cmd_sink},     {"run", cmd_run},
+        {"latency", cmd_latency}, {"lookup", cmd_lookup}, {"ddl", cmd_ddl},
+        {"devwrite", cmd_devwrite},
     };
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
         options_help();

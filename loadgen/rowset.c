@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Row sets and their rows. To keep the generator out of the measurement, a stream keeps a few dozen
- * finished rows and patches in place what differs from row to row: the row's number, the time, keys,
- * doubles and random digits. Words, codes and the rest change from one template to the next.
+ * finished rows and patches in place what differs from row to row: the row's number, the time,
+ * keys, doubles and random digits. Words, codes and the rest change from one template to the next.
  *
  * A patched value must keep its width. When the row's number grows by a digit (or byte), the
  * templates are made anew.
@@ -71,8 +71,8 @@ static const struct column columns_quotes[] = {
 };
 static const struct column columns_demand[] = {
     {"stream_no", COLUMN_STREAM, 0}, {"seq", COLUMN_SEQ, 0},      {"at", COLUMN_NOW, 0},
-    {"city", COLUMN_WORD, 16},       {"crop", COLUMN_WORD, 8},    {"trays_per_hour", COLUMN_DOUBLE, 400},
-    {"forecast", COLUMN_BOOLEAN, 0},
+    {"city", COLUMN_WORD, 16},       {"crop", COLUMN_WORD, 8},
+    {"trays_per_hour", COLUMN_DOUBLE, 400}, {"forecast", COLUMN_BOOLEAN, 0},
 };
 static const struct column columns_prices[] = {
     {"stream_no", COLUMN_STREAM, 0}, {"seq", COLUMN_SEQ, 0},       {"at", COLUMN_NOW, 0},
@@ -163,7 +163,8 @@ void rowset_descriptor(const struct rowset *s, struct buf *out)
         buf_reset(&field);
         wire_add_bytes(&field, 1, slice_str(s->columns[i].name));
         wire_add_u64(&field, 3, i + 1);
-        wire_add_u64(&field, 4, strstr(info.ddl, "NOT NULL") != NULL ? 2 : 1); /* required, optional */
+        bool required = strstr(info.ddl, "NOT NULL") != NULL;
+        wire_add_u64(&field, 4, required ? 2 : 1); /* LABEL_REQUIRED, LABEL_OPTIONAL */
         wire_add_u64(&field, 5, info.proto_type);
         wire_add_bytes(out, 2, buf_slice(&field));
     }

@@ -3,8 +3,8 @@
  * run: stream rows and check every ack. latency: the same with one row in flight.
  *
  * A lane is one stream and what is known about it. In closed loop its rows are made and appended
- * in the ack callback, on the client's thread, so that no other thread stands between the ack and the
- * next row; the first row of each lane comes from the main thread. With --rate the main thread
+ * in the ack callback, on the client's thread, so that no other thread stands between the ack and
+ * the next row; the first row of each lane comes from the main thread. With --rate the main thread
  * appends what is due each millisecond, and latency counts from when a row was due.
  *
  * Rows of one burst share a time stamp; a burst is at most 64 requests.
@@ -216,10 +216,11 @@ static int lane_open(struct run *r, uint64_t index)
     l->run = r;
     l->set = r->group->sets[index % r->group->set_count];
     l->stream_no = o->first_stream + index;
+    const char *schema = o->table != NULL ? o->table : r->group->schema;
     if (o->table != NULL && r->group->set_count == 1)
         l->table = mem_strdup(o->table);
     else
-        l->table = mem_printf("%s.%s", o->table != NULL ? o->table : r->group->schema, l->set->name);
+        l->table = mem_printf("%s.%s", schema, l->set->name);
     pthread_mutex_init(&l->lock, NULL);
     bool json = strcmp(o->record, "json") == 0;
     l->rows = rows_new(&(struct rows_options){l->set, json, l->stream_no, o->key_count});
@@ -337,7 +338,8 @@ static void live_line(struct run *r, uint64_t now, uint64_t *last_ns, uint64_t *
     if (r->o->quiet || !isatty(STDERR_FILENO) || now - *last_ns < LIVE_MS * 1000000ull)
         return;
     uint64_t rows = trace_read(&r->rows_acked);
-    fprintf(stderr, "\r%6.1f s  %11.0f rows/s  %12" PRIu64 " acked  ack p50 %.0f us  p99 %.0f us   ",
+    fprintf(stderr,
+            "\r%6.1f s  %11.0f rows/s  %12" PRIu64 " acked  ack p50 %.0f us  p99 %.0f us   ",
             (double)(now - r->started_ns) / 1e9,
             (double)(rows - *last_rows) * 1e9 / (double)(now - *last_ns), rows, us(&r->ack_ns, 0.5),
             us(&r->ack_ns, 0.99));
@@ -488,7 +490,7 @@ static void report_people(struct run *r, const struct totals *t, double rate)
     printf("acks           %" PRIu64 ", wrong %" PRIu64 "\n", t->acks, t->acks_wrong);
     for (uint64_t i = 0; i < r->lane_count; i++)
         if (r->lanes[i].error.status != 0)
-            printf("stream %" PRIu64 " failed: status %d: %s (first unacknowledged offset %" PRId64 ")\n",
+            printf("stream %" PRIu64 " failed: status %d: %s (unacknowledged from %" PRId64 ")\n",
                    r->lanes[i].stream_no, r->lanes[i].error.status, r->lanes[i].error.text,
                    r->lanes[i].acked + 1);
 }
@@ -505,8 +507,8 @@ static int ledger_write(struct run *r)
     }
     for (uint64_t i = 0; i < r->lane_count; i++) {
         struct lane *l = &r->lanes[i];
-        fprintf(f, "%" PRIu64 "\t%s\t%" PRId64 "\t%" PRIu64 "\t%" PRIu64 "\n", l->stream_no, l->table,
-                l->acked, rows_upto(l, l->acked), l->rows_sent);
+        fprintf(f, "%" PRIu64 "\t%s\t%" PRId64 "\t%" PRIu64 "\t%" PRIu64 "\n", l->stream_no,
+                l->table, l->acked, rows_upto(l, l->acked), l->rows_sent);
     }
     return fclose(f) == 0 ? EXIT_FINE : EXIT_SYSTEM;
 }

@@ -7,17 +7,18 @@
  * A client is one connection with one thread of its own ("the client's thread"), where every
  * callback runs. A stream sends rows into one table: appending only queues the row, the client's
  * thread sends it, and the server's acknowledgements come back as offsets: "every row up to and
- * including this offset is durable". Many rows are in flight at once, up to the limits of the stream.
+ * including this offset is durable". Many rows are in flight at once, up to the limits of the
+ * stream.
  *
  *   sluice_client_new → sluice_stream_open → sluice_stream_append … → sluice_stream_flush
  *                     → sluice_stream_close → sluice_client_free
  *
  * There is no reconnect: a broken stream stays broken, says why (sluice_stream_error) and which
- * offset was not acknowledged (sluice_stream_unacked). Whoever wants to go on opens a new stream and
- * sends again from there; offsets start at 0 again.
+ * offset was not acknowledged (sluice_stream_unacked). Whoever wants to go on opens a new stream
+ * and sends again from there; offsets start at 0 again.
  *
- * Thread: functions are safe from any thread unless they say otherwise. Text and bytes that go in are
- * copied or no longer needed when the function returns. No function takes NULL for a required
+ * Thread: functions are safe from any thread unless they say otherwise. Text and bytes that go in
+ * are copied or no longer needed when the function returns. No function takes NULL for a required
  * pointer; the two that free do.
  * Returns: 0 done; positive an outcome, negative a failure (enum sluice_result).
  */
@@ -52,7 +53,7 @@ enum sluice_result {
 
 /* What went wrong. Owned by the caller; text is always terminated. */
 struct sluice_error {
-    int status; /* gRPC status code: 3 invalid argument, 5 not found, 14 unavailable, … ; 0 = none */
+    int status; /* gRPC status code: 3 invalid argument, 5 not found, 14 unavailable, …; 0 = none */
     char text[SLUICE_ERROR_TEXT_MAX];
 };
 
@@ -67,7 +68,7 @@ struct sluice_bytes {
 struct sluice_options {
     const char *endpoint;    /* "host:port" */
     const char *ca_pem_path; /* file with the authority's certificates; NULL = the system's */
-    const char *server_name; /* the name in the server's certificate; NULL = the host of the endpoint */
+    const char *server_name; /* in the server's certificate; NULL = the host of the endpoint */
     const char *token;       /* bearer token; NULL = none */
     bool plain_text;         /* no TLS: only for loopback, the token goes unprotected */
 };
@@ -154,7 +155,7 @@ int64_t sluice_stream_acked(struct sluice_stream *s);
 int64_t sluice_stream_unacked(struct sluice_stream *s);
 /* The server has announced that it will close the stream: finish and open another. */
 bool sluice_stream_is_closing(struct sluice_stream *s);
-/* True when the stream has ended. Then *ret_error (may be NULL) is how: status 0 = in good order. */
+/* True when the stream has ended. Then *ret_error (may be NULL) is how: status 0 = in order. */
 bool sluice_stream_error(struct sluice_stream *s, struct sluice_error *ret_error);
 
 /*
@@ -164,10 +165,11 @@ bool sluice_stream_error(struct sluice_stream *s, struct sluice_error *ret_error
  * Owns:    takes @s, whatever is returned; takes NULL.
  * Thread:  any but the client's; nobody else uses @s any more.
  * Returns: 0: everything appended was acknowledged and the server ended the stream with OK.
- *          SLUICE_TIMEOUT, SLUICE_FAILED: not so; ask sluice_stream_unacked() before closing when it
- *          matters which rows.
+ *          SLUICE_TIMEOUT, SLUICE_FAILED: not so; ask sluice_stream_unacked() before closing when
+ *          it matters which rows.
  */
-int sluice_stream_close(struct sluice_stream *s, uint32_t timeout_ms, struct sluice_error *ret_error);
+int sluice_stream_close(
+    struct sluice_stream *s, uint32_t timeout_ms, struct sluice_error *ret_error);
 
 /* ---- unary calls: "/sluice.v1.Tables/CreateTable" and the like ---- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Send the lines of standard input, one JSON object each, into a table, and wait until all are durable.
+ * Send the lines of standard input, one JSON object each, into a table, and wait until all are
+ * durable.
  *
  *   ./ingest localhost:7443 ca.pem TOKEN_FILE main.default.airports < airports.ndjson
  *

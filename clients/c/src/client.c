@@ -6,8 +6,7 @@
  *
  * Each step is bounded, so that acks are seen while rows are sent. An operation that gRPC finishes
  * within the call that starts it (a buffered send, a message that is there already) is taken out of
- * gRPC's thread-local cache instead of going through the queue; this saves about a third of the cost
- * of a row.
+ * gRPC's thread-local cache instead of going through the queue and its poller.
  *
  * Thread: the loop is the client's thread; everything else says so.
  */

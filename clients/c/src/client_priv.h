@@ -44,8 +44,8 @@ void *sluice__alloc(size_t size); /* cleared; ends the process when there is non
 void sluice__error_set(struct sluice_error *e, int status, const char *text, size_t len);
 
 bool sluice__is_loop(const struct sluice_client *c); /* is this the client's thread? */
-/* Start @ops from the client's thread. True when @op is done already (op->ok says how); its done() is not
- * called then. Another operation that is done in passing goes to the ready list. */
+/* Start @ops from the client's thread. True when @op is done already (op->ok says how); its done()
+ * is not called then. Another operation that is done in passing goes to the ready list. */
 bool sluice__start(
     struct sluice_client *c, grpc_call *call, const grpc_op *ops, size_t count, struct op *op);
 /* The same, but done() is always called by the loop. */

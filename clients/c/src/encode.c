@@ -10,7 +10,8 @@
  */
 #include "encode.h"
 
-enum { TAG_BYTES_1 = 0x0a, TAG_BYTES_2 = 0x12, TAG_BYTES_3 = 0x1a, TAG_INT_1 = 0x08, TAG_INT_4 = 0x20 };
+enum { TAG_BYTES_1 = 0x0a, TAG_BYTES_2 = 0x12, TAG_BYTES_3 = 0x1a };
+enum { TAG_INT_1 = 0x08, TAG_INT_4 = 0x20 };
 
 /* Length of a field with a length prefix and a one-byte tag. */
 static size_t field_len(size_t len)

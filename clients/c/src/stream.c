@@ -7,9 +7,10 @@
  *        acked+1 … next_send … next_offset        offsets; index in the ring = offset & mask
  *        └ in flight ┘ └ queued ┘
  *
- * A message is encoded where it will be sent from: in a piece of a shared chunk, so that a row costs
- * one copy and no allocation. While more is queued a message goes out with the buffer hint, so that
- * many share one TLS record and one system call; the last one is sent without, which flushes.
+ * A message is encoded where it will be sent from: in a piece of a shared chunk, so that a row
+ * costs one copy and no allocation. While more is queued a message goes out with the buffer hint,
+ * so that many share one TLS record and one system call; the last one is sent without, which
+ * flushes.
  *
  * Waking: the thread that queues the first row behind an empty queue marks the stream dirty and
  * starts an empty batch on the call: gRPC completes it at once, which wakes the client's thread.
@@ -17,10 +18,12 @@
  * Invariants
  *   I1 acked < next_send <= next_offset as soon as something was sent; none ever goes back.
  *   I2 dirty: the client's thread will look at the queue again without being told.
- *   I3 the stream is freed only after its status came, no operation is in flight, and it is in no list.
+ *   I3 the stream is freed only after its status came, no operation is in flight, and it is in no
+ *      list.
  *
  * Lock: one per stream, held for a few instructions; never while calling gRPC or a callback.
- * Failure: the server's status (or ours, when it broke the protocol) stays in `error`; all waiters wake.
+ * Failure: the server's status (or ours, when it broke the protocol) stays in `error`; all waiters
+ *          wake.
  */
 #include "client_priv.h"
 #include "encode.h"
@@ -132,7 +135,7 @@ static void finish_if_over(struct sluice_stream *s)
 
 /* ---- sending, on the client's thread ---- */
 
-/* Move queued messages to `taken`. False: the queue is empty, and whoever appends next will ring. */
+/* Move queued messages to `taken`. False: the queue is empty, and who appends next will ring. */
 static bool take(struct sluice_stream *s)
 {
     pthread_mutex_lock(&s->lock);
@@ -452,7 +455,8 @@ static void unlock_and_ring(struct sluice_stream *s)
     if (tell && mine)
         sluice__run_later(s->client, &s->runnable);
     if (ring)
-        (void)grpc_call_start_batch(s->call, NULL, 0, &s->ring_op, NULL); /* cannot fail when empty */
+        /* An empty batch cannot fail. */
+        (void)grpc_call_start_batch(s->call, NULL, 0, &s->ring_op, NULL);
 }
 
 int sluice_stream_append(
@@ -691,7 +695,7 @@ int sluice_stream_open(
     bool proto = o->record == SLUICE_PROTO;
     if (o->table == NULL || o->table[0] == '\0' || (!proto && o->record != SLUICE_JSON) ||
         (proto && o->descriptor.len == 0)) {
-        static const char text[] = "a stream needs a table, a record type, and a descriptor if protobuf";
+        static const char text[] = "needs a table, a record type, and a descriptor if protobuf";
         sluice__error_set(e, GRPC_STATUS_INVALID_ARGUMENT, text, sizeof(text) - 1);
         return SLUICE_INVALID;
     }
@@ -722,7 +726,8 @@ int sluice_stream_open(
     return SLUICE_FAILED;
 }
 
-int sluice_stream_close(struct sluice_stream *s, uint32_t timeout_ms, struct sluice_error *ret_error)
+int sluice_stream_close(
+    struct sluice_stream *s, uint32_t timeout_ms, struct sluice_error *ret_error)
 {
     if (s == NULL)
         return SLUICE_OK;

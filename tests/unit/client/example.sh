@@ -19,7 +19,8 @@ port=$(cat "$dir/port")
 seq 1 5000 | sed 's/.*/{"n":&}/' | "$1" "127.0.0.1:$port" - - a.b.c >"$dir/example.out"
 grep -qx '5000 rows are durable' "$dir/example.out"
 
-for extra in "" "--record json" "--batch 7" "--rows farm --rate 5000" "--streams 3 --connections 2"; do
+for extra in "" "--record json" "--batch 7" "--rows farm --rate 5000" \
+    "--streams 3 --connections 2"; do
     # shellcheck disable=SC2086
     "$2" run --endpoint "127.0.0.1:$port" --plain --count 5001 $extra \
         --json "$dir/run.json" --ledger "$dir/ledger" >"$dir/run.out"
