@@ -70,7 +70,7 @@ static void submit(struct bronze *log, uint64_t ticket)
     log->submit_tickets[i] = ticket;
     log->submit_ns[i] = sys_mono_ns(log->sys);
     trace_add(&log->writes, 1);
-    int r = sys_ring_write(log->io, log->current_file, block, h->bytes, h->offset, i);
+    int r = sys_ring_write(log->io, log->current_file, slice_of(block, h->bytes), h->offset, i);
     if (r < 0)
         must_die("bronze: starting a log write failed (%s); nothing after it is acknowledged", err_text(r));
 }

@@ -32,8 +32,7 @@ struct sim_ring {
 };
 
 static int sim_ring_write(
-    struct sys_ring *base, struct sys_file *file, const void *buf, size_t len, uint64_t offset,
-    uint64_t tag)
+    struct sys_ring *base, struct sys_file *file, struct slice data, uint64_t offset, uint64_t tag)
 {
     struct sim_ring *r = (struct sim_ring *)base;
     struct sim *s = r->sim;
@@ -44,7 +43,7 @@ static int sim_ring_write(
         must(r->count < base->depth);
         struct sim_file *f = (struct sim_file *)file;
         f->refs++;
-        r->pending[r->count++] = (struct pending){f, buf, len, offset, tag};
+        r->pending[r->count++] = (struct pending){f, data.data, data.len, offset, tag};
     }
     sys_mutex_unlock(&s->lock);
     return dead ? ERR_IO : 0;

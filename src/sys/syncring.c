@@ -25,11 +25,10 @@ struct syncring {
 };
 
 static int syncring_write(
-    struct sys_ring *base, struct sys_file *file, const void *buf, size_t len, uint64_t offset,
-    uint64_t tag)
+    struct sys_ring *base, struct sys_file *file, struct slice data, uint64_t offset, uint64_t tag)
 {
     struct syncring *r = (struct syncring *)base;
-    struct iovec iov = {(void *)(uintptr_t)buf, len};
+    struct iovec iov = {(void *)(uintptr_t)data.data, data.len};
     int fd = ((struct sys_real_file *)file)->fd;
     ssize_t n;
 
@@ -40,7 +39,7 @@ static int syncring_write(
     int result = 0;
     if (n < 0)
         result = err_from_errno(errno);
-    else if ((size_t)n != len)
+    else if ((size_t)n != data.len)
         result = ERR_IO;
     must(r->count < base->depth);
     r->queue[(r->first + r->count) % base->depth] = (struct sys_done){tag, result};

@@ -336,16 +336,15 @@ struct sys_ring *sys_ring_free(struct sys_ring *r)
 }
 
 int sys_ring_write(
-    struct sys_ring *r, struct sys_file *file, const void *buf, size_t len, uint64_t offset,
-    uint64_t tag)
+    struct sys_ring *r, struct sys_file *file, struct slice data, uint64_t offset, uint64_t tag)
 {
     must((file->flags & SYS_WRITE) != 0);
     must((file->flags & SYS_DIRECT) != 0);
     must((file->flags & SYS_DSYNC) != 0);
-    must((((uintptr_t)buf | len | offset) & (SYS_BLOCK - 1)) == 0);
-    must(len > 0);
+    must((((uintptr_t)data.data | data.len | offset) & (SYS_BLOCK - 1)) == 0);
+    must(data.len > 0);
     must(r->in_flight < r->depth);
-    TRY(r->ops->write(r, file, buf, len, offset, tag));
+    TRY(r->ops->write(r, file, data, offset, tag));
     r->in_flight++;
     return 0;
 }

@@ -112,13 +112,12 @@ struct sys_done {
 must_use int sys_ring_new(struct sys *s, unsigned depth, struct sys_ring **ret_ring, struct err *e);
 struct sys_ring *sys_ring_free(struct sys_ring *r);
 /*
- * Start one durable write; @file was opened SYS_DIRECT | SYS_DSYNC. @buf is borrowed until the
+ * Start one durable write; @file was opened SYS_DIRECT | SYS_DSYNC. @data is borrowed until the
  * completion with @tag. At most @depth at once. With the pwritev2 method it is done when it returns
  * and its completion waits to be reaped.
  */
 must_use int sys_ring_write(
-    struct sys_ring *r, struct sys_file *file, const void *buf, size_t len, uint64_t offset,
-    uint64_t tag);
+    struct sys_ring *r, struct sys_file *file, struct slice data, uint64_t offset, uint64_t tag);
 /*
  * Completions, in any order. Waits until there is one, a wake, or @timeout_us (0 = do not wait,
  * UINT64_MAX = for ever). Returns their number, 0..max.

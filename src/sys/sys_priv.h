@@ -46,9 +46,8 @@ struct sys_ops {
 
 struct sys_ring_ops {
     void (*free)(struct sys_ring *r);
-    int (*write)(
-        struct sys_ring *r, struct sys_file *file, const void *buf, size_t len, uint64_t offset,
-        uint64_t tag);
+    int (*write)(struct sys_ring *r, struct sys_file *f, struct slice data, uint64_t offset,
+                 uint64_t tag);
     unsigned (*wait)(
         struct sys_ring *r, struct sys_done *done, unsigned max, uint64_t timeout_us);
     void (*wake)(struct sys_ring *r);

@@ -88,22 +88,21 @@ static void submit(struct uring *r)
 }
 
 static int uring_write(
-    struct sys_ring *base, struct sys_file *file, const void *buf, size_t len, uint64_t offset,
-    uint64_t tag)
+    struct sys_ring *base, struct sys_file *file, struct slice data, uint64_t offset, uint64_t tag)
 {
     struct uring *r = (struct uring *)base;
     unsigned index = r->first_free;
 
     must(index < base->depth); /* I1 */
-    must(len <= INT32_MAX);
+    must(data.len <= INT32_MAX);
     r->first_free = r->slots[index].next_free;
     r->slots[index].tag = tag;
-    r->slots[index].len = len;
+    r->slots[index].len = data.len;
     r->busy++;
 
     struct io_uring_sqe *sqe = io_uring_get_sqe(&r->ring);
     must(sqe != NULL); /* I2 */
-    io_uring_prep_write(sqe, ((struct sys_real_file *)file)->fd, buf, (unsigned)len, offset);
+    io_uring_prep_write(sqe, ((struct sys_real_file *)file)->fd, data.data, (unsigned)data.len, offset);
     sqe->rw_flags = RWF_DSYNC; /* the file says so too; twice holds better */
     io_uring_sqe_set_data64(sqe, index);
     submit(r);

@@ -38,7 +38,7 @@ static void stop(struct setup *u)
 static void write_block(struct setup *u, unsigned number, uint64_t tag)
 {
     int r = sys_ring_write(
-        u->ring, u->f, u->blocks + number * BLOCK, BLOCK, (uint64_t)number * BLOCK, tag);
+        u->ring, u->f, slice_of(u->blocks + number * BLOCK, BLOCK), (uint64_t)number * BLOCK, tag);
     cr_assert_eq(r, 0);
 }
 

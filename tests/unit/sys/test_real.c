@@ -47,8 +47,8 @@ static void expect_failed_write(void)
     cr_assert_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
     tiny = (struct rlimit){4096, before.rlim_max};
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &tiny), 0);
-    cr_assert_eq(sys_ring_write(ring, f, block, 8192, 0, 1), 0);
-    cr_assert_eq(sys_ring_write(ring, f, block, 4096, 8192, 2), 0);
+    cr_assert_eq(sys_ring_write(ring, f, slice_of(block, 8192), 0, 1), 0);
+    cr_assert_eq(sys_ring_write(ring, f, slice_of(block, 4096), 8192, 2), 0);
     for (unsigned n = 0; n < 2;)
         n += sys_ring_wait(ring, done + n, 2 - n, UINT64_MAX);
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
@@ -86,6 +86,6 @@ DeathTest(sys_ring, must_not_hold_more_than_its_depth)
     int r = sys_open(s, "f", SYS_WRITE | SYS_CREATE | SYS_DIRECT | SYS_DSYNC, &f, &e);
     r = r == 0 ? sys_ring_new(s, 1, &ring, &e) : r;
 
-    r = r == 0 ? sys_ring_write(ring, f, block, 4096, 0, 1) : r;
-    r = r == 0 ? sys_ring_write(ring, f, block, 4096, 4096, 2) : r;
+    r = r == 0 ? sys_ring_write(ring, f, slice_of(block, 4096), 0, 1) : r;
+    r = r == 0 ? sys_ring_write(ring, f, slice_of(block, 4096), 4096, 2) : r;
 }

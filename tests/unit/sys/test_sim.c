@@ -192,14 +192,14 @@ Test(sys_sim_ring, loses_undelivered_writes_in_a_crash)
     memset(block, 'x', 4096);
     cr_assert_eq(sys_sync_dir(s, ".", NULL), 0);
     cr_assert_eq(sys_ring_new(s, 2, &ring, NULL), 0);
-    cr_assert_eq(sys_ring_write(ring, f, block, 4096, 0, 1), 0);
+    cr_assert_eq(sys_ring_write(ring, f, slice_of(block, 4096), 0, 1), 0);
     cr_assert_eq(sys_ring_wait(ring, done, 2, 1000), 1);
-    cr_assert_eq(sys_ring_write(ring, f, block, 4096, 4096, 2), 0);
+    cr_assert_eq(sys_ring_write(ring, f, slice_of(block, 4096), 4096, 2), 0);
 
     sys_sim_crash(s);
 
     cr_assert_eq(sys_ring_wait(ring, done, 2, UINT64_MAX), 0);
-    cr_assert_eq(sys_ring_write(ring, f, block, 4096, 8192, 3), ERR_IO);
+    cr_assert_eq(sys_ring_write(ring, f, slice_of(block, 4096), 8192, 3), ERR_IO);
     sys_ring_free(ring);
     sys_close(f);
     uint64_t size = 0;
@@ -223,7 +223,7 @@ static uint64_t order_of(uint64_t seed)
     memset(block, 'x', 4096);
     cr_assert_eq(sys_ring_new(s, 8, &ring, NULL), 0);
     for (uint64_t i = 0; i < 8; i++)
-        cr_assert_eq(sys_ring_write(ring, f, block, 4096, i * 4096, i), 0);
+        cr_assert_eq(sys_ring_write(ring, f, slice_of(block, 4096), i * 4096, i), 0);
     for (unsigned n = 0; n < 8;) {
         unsigned more = sys_ring_wait(ring, done, 8, 1000);
         for (unsigned i = 0; i < more; i++)
