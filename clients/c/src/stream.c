@@ -695,7 +695,8 @@ int sluice_stream_open(
     bool proto = o->record == SLUICE_PROTO;
     if (o->table == NULL || o->table[0] == '\0' || (!proto && o->record != SLUICE_JSON) ||
         (proto && o->descriptor.len == 0)) {
-        static const char text[] = "needs a table, a record type, and a descriptor if protobuf";
+        static const char text[] = "a stream needs a table and a record type; protobuf needs "
+                                   "a descriptor too";
         sluice__error_set(e, GRPC_STATUS_INVALID_ARGUMENT, text, sizeof(text) - 1);
         return SLUICE_INVALID;
     }
