@@ -3,13 +3,14 @@
  * The worker: one pass over the log for all tables.
  *
  * A turn reads one block and gives each frame to its table; between blocks it looks at the busy
- * tables: cuts what is due, tries again what has failed, relieves memory, goes back for missed rows,
- * trims the log, and publishes what others may see. Cuts are made only between blocks, so a request
- * is never split over two versions (rule L6).
+ * tables: cuts what is due, tries again what has failed, relieves memory, goes back for missed
+ * rows, trims the log, and publishes what others may see. Cuts are made only between blocks, so a
+ * request is never split over two versions (rule L6).
  *
- * A table that cannot take rows (the lake is away and the memory is used up, or its Delta table is not
- * open) misses them and remembers the first one; the pass goes on for the others. When it can go on, the reader is
- * opened again at the oldest missed row, and every table skips what it has taken already.
+ * A table that cannot take rows (the lake is away and the memory is used up, or its Delta table is
+ * not open) misses them and remembers the first one; the pass goes on for the others. When it can
+ * go on, the reader is opened again at the oldest missed row, and every table skips what it has
+ * taken already.
  *
  * All of it belongs to the worker; status.c is what others see.
  */
@@ -28,9 +29,9 @@
 /* Field numbers of the control record (docs/formats/control.md). */
 #define CONTROL_TABLE_CREATED 1
 #define CONTROL_TABLE_DROPPED 2
-#define CONTROL_TABLE_ID 1
-#define DRAIN_TRIES 200
-#define DRAIN_PAUSE_MS 10
+#define CONTROL_TABLE_ID      1
+#define DRAIN_TRIES           200
+#define DRAIN_PAUSE_MS        10
 
 struct compact_now compact__now(struct compact *c, bool caught_up)
 {
@@ -143,7 +144,8 @@ static void take_rows(struct compact *c, const struct bronze_frame *f, uint64_t 
     struct compact_table *t = compact__table(c, f->table_id);
     if (!t) {
         if (c->totals.rows_unknown == 0)
-            LOG_WARN("compact", "rows of table id %u, which the catalog does not know", f->table_id);
+            LOG_WARN("compact", "rows of table id %u, which the catalog does not know",
+                     f->table_id);
         c->totals.rows_unknown += f->row_count;
         return;
     }
@@ -226,7 +228,8 @@ static struct compact_table *largest(const struct compact *c)
     return best;
 }
 
-/* Beyond the budget the largest goes first: into the lake, or, when the lake is away, back to the log. */
+/* Beyond the budget the largest goes first: into the lake, or, when the lake is away, back to the
+ * log. */
 static void relieve(struct compact *c)
 {
     while ((c->totals.memory_bytes = memory_used(c)) > c->policy.memory_bytes) {
@@ -378,9 +381,8 @@ static bronze_pos start_position(struct compact *c)
     return MAX(MIN(from, bronze_durable_pos(c->d.log) + 1), 1);
 }
 
-int compact_new(
-    const struct compact_deps *d, const struct compact_options *o, struct compact **ret_compact,
-    struct err *e)
+int compact_new(const struct compact_deps *d, const struct compact_options *o,
+                struct compact **ret_compact, struct err *e)
 {
     struct compact *c = mem_zalloc(sizeof(*c));
     c->d = *d;

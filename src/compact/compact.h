@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * compact: follows the log and turns rows into Delta. One worker passes once over the log for all tables,
- * decodes rows into column batches, and when a table has enough bytes or a row that is old enough,
- * writes a Parquet file and commits it together with the position it reaches to: each position of a
- * table is in exactly one version, whatever crashes in between (I3). The same worker trims the
- * log, when the store has caught up too (I4).
+ * compact: follows the log and turns rows into Delta. One worker passes once over the log for all
+ * tables, decodes rows into column batches, and when a table has enough bytes or a row that is old
+ * enough, writes a Parquet file and commits it together with the position it reaches to: each
+ * position of a table is in exactly one version, whatever crashes in between (I3). The same worker
+ * trims the log, when the store has caught up too (I4).
  *
  * Threads: one worker; the functions below say who else may call them.
  */
@@ -44,14 +44,14 @@ struct compact_deps {
 /* ---- life ---- */
 
 /* Opens its reader where the last life left off. NULL options: defaults. */
-must_use int compact_new(
-    const struct compact_deps *d, const struct compact_options *o, struct compact **ret_compact,
-    struct err *e);
+must_use int compact_new(const struct compact_deps *d, const struct compact_options *o,
+                         struct compact **ret_compact, struct err *e);
 must_use int compact_start(struct compact *c, struct err *e); /* starts the worker */
 /* Everything durable by now is committed, if the lake lets us; the worker ends. */
 void compact_stop(struct compact *c);
 struct compact *compact_free(struct compact *c); /* takes NULL; returns NULL */
-/* Without a thread (simulation): one turn; waits at most @wait_us for a block. True: one was read. */
+/* Without a thread (simulation): one turn; waits at most @wait_us for a block. True: one was read.
+ */
 bool compact_step(struct compact *c, uint64_t wait_us);
 /* Without a thread: what compact_stop() does before the worker ends. */
 void compact_drain(struct compact *c);
@@ -73,34 +73,36 @@ enum compact_state {
 struct compact_table_status {
     uint32_t table_id;
     enum compact_state state;
-    bronze_pos committed_pos;   /* the newest txn in Delta; 0 = none */
-    bronze_pos first_waiting;   /* the first row not in Delta yet; 0 = none */
-    int64_t delta_version;      /* -1 = not open */
-    uint64_t rows_committed;    /* by this process */
+    bronze_pos committed_pos;             /* the newest txn in Delta; 0 = none */
+    bronze_pos first_waiting;             /* the first row not in Delta yet; 0 = none */
+    int64_t delta_version;                /* -1 = not open */
+    uint64_t rows_committed;              /* by this process */
     uint64_t rows_waiting, bytes_waiting; /* taken from the log, not committed */
-    int64_t oldest_waiting_us;  /* arrival of the oldest of them; 0 = none */
-    char fault[COMPACT_FAULT_MAX]; /* "" = none */
+    int64_t oldest_waiting_us;            /* arrival of the oldest of them; 0 = none */
+    char fault[COMPACT_FAULT_MAX];        /* "" = none */
 };
 /* *ret_tables is given (mem_free), sorted by table id. */
 size_t compact_tables(struct compact *c, struct compact_table_status **ret_tables);
 bool compact_table(struct compact *c, uint32_t table_id, struct compact_table_status *ret_status);
 
 struct compact_totals {
-    bronze_pos scanned_pos;  /* read up to here */
-    bronze_pos floor_pos;    /* everything below is committed, for all tables */
+    bronze_pos scanned_pos;                    /* read up to here */
+    bronze_pos floor_pos;                      /* everything below is committed, for all tables */
     uint64_t rows, files, file_bytes, commits; /* committed */
     uint64_t checkpoints, failures;
     uint64_t memory_bytes, rewinds;
     uint64_t snapshots, trims;
-    uint64_t rows_unknown;   /* of tables the catalog does not know: 0, unless a dropped table is read again */
+    uint64_t rows_unknown; /* of tables the catalog does not know: 0, unless a dropped table is read
+                              again */
 };
 void compact_totals(struct compact *c, struct compact_totals *ret_totals);
 /* Arrival of the oldest row of a commit → the commit is done, µs. */
 const struct trace_hist *compact_freshness_hist(const struct compact *c);
-/* Everything below is committed for all tables: what the log may lose as far as the lake is concerned. */
+/* Everything below is committed for all tables: what the log may lose as far as the lake is
+ * concerned. */
 bronze_pos compact_floor(struct compact *c);
 
 #define COMPACT_ALL UINT32_MAX
 /* Blocks until all rows of the table (or of COMPACT_ALL) up to @pos are committed. ERR_TIMEOUT. */
-must_use int
-compact_wait(struct compact *c, uint32_t table_id, bronze_pos pos, uint32_t timeout_ms, struct err *e);
+must_use int compact_wait(struct compact *c, uint32_t table_id, bronze_pos pos, uint32_t timeout_ms,
+                          struct err *e);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What the files of compact share. Everything here belongs to the worker, but for what stands under the lock. */
+/* What the files of compact share. Everything here belongs to the worker, but for what stands under
+ * the lock. */
 
 #include "base/buf.h"
 #include "base/map.h"
@@ -16,10 +17,10 @@
 /* A row group is closed at this size in memory. */
 #define COMPACT_GROUP_BYTES (64u << 20)
 /* The busy tables are looked at this often while blocks keep coming. */
-#define COMPACT_LOOK_NS 5000000ull
-#define COMPACT_BACKOFF_FIRST_NS 100000000ull
+#define COMPACT_LOOK_NS               5000000ull
+#define COMPACT_BACKOFF_FIRST_NS      100000000ull
 #define COMPACT_BACKOFF_DOUBLINGS_MAX 6
-#define COMPACT_APP_ID_MAX 128
+#define COMPACT_APP_ID_MAX            128
 
 /* ---- policy.c: when to cut; pure ---- */
 
@@ -35,13 +36,14 @@ struct compact_load {
 struct compact_now {
     int64_t us;
     uint64_t ns;
-    bool caught_up; /* nothing more is durable: waiting longer would not make the file larger soon */
+    bool
+        caught_up; /* nothing more is durable: waiting longer would not make the file larger soon */
 };
-bool compact__is_due(
-    const struct compact_policy *p, const struct compact_load *l, const struct compact_now *now);
+bool compact__is_due(const struct compact_policy *p, const struct compact_load *l,
+                     const struct compact_now *now);
 /* How long until it is due by age, given that nothing comes; UINT64_MAX without rows. */
-uint64_t compact__due_in_us(
-    const struct compact_policy *p, const struct compact_load *l, const struct compact_now *now);
+uint64_t compact__due_in_us(const struct compact_policy *p, const struct compact_load *l,
+                            const struct compact_now *now);
 uint64_t compact__backoff_ns(unsigned failures);
 
 /* ---- table.c: rows → a frozen file; no I/O ---- */
@@ -61,7 +63,7 @@ struct compact_cut {
     bool commit_tried; /* from here on only the lake knows */
     struct buf file, stats;
     struct delta_file meta;
-    bronze_pos txn;    /* scanned to */
+    bronze_pos txn; /* scanned to */
     int64_t oldest_us;
     uint64_t bytes;
 };
@@ -71,7 +73,8 @@ struct compact_record {
     char data_file[128];
     struct compact_record *next;
 };
-/* More of them than this, and the oldest is given up with a warning: the lake's tags still say it. */
+/* More of them than this, and the oldest is given up with a warning: the lake's tags still say it.
+ */
 #define COMPACT_RECORDS_MAX 10000
 
 struct compact_table {
@@ -80,16 +83,16 @@ struct compact_table {
     struct catalog_table *meta; /* reference */
     struct delta_table *delta;
     char app_id[COMPACT_APP_ID_MAX];
-    bronze_pos committed;  /* its txn */
-    bronze_pos taken;      /* its rows up to here are committed, frozen or open */
-    bronze_pos missed;     /* the first row passed over since; 0 = none. While set, none is taken */
-    bronze_pos drop_pos;   /* of its drop record; 0 = none */
+    bronze_pos committed; /* its txn */
+    bronze_pos taken;     /* its rows up to here are committed, frozen or open */
+    bronze_pos missed;    /* the first row passed over since; 0 = none. While set, none is taken */
+    bronze_pos drop_pos;  /* of its drop record; 0 = none */
     struct compact_open open;
     struct compact_cut cut;
     uint64_t rows_committed;
-    unsigned failures;     /* in a row */
-    uint64_t retry_ns;     /* not before */
-    bool busy, dirty;      /* is in the list of that name */
+    unsigned failures; /* in a row */
+    uint64_t retry_ns; /* not before */
+    bool busy, dirty;  /* is in the list of that name */
     char fault[COMPACT_FAULT_MAX];
     struct compact_table_status shared; /* under the lock */
 };
@@ -97,14 +100,13 @@ struct compact_table {
 struct compact_table *compact__table_new(struct catalog_table *meta); /* takes the reference */
 struct compact_table *compact__table_free(struct compact_table *t);
 /* Add a frame's rows that are not taken yet. A row that does not decode: ERR_DAMAGED. */
-must_use int compact__table_take(
-    struct compact_table *t, const struct codec_plan *plan, const struct bronze_frame *f,
-    uint64_t now_ns, struct err *e);
+must_use int compact__table_take(struct compact_table *t, const struct codec_plan *plan,
+                                 const struct bronze_frame *f, uint64_t now_ns, struct err *e);
 /* The frame's rows are passed over; they are read again later. */
 void compact__table_miss(struct compact_table *t, const struct bronze_frame *f);
 /* The open rows become the frozen cut, which reaches to @scanned. @name: the file's. */
-must_use int compact__table_freeze(
-    struct compact_table *t, const char *name, bronze_pos scanned, struct err *e);
+must_use int compact__table_freeze(struct compact_table *t, const char *name, bronze_pos scanned,
+                                   struct err *e);
 void compact__cut_reset(struct compact_cut *k);
 /* Give up what has not been tried in the lake: those rows are missed. Returns the bytes freed. */
 uint64_t compact__table_forget(struct compact_table *t);
@@ -128,14 +130,14 @@ struct compact {
     struct compact_deps d;
     struct compact_policy policy;
     uint64_t trim_interval_ns, trim_next_ns;
-    bronze_pos half_pos;        /* where the log was when it became half full; 0 = it is not */
+    bronze_pos half_pos;          /* where the log was when it became half full; 0 = it is not */
     struct bronze_reader *reader; /* changed under the lock, for compact_stop() */
     bronze_pos scanned;
-    struct map tables;          /* id (u32) → struct compact_table; changed under the lock */
+    struct map tables; /* id (u32) → struct compact_table; changed under the lock */
     struct compact_list busy, dirty;
-    size_t opening;             /* tables that are not open yet */
-    bool look;                  /* a table has reached its size */
-    bool rewind;                /* a table with missed rows can go on */
+    size_t opening; /* tables that are not open yet */
+    bool look;      /* a table has reached its size */
+    bool rewind;    /* a table with missed rows can go on */
     bool draining;
     uint64_t look_next_ns;
     struct compact_record *records, **records_end; /* oldest first */
@@ -147,7 +149,7 @@ struct compact {
     struct sys_thread *thread;
     _Atomic bool stopping;
 
-    struct sys_mutex lock;      /* what follows, and above where it says so */
+    struct sys_mutex lock; /* what follows, and above where it says so */
     struct compact_totals shared;
     struct sys_event changed;
 };

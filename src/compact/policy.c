@@ -2,9 +2,9 @@
 /*
  * When a table's rows become a file. Pure.
  *
- * By size always. By age in two ways: while the follower keeps up, by the arrival of the oldest row;
- * while it is behind, when everything is old, by the time the rows have been held, so that catching
- * up writes full files instead of one per block.
+ * By size always. By age in two ways: while the follower keeps up, by the arrival of the oldest
+ * row; while it is behind, when everything is old, by the time the rows have been held, so that
+ * catching up writes full files instead of one per block.
  */
 #include "compact/compact.h"
 
@@ -21,8 +21,8 @@ static uint64_t held_us(const struct compact_load *l, const struct compact_now *
     return now->ns > l->since_ns ? (now->ns - l->since_ns) / 1000 : 0;
 }
 
-bool compact__is_due(
-    const struct compact_policy *p, const struct compact_load *l, const struct compact_now *now)
+bool compact__is_due(const struct compact_policy *p, const struct compact_load *l,
+                     const struct compact_now *now)
 {
     if (l->rows == 0)
         return false;
@@ -31,8 +31,8 @@ bool compact__is_due(
     return now->caught_up && age_us(l, now) >= p->freshness_us;
 }
 
-uint64_t compact__due_in_us(
-    const struct compact_policy *p, const struct compact_load *l, const struct compact_now *now)
+uint64_t compact__due_in_us(const struct compact_policy *p, const struct compact_load *l,
+                            const struct compact_now *now)
 {
     if (l->rows == 0)
         return UINT64_MAX;

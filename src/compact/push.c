@@ -2,13 +2,15 @@
 /*
  * The ways into the lake: opening (or creating) a table, an attempt's steps, dropping.
  *
- * An attempt goes  data file → commit with txn → record in the log → watermark in the store.  Each step is
- * safe to repeat: the file has the same name and bytes, delta_commit() finds an earlier success, and
- * record and watermark only tell what the lake already says. The position counts as committed (for
- * the floor, I4) when the commit is done, which is after its folder was synced (rule D4).
+ * An attempt goes  data file → commit with txn → record in the log → watermark in the store.  Each
+ * step is safe to repeat: the file has the same name and bytes, delta_commit() finds an earlier
+ * success, and record and watermark only tell what the lake already says. The position counts as
+ * committed (for the floor, I4) when the commit is done, which is after its folder was synced (rule
+ * D4).
  *
- * A failure is the table's own: its text is shown, it is tried again later with a growing pause, and other
- * tables go on. A fault that a new try cannot heal stops the table; its rows then hold the log.
+ * A failure is the table's own: its text is shown, it is tried again later with a growing pause,
+ * and other tables go on. A fault that a new try cannot heal stops the table; its rows then hold
+ * the log.
  */
 #include "compact/compact.h"
 
@@ -28,9 +30,9 @@ int compact_check_location(struct objstore *lake, const char *location, struct e
     bool empty = false;
     TRY(objstore_is_empty(lake, location, &empty, e));
     if (!empty)
-        return err_set(
-            e, ERR_EXISTS, "%s/%s is not empty: another table's files, or one dropped a moment ago",
-            objstore_root(lake), location);
+        return err_set(e, ERR_EXISTS,
+                       "%s/%s is not empty: another table's files, or one dropped a moment ago",
+                       objstore_root(lake), location);
     return 0;
 }
 
@@ -79,9 +81,9 @@ static char *dropped_name(const struct compact_table *t)
 static int create_table(struct compact *c, struct compact_table *t, struct err *e)
 {
     if (compact__watermark_get(c, t) > 0)
-        return err_set(
-            e, ERR_PRECONDITION, "the Delta table in %s is gone, though rows were committed to it",
-            t->meta->location);
+        return err_set(e, ERR_PRECONDITION,
+                       "the Delta table in %s is gone, though rows were committed to it",
+                       t->meta->location);
     struct delta_create r = {
         .location = t->meta->location,
         .name = t->meta->name,
@@ -98,9 +100,8 @@ static void make_app_id(struct compact *c, struct compact_table *t)
     struct uuid log = bronze_uuid(c->d.log);
     char text[UUID_TEXT_LEN + 1];
     uuid_format(&log, text);
-    (void)snprintf(
-        t->app_id, sizeof(t->app_id), "sluice/0/%s/%llu/%u", text,
-        (unsigned long long)bronze_timeline(c->d.log), t->id);
+    (void)snprintf(t->app_id, sizeof(t->app_id), "sluice/0/%s/%llu/%u", text,
+                   (unsigned long long)bronze_timeline(c->d.log), t->id);
 }
 
 /* Rule D2, and its other side: the lake must be neither ahead of the log nor behind our word. */
@@ -109,14 +110,13 @@ static int check_txn(struct compact *c, struct compact_table *t, int64_t txn, st
     bronze_pos durable = bronze_durable_pos(c->d.log);
     bronze_pos watermark = compact__watermark_get(c, t);
     if (txn > 0 && (bronze_pos)txn > durable)
-        return err_set(
-            e, ERR_PRECONDITION,
-            "the lake is ahead of the log: %s has position %lld, the log ends at %llu",
-            t->meta->location, (long long)txn, (unsigned long long)durable);
+        return err_set(e, ERR_PRECONDITION,
+                       "the lake is ahead of the log: %s has position %lld, the log ends at %llu",
+                       t->meta->location, (long long)txn, (unsigned long long)durable);
     if (watermark > 0 && txn < (int64_t)watermark)
-        return err_set(
-            e, ERR_PRECONDITION, "%s has lost commits: it has position %lld, %llu was committed",
-            t->meta->location, (long long)txn, (unsigned long long)watermark);
+        return err_set(e, ERR_PRECONDITION,
+                       "%s has lost commits: it has position %lld, %llu was committed",
+                       t->meta->location, (long long)txn, (unsigned long long)watermark);
     return 0;
 }
 
@@ -129,9 +129,8 @@ static int open_table(struct compact *c, struct compact_table *t, struct err *e)
         r = create_table(c, t, e);
     TRY(r);
     if (strcmp(delta_id(t->delta), t->meta->delta_id) != 0)
-        return err_set(
-            e, ERR_EXISTS, "another Delta table (id %s) is in %s", delta_id(t->delta),
-            t->meta->location);
+        return err_set(e, ERR_EXISTS, "another Delta table (id %s) is in %s", delta_id(t->delta),
+                       t->meta->location);
     make_app_id(c, t);
     TRY(delta_txn(t->delta, t->app_id, &txn, e));
     TRY(check_txn(c, t, txn, e));
@@ -193,9 +192,8 @@ static int freeze(struct compact *c, struct compact_table *t, struct err *e)
     sys_random(c->d.sys, random, sizeof(random));
     struct uuid u = uuid_from_random(random);
     uuid_format(&u, text);
-    (void)snprintf(
-        name, sizeof(name), "sluice-%020llu-%s.zstd.parquet", (unsigned long long)t->open.first_pos,
-        text);
+    (void)snprintf(name, sizeof(name), "sluice-%020llu-%s.zstd.parquet",
+                   (unsigned long long)t->open.first_pos, text);
     return compact__table_freeze(t, name, c->scanned, e);
 }
 
@@ -209,7 +207,8 @@ static int put_data(struct compact *c, struct compact_table *t, struct err *e)
     return 0;
 }
 
-static void add_record(struct compact *c, const struct compact_table *t, const struct delta_commit *d)
+static void add_record(struct compact *c, const struct compact_table *t,
+                       const struct delta_commit *d)
 {
     const struct delta_file *f = &t->cut.meta;
     struct compact_record *r = mem_zalloc(sizeof(*r));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What other threads see of the worker: copies under one short lock, renewed at the end of each turn.
- * Floor and scanned position are published together with the tables that changed, so a waiter never sees
- * the one without the other.
+ * What other threads see of the worker: copies under one short lock, renewed at the end of each
+ * turn. Floor and scanned position are published together with the tables that changed, so a waiter
+ * never sees the one without the other.
  */
 #include "compact/compact.h"
 
@@ -28,7 +28,9 @@ static void fill(const struct compact *c, struct compact_table *t)
         .rows_committed = t->rows_committed,
         .rows_waiting = l->rows + (k->frozen ? k->meta.row_count : 0),
         .bytes_waiting = l->bytes + (k->frozen ? k->bytes : 0),
-        .oldest_waiting_us = k->frozen ? k->oldest_us : l->rows > 0 ? l->oldest_us : 0,
+        .oldest_waiting_us = k->frozen     ? k->oldest_us
+                             : l->rows > 0 ? l->oldest_us
+                                           : 0,
     };
     memcpy(t->shared.fault, t->fault, sizeof(t->fault));
 }
@@ -111,8 +113,8 @@ static bool is_committed(struct compact *c, uint32_t table_id, bronze_pos pos)
                                 : MAX(s.committed_pos, totals.scanned_pos) >= pos;
 }
 
-int compact_wait(
-    struct compact *c, uint32_t table_id, bronze_pos pos, uint32_t timeout_ms, struct err *e)
+int compact_wait(struct compact *c, uint32_t table_id, bronze_pos pos, uint32_t timeout_ms,
+                 struct err *e)
 {
     uint64_t end_ns = sys_mono_ns(c->d.sys) + timeout_ms * 1000000ull;
     for (;;) {
@@ -121,8 +123,8 @@ int compact_wait(
             return 0;
         uint64_t now_ns = sys_mono_ns(c->d.sys);
         if (now_ns >= end_ns)
-            return err_set(
-                e, ERR_TIMEOUT, "position %llu is not in Delta yet", (unsigned long long)pos);
+            return err_set(e, ERR_TIMEOUT, "position %llu is not in Delta yet",
+                           (unsigned long long)pos);
         sys_event_wait(&c->changed, seen, (end_ns - now_ns) / 1000 + 1);
     }
 }

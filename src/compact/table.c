@@ -4,8 +4,8 @@
  * Parquet file, frozen as the cut of one attempt. No I/O.
  *
  * Every position of the table is in one of these, in this order:  committed < frozen cut < open <
- * missed. `taken` is the end of the first three. Rows that cannot be kept are missed: nothing more is taken
- * until the follower has gone back to the first of them.
+ * missed. `taken` is the end of the first three. Rows that cannot be kept are missed: nothing more
+ * is taken until the follower has gone back to the first of them.
  */
 #include "compact/compact.h"
 
@@ -69,9 +69,8 @@ static int close_group(struct compact_table *t, struct err *e)
     return 0;
 }
 
-static int take_row(
-    struct compact_table *t, const struct codec_plan *plan, struct slice row, bronze_pos pos,
-    struct err *e)
+static int take_row(struct compact_table *t, const struct codec_plan *plan, struct slice row,
+                    bronze_pos pos, struct err *e)
 {
     struct compact_open *o = &t->open;
     must(pos > t->taken);
@@ -80,8 +79,8 @@ static int take_row(
     if (o->batch->row_count == ROW_BATCH_ROWS_MAX || o->batch->bytes_used >= COMPACT_GROUP_BYTES)
         TRY(close_group(t, e));
     if (codec_decode_into(plan, row, o->batch) < 0)
-        return err_set(
-            e, ERR_DAMAGED, "the row at position %llu does not decode", (unsigned long long)pos);
+        return err_set(e, ERR_DAMAGED, "the row at position %llu does not decode",
+                       (unsigned long long)pos);
     if (o->load.rows == 0)
         o->first_pos = pos;
     o->last_pos = pos;
@@ -91,9 +90,8 @@ static int take_row(
     return 0;
 }
 
-int compact__table_take(
-    struct compact_table *t, const struct codec_plan *plan, const struct bronze_frame *f,
-    uint64_t now_ns, struct err *e)
+int compact__table_take(struct compact_table *t, const struct codec_plan *plan,
+                        const struct bronze_frame *f, uint64_t now_ns, struct err *e)
 {
     must(t->state == COMPACT_READY && t->missed == 0);
     if (f->row_count == 0 || f->first_pos + f->row_count - 1 <= t->taken)
@@ -118,8 +116,8 @@ void compact__table_miss(struct compact_table *t, const struct bronze_frame *f)
         t->missed = f->first_pos;
 }
 
-int compact__table_freeze(
-    struct compact_table *t, const char *name, bronze_pos scanned, struct err *e)
+int compact__table_freeze(struct compact_table *t, const char *name, bronze_pos scanned,
+                          struct err *e)
 {
     struct compact_open *o = &t->open;
     struct compact_cut *k = &t->cut;
@@ -179,7 +177,7 @@ bronze_pos compact__table_floor(const struct compact_table *t, bronze_pos scanne
 {
     if (t->state == COMPACT_GONE)
         return scanned + 1;
-    bronze_pos floor = t->cut.frozen         ? t->cut.meta.first_pos
+    bronze_pos floor = t->cut.frozen           ? t->cut.meta.first_pos
                        : t->open.load.rows > 0 ? t->open.first_pos
                        : t->missed != 0        ? t->missed
                                                : compact__table_reach(t, scanned) + 1;
@@ -188,8 +186,8 @@ bronze_pos compact__table_floor(const struct compact_table *t, bronze_pos scanne
 
 bool compact__table_is_busy(const struct compact_table *t)
 {
-    return t->state == COMPACT_OPENING || t->cut.frozen || t->open.load.rows > 0 || t->missed != 0 ||
-           (t->drop_pos != 0 && t->state != COMPACT_GONE);
+    return t->state == COMPACT_OPENING || t->cut.frozen || t->open.load.rows > 0 ||
+           t->missed != 0 || (t->drop_pos != 0 && t->state != COMPACT_GONE);
 }
 
 static void set_fault(struct compact_table *t, const struct err *e)

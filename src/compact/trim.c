@@ -4,9 +4,10 @@
  * everything that is applied and flushed in the store (rule S2), and only when the control records
  * still in force stand above (rule L7).
  *
- * A snapshot of the catalog needs room in the log, and a full log gets room only by a trim, which may
- * need a snapshot. Two habits keep that knot open: what lies below the present snapshot is trimmed first;
- * and when the log becomes half full a snapshot is written then, while there is room.
+ * A snapshot of the catalog needs room in the log, and a full log gets room only by a trim, which
+ * may need a snapshot. Two habits keep that knot open: what lies below the present snapshot is
+ * trimmed first; and when the log becomes half full a snapshot is written then, while there is
+ * room.
  *
  * Runs on the worker.
  */
@@ -126,7 +127,8 @@ static void trim_to(struct compact *c, bronze_pos bound)
     bronze_trim(c->d.log, bound);
     c->totals.trims++;
     if (bronze_index_trim(c->d.store, bound, &e) < 0)
-        LOG_DEBUG("compact", "the log's index was not trimmed: %s", e.text); /* it is checked on use */
+        LOG_DEBUG("compact", "the log's index was not trimmed: %s",
+                  e.text); /* it is checked on use */
 }
 
 void compact__trim(struct compact *c)

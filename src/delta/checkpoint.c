@@ -4,8 +4,9 @@
  * Classic V1, single file, in the shape that Spark writes.
  *
  * The log is read backwards, newest commit first, and what is met first wins: a file path, an app
- * id, the protocol, the metaData. So rows go to the writer at once, and only names are kept in memory. A missing commit is
- * ERR_DAMAGED: a checkpoint never hides a hole. Tombstones older than the retention are left out.
+ * id, the protocol, the metaData. So rows go to the writer at once, and only names are kept in
+ * memory. A missing commit is ERR_DAMAGED: a checkpoint never hides a hole. Tombstones older than
+ * the retention are left out.
  */
 #include "delta/delta.h"
 
@@ -19,11 +20,23 @@
 #include <jansson.h>
 #include <string.h>
 
-#define LEAF(name_, type_) {.name = (name_), .kind = PARQUET_LEAF, .type = (type_)}
-#define TEXT_MAP(name_) {.name = (name_), .kind = PARQUET_MAP, .type = ROW_STRING}
-#define TEXT_LIST(name_) {.name = (name_), .kind = PARQUET_LIST, .type = ROW_STRING}
-#define STRUCT(name_, fields_) \
-    {.name = (name_), .kind = PARQUET_STRUCT, .fields = (fields_), .field_count = ARRAY_LEN(fields_)}
+#define LEAF(name_, type_)                                                                         \
+    {                                                                                              \
+        .name = (name_), .kind = PARQUET_LEAF, .type = (type_)                                     \
+    }
+#define TEXT_MAP(name_)                                                                            \
+    {                                                                                              \
+        .name = (name_), .kind = PARQUET_MAP, .type = ROW_STRING                                   \
+    }
+#define TEXT_LIST(name_)                                                                           \
+    {                                                                                              \
+        .name = (name_), .kind = PARQUET_LIST, .type = ROW_STRING                                  \
+    }
+#define STRUCT(name_, fields_)                                                                     \
+    {                                                                                              \
+        .name = (name_), .kind = PARQUET_STRUCT, .fields = (fields_),                              \
+        .field_count = ARRAY_LEN(fields_)                                                          \
+    }
 
 static const struct parquet_field txn_fields[] = {
     LEAF("appId", ROW_STRING),
@@ -36,15 +49,22 @@ static const struct parquet_field vector_fields[] = {
     LEAF("sizeInBytes", ROW_INT),    LEAF("cardinality", ROW_LONG),
 };
 static const struct parquet_field add_fields[] = {
-    LEAF("path", ROW_STRING),        TEXT_MAP("partitionValues"),
-    LEAF("size", ROW_LONG),          LEAF("modificationTime", ROW_LONG),
-    LEAF("dataChange", ROW_BOOLEAN), LEAF("stats", ROW_STRING),
-    TEXT_MAP("tags"),                STRUCT("deletionVector", vector_fields),
+    LEAF("path", ROW_STRING),
+    TEXT_MAP("partitionValues"),
+    LEAF("size", ROW_LONG),
+    LEAF("modificationTime", ROW_LONG),
+    LEAF("dataChange", ROW_BOOLEAN),
+    LEAF("stats", ROW_STRING),
+    TEXT_MAP("tags"),
+    STRUCT("deletionVector", vector_fields),
 };
 static const struct parquet_field remove_fields[] = {
-    LEAF("path", ROW_STRING),         LEAF("deletionTimestamp", ROW_LONG),
-    LEAF("dataChange", ROW_BOOLEAN),  LEAF("extendedFileMetadata", ROW_BOOLEAN),
-    TEXT_MAP("partitionValues"),      LEAF("size", ROW_LONG),
+    LEAF("path", ROW_STRING),
+    LEAF("deletionTimestamp", ROW_LONG),
+    LEAF("dataChange", ROW_BOOLEAN),
+    LEAF("extendedFileMetadata", ROW_BOOLEAN),
+    TEXT_MAP("partitionValues"),
+    LEAF("size", ROW_LONG),
     STRUCT("deletionVector", vector_fields),
 };
 static const struct parquet_field format_fields[] = {
@@ -115,7 +135,8 @@ static struct parquet_value map_value(const json_t *object, struct scratch *s)
     json_t *v;
     size_t n = 0;
     struct parquet_pair *pairs = scratch_array(s, json_object_size(object), sizeof(*pairs));
-    json_object_foreach((json_t *)(uintptr_t)object, key, v) {
+    json_object_foreach((json_t *)(uintptr_t)object, key, v)
+    {
         pairs[n].key = slice_str(key);
         if (json_is_string(v))
             pairs[n].value = parquet_cell_text(text_of(v));
@@ -129,18 +150,19 @@ static struct parquet_value list_value(const json_t *array, struct scratch *s)
     size_t i;
     json_t *v;
     struct parquet_cell *cells = scratch_array(s, json_array_size(array), sizeof(*cells));
-    json_array_foreach(array, i, v) {
+    json_array_foreach(array, i, v)
+    {
         if (json_is_string(v))
             cells[i] = parquet_cell_text(text_of(v));
     }
     return parquet_value_list(cells, json_array_size(array));
 }
 
-static struct parquet_value
-value_of(const struct parquet_field *f, const json_t *v, struct scratch *s);
+static struct parquet_value value_of(const struct parquet_field *f, const json_t *v,
+                                     struct scratch *s);
 
-static struct parquet_value
-struct_value(const struct parquet_field *f, const json_t *object, struct scratch *s)
+static struct parquet_value struct_value(const struct parquet_field *f, const json_t *object,
+                                         struct scratch *s)
 {
     struct parquet_value *values = scratch_array(s, f->field_count, sizeof(*values));
     for (size_t i = 0; i < f->field_count; i++)
@@ -149,8 +171,8 @@ struct_value(const struct parquet_field *f, const json_t *object, struct scratch
 }
 
 /* The JSON value in the field's shape; null when it is missing or of another type. */
-static struct parquet_value
-value_of(const struct parquet_field *f, const json_t *v, struct scratch *s)
+static struct parquet_value value_of(const struct parquet_field *f, const json_t *v,
+                                     struct scratch *s)
 {
     struct parquet_value null = {0};
     switch (f->kind) {
@@ -225,13 +247,13 @@ static int take_commit(struct checkpoint *x, int64_t version, struct err *e)
     _cleanup_(delta__commit_deinit) struct delta__commit k = {0};
     int r = delta__commit_read(x->table->lake, x->table->location, version, &k, e);
     if (r == ERR_NOT_FOUND)
-        return err_set(
-            e, ERR_DAMAGED, "%s has a hole: version %lld is missing", x->table->location,
-            (long long)version);
+        return err_set(e, ERR_DAMAGED, "%s has a hole: version %lld is missing", x->table->location,
+                       (long long)version);
     TRY(r);
     size_t i;
     json_t *action;
-    json_array_foreach(k.actions, i, action) {
+    json_array_foreach(k.actions, i, action)
+    {
         for (unsigned kind = 0; kind < ROOT_COUNT; kind++) {
             json_t *body = json_object_get(action, root_names[kind]);
             if (json_is_object(body))
@@ -244,15 +266,14 @@ static int take_commit(struct checkpoint *x, int64_t version, struct err *e)
 static int put_files(struct checkpoint *x, struct err *e)
 {
     struct delta_table *t = x->table;
-    _cleanup_(mem_freep) char *name = mem_printf(
-        "%s/_delta_log/%020lld.checkpoint.parquet", t->location, (long long)t->version);
+    _cleanup_(mem_freep) char *name =
+        mem_printf("%s/_delta_log/%020lld.checkpoint.parquet", t->location, (long long)t->version);
     _cleanup_(mem_freep) char *hint = mem_printf("%s/_delta_log/_last_checkpoint", t->location);
     _cleanup_(buf_deinit) struct buf text = BUF_NULL;
     TRY(objstore_put(t->lake, name, buf_slice(&x->file), e));
-    buf_printf(
-        &text, "{\"version\":%lld,\"size\":%llu,\"sizeInBytes\":%zu,\"numOfAddFiles\":%llu}",
-        (long long)t->version, (unsigned long long)parquet_nested_row_count(x->writer), x->file.len,
-        (unsigned long long)x->files);
+    buf_printf(&text, "{\"version\":%lld,\"size\":%llu,\"sizeInBytes\":%zu,\"numOfAddFiles\":%llu}",
+               (long long)t->version, (unsigned long long)parquet_nested_row_count(x->writer),
+               x->file.len, (unsigned long long)x->files);
     return objstore_put(t->lake, hint, buf_slice(&text), e);
 }
 

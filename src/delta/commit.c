@@ -2,10 +2,10 @@
 /*
  * Creating a table and committing to it, by put-if-absent of the next version.
  *
- * Exactly once (I3) rests on three things. The cut of an attempt never changes (rule D3, the caller's).
- * The next version is tried only when the present one exists, so a put whose answer was lost can
- * still land only where a later try finds it. And whoever stands in a version we wanted is read: if it carries our
- * txn at our position and our files, it is our own earlier attempt.
+ * Exactly once (I3) rests on three things. The cut of an attempt never changes (rule D3, the
+ * caller's). The next version is tried only when the present one exists, so a put whose answer was
+ * lost can still land only where a later try finds it. And whoever stands in a version we wanted is
+ * read: if it carries our txn at our position and our files, it is our own earlier attempt.
  */
 #include "delta/delta.h"
 
@@ -32,7 +32,8 @@ static int check_existing(struct objstore *o, const struct delta_create *r, stru
     const char *id = delta__commit_table_id(&k);
     if (id && strcmp(id, r->delta_id) == 0)
         return 0;
-    return err_set(e, ERR_EXISTS, "another Delta table (id %s) is in %s", id ? id : "?", r->location);
+    return err_set(e, ERR_EXISTS, "another Delta table (id %s) is in %s", id ? id : "?",
+                   r->location);
 }
 
 int delta_create(struct objstore *o, const struct delta_create *r, struct err *e)
@@ -49,14 +50,13 @@ int delta_create(struct objstore *o, const struct delta_create *r, struct err *e
 }
 
 /* Somebody's commit stands at @version. Ours from an earlier attempt, harmless, or the end? */
-static int judge_winner(
-    struct delta_table *t, const struct delta_commit *c, const struct delta__commit *k,
-    int64_t version, struct err *e)
+static int judge_winner(struct delta_table *t, const struct delta_commit *c,
+                        const struct delta__commit *k, int64_t version, struct err *e)
 {
     if (delta__commit_changes_table(k))
-        return err_set(
-            e, ERR_PRECONDITION, "%s: version %lld, by another writer, changes protocol or metaData",
-            t->location, (long long)version);
+        return err_set(e, ERR_PRECONDITION,
+                       "%s: version %lld, by another writer, changes protocol or metaData",
+                       t->location, (long long)version);
     int64_t txn = delta__commit_txn(k, c->app_id);
     if (txn < 0)
         return WINNER_OTHER;
@@ -64,11 +64,11 @@ static int judge_winner(
     for (size_t i = 0; same && i < c->file_count; i++)
         same = delta__commit_adds(k, c->files[i].path);
     if (!same)
-        return err_set(
-            e, ERR_PRECONDITION,
-            "%s: version %lld was committed for the same log (position %lld, ours is %lld) by somebody "
-            "else: two servers on copies of one data folder?",
-            t->location, (long long)version, (long long)txn, (long long)c->txn_version);
+        return err_set(e, ERR_PRECONDITION,
+                       "%s: version %lld was committed for the same log (position %lld, ours is "
+                       "%lld) by somebody "
+                       "else: two servers on copies of one data folder?",
+                       t->location, (long long)version, (long long)txn, (long long)c->txn_version);
     return WINNER_OURS;
 }
 
@@ -126,8 +126,8 @@ static int commit_somewhere(struct delta_table *t, struct delta_commit *c, struc
         if (r == WINNER_OURS)
             return 0;
     }
-    return err_set(
-        e, ERR_UNAVAILABLE, "%s: other writers took %d versions in a row", t->location, DELTA_RACES_MAX);
+    return err_set(e, ERR_UNAVAILABLE, "%s: other writers took %d versions in a row", t->location,
+                   DELTA_RACES_MAX);
 }
 
 int delta_commit(struct delta_table *t, struct delta_commit *c, int *ret_checkpoint, struct err *e)

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * delta: a Delta table's log. Create a table, commit files by put-if-absent, checkpoints, and reading
- * the log back as far as a writer needs (newest version, transactions, live files). Protocol: reader 1
- * / writer 7 (reader 3 when a column is TIMESTAMP_NTZ); see docs/formats/delta.md.
+ * delta: a Delta table's log. Create a table, commit files by put-if-absent, checkpoints, and
+ * reading the log back as far as a writer needs (newest version, transactions, live files).
+ * Protocol: reader 1 / writer 7 (reader 3 when a column is TIMESTAMP_NTZ); see
+ * docs/formats/delta.md.
  *
  * Thread: an object belongs to one thread; calls block on the object store.
  */
@@ -29,59 +30,60 @@ struct delta_create {
     struct row_schema *schema;
     int64_t now_us;
 };
-/* Version 0: protocol, metaData, commitInfo. ERR_EXISTS: the location is not empty (rule D6); but a version 0
- * with the same delta_id is our own from before and is 0. */
+/* Version 0: protocol, metaData, commitInfo. ERR_EXISTS: the location is not empty (rule D6); but a
+ * version 0 with the same delta_id is our own from before and is 0. */
 must_use int delta_create(struct objstore *o, const struct delta_create *r, struct err *e);
 
 /*
- * Opens an existing table: finds its newest version and checks that protocol and metaData are still those
- * of version 0. ERR_NOT_FOUND: no log there. ERR_UNSUPPORTED: writer features we do not know, or another
- * writer has changed protocol or metaData. ERR_DAMAGED: a commit is missing or does not read.
+ * Opens an existing table: finds its newest version and checks that protocol and metaData are still
+ * those of version 0. ERR_NOT_FOUND: no log there. ERR_UNSUPPORTED: writer features we do not know,
+ * or another writer has changed protocol or metaData. ERR_DAMAGED: a commit is missing or does not
+ * read.
  */
-must_use int delta_open(
-    struct sys *s, struct objstore *o, const char *location, struct delta_table **ret_table,
-    struct err *e);
+must_use int delta_open(struct sys *s, struct objstore *o, const char *location,
+                        struct delta_table **ret_table, struct err *e);
 struct delta_table *delta_close(struct delta_table *t); /* takes NULL; returns NULL */
 int64_t delta_version(const struct delta_table *t);
 const char *delta_id(const struct delta_table *t); /* metaData.id */
 /* The newest txn version of @app_id, or -1. Reads commits backwards until it is found. */
-must_use int
-delta_txn(struct delta_table *t, const char *app_id, int64_t *ret_version, struct err *e);
+must_use int delta_txn(struct delta_table *t, const char *app_id, int64_t *ret_version,
+                       struct err *e);
 
 /* One data file that is in the object store already (rule D4). */
 struct delta_file {
-    char path[128];        /* relative to the table's folder */
+    char path[128]; /* relative to the table's folder */
     uint64_t size, row_count;
     uint64_t first_pos, last_pos;
-    uint8_t hash[16];      /* XXH3-128 */
-    struct slice stats;    /* JSON text of add.stats */
+    uint8_t hash[16];   /* XXH3-128 */
+    struct slice stats; /* JSON text of add.stats */
 };
 /* XXH3-128 in its canonical byte order: what delta_file.hash holds. */
 void delta_hash(struct slice data, uint8_t ret_hash[16]);
-/* add.stats from a finished file: numRecords, min/max/nullCount of the first 32 columns, strings cut at 32
- * characters (max rounded up), timestamps to ms (min down, max up). */
+/* add.stats from a finished file: numRecords, min/max/nullCount of the first 32 columns, strings
+ * cut at 32 characters (max rounded up), timestamps to ms (min down, max up). */
 void delta_file_stats(const struct parquet_writer *w, const struct row_schema *s, struct buf *out);
 
 /* One attempt's cut, frozen until its fate is known (rule D3). */
 struct delta_commit {
     const char *app_id;
-    int64_t txn_version;          /* the position scanned to (rule D5) */
+    int64_t txn_version; /* the position scanned to (rule D5) */
     const struct delta_file *files;
-    size_t file_count;            /* 0: only the txn moves */
+    size_t file_count; /* 0: only the txn moves */
     int64_t now_us;
     /* set on success */
     int64_t version;
-    uint8_t hash[16];             /* of the commit file's bytes */
+    uint8_t hash[16]; /* of the commit file's bytes */
     uint64_t size;
-    bool was_there;               /* an earlier attempt of the same cut had won */
-    bool checkpoint;              /* this commit wrote one */
+    bool was_there;  /* an earlier attempt of the same cut had won */
+    bool checkpoint; /* this commit wrote one */
 };
 /*
  * Commit at the next free version. A lost race reads the winner and tries again; when our txn is
- * there already the attempt had succeeded. Writes a checkpoint every 100 versions afterwards (its failure is
- * returned in *ret_checkpoint, not as the commit's).
- * Returns 0. ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_IO, ERR_NO_SPACE: fate unknown or not done; call again with the SAME cut.
- * ERR_PRECONDITION: somebody changed schema or protocol, or commits under our app id; the table stops.
+ * there already the attempt had succeeded. Writes a checkpoint every 100 versions afterwards (its
+ * failure is returned in *ret_checkpoint, not as the commit's). Returns 0. ERR_UNAVAILABLE,
+ * ERR_TIMEOUT, ERR_IO, ERR_NO_SPACE: fate unknown or not done; call again with the SAME cut.
+ * ERR_PRECONDITION: somebody changed schema or protocol, or commits under our app id; the table
+ * stops.
  */
-must_use int
-delta_commit(struct delta_table *t, struct delta_commit *c, int *ret_checkpoint, struct err *e);
+must_use int delta_commit(struct delta_table *t, struct delta_commit *c, int *ret_checkpoint,
+                          struct err *e);

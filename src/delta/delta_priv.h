@@ -8,17 +8,17 @@
 #include "base/map.h"
 #include "delta/delta.h"
 
-#define DELTA_ENGINE "sluice/0.1.0"
-#define DELTA_ENGINE_PREFIX "sluice/"
+#define DELTA_ENGINE           "sluice/0.1.0"
+#define DELTA_ENGINE_PREFIX    "sluice/"
 #define DELTA_CHECKPOINT_EVERY 100
 /* After a checkpoint has failed, so many commits go by before the next try. */
 #define DELTA_CHECKPOINT_RETRY 10
 /* One commit file: ours are a few KiB; another writer's OPTIMIZE of 100,000 files stays below. */
 #define DELTA_COMMIT_BYTES_MAX (256u << 20)
-#define DELTA_HINT_BYTES_MAX (1u << 20)
+#define DELTA_HINT_BYTES_MAX   (1u << 20)
 /* Lost races in one call before the caller is asked to come again. */
-#define DELTA_RACES_MAX 64
-#define DELTA_INDEXED_COLUMNS 32
+#define DELTA_RACES_MAX        64
+#define DELTA_INDEXED_COLUMNS  32
 #define DELTA_STATS_CHARACTERS 32
 /* Tombstones stay in checkpoints for Delta's default retention of one week. */
 #define DELTA_TOMBSTONE_MS (7ll * 24 * 3600 * 1000)
@@ -47,9 +47,8 @@ struct delta__commit {
 /* "<location>/_delta_log/<version>.json"; given. */
 char *delta__commit_name(const char *location, int64_t version);
 /* ERR_NOT_FOUND, ERR_DAMAGED naming file and line. */
-must_use int delta__commit_read(
-    struct objstore *o, const char *location, int64_t version, struct delta__commit *ret_commit,
-    struct err *e);
+must_use int delta__commit_read(struct objstore *o, const char *location, int64_t version,
+                                struct delta__commit *ret_commit, struct err *e);
 void delta__commit_deinit(struct delta__commit *k);
 
 /* What a commit says; NULL or -1 where it says nothing. Borrowed from the commit. */
@@ -73,8 +72,8 @@ void delta__txn_note(struct delta_table *t, const char *app_id, int64_t version,
 void delta__txns_note(struct delta_table *t, const struct delta__commit *k, bool newest);
 
 /* The text of a commit file. @txn_id is unique. */
-void delta__commit_write(
-    const struct delta_commit *c, int64_t ict_ms, const char *txn_id, struct buf *out);
+void delta__commit_write(const struct delta_commit *c, int64_t ict_ms, const char *txn_id,
+                         struct buf *out);
 void delta__create_write(const struct delta_create *r, struct buf *out);
 
 /* A checkpoint of the present version, and _last_checkpoint. */

@@ -2,11 +2,11 @@
 /*
  * A table's log as a writer sees it: which version is the newest, which positions are in it.
  *
- * Opening lists the commit files (from the version that _last_checkpoint hints at, when that holds),
- * refuses holes, checks version 0's protocol, and reads backwards to the newest commit of ours. Each of our commits
- * vouches for those below it, because delta_commit() looks at every commit it loses a race to; so
- * nothing below needs to be read again. Transactions are looked up backwards the same way and
- * remembered.
+ * Opening lists the commit files (from the version that _last_checkpoint hints at, when that
+ * holds), refuses holes, checks version 0's protocol, and reads backwards to the newest commit of
+ * ours. Each of our commits vouches for those below it, because delta_commit() looks at every
+ * commit it loses a race to; so nothing below needs to be read again. Transactions are looked up
+ * backwards the same way and remembered.
  */
 #include "delta/delta.h"
 
@@ -37,8 +37,8 @@ static int64_t version_of(const char *name)
 }
 
 /* Commit files from @from on must follow each other without a hole; *ret_newest = -1: none. */
-static int find_newest(
-    struct objstore *o, const char *location, int64_t from, int64_t *ret_newest, struct err *e)
+static int find_newest(struct objstore *o, const char *location, int64_t from, int64_t *ret_newest,
+                       struct err *e)
 {
     _cleanup_(mem_freep) char *folder = mem_printf("%s/_delta_log", location);
     _cleanup_(mem_freep) char *after =
@@ -51,8 +51,8 @@ static int find_newest(
         if (v < 0)
             continue;
         if (v != expected)
-            return err_set(
-                e, ERR_DAMAGED, "%s has a hole: version %lld is missing", folder, (long long)expected);
+            return err_set(e, ERR_DAMAGED, "%s has a hole: version %lld is missing", folder,
+                           (long long)expected);
         expected++;
     }
     *ret_newest = expected > from ? expected - 1 : -1;
@@ -112,13 +112,13 @@ static int read_back(struct delta_table *t, bool *ret_ours, struct err *e)
     _cleanup_(delta__commit_deinit) struct delta__commit k = {0};
     int r = delta__commit_read(t->lake, t->location, version, &k, e);
     if (r == ERR_NOT_FOUND)
-        return err_set(
-            e, ERR_DAMAGED, "%s has a hole: version %lld is missing", t->location, (long long)version);
+        return err_set(e, ERR_DAMAGED, "%s has a hole: version %lld is missing", t->location,
+                       (long long)version);
     TRY(r);
     if (version > 0 && delta__commit_changes_table(&k))
-        return err_set(
-            e, ERR_UNSUPPORTED, "%s: version %lld, by another writer, changes protocol or metaData",
-            t->location, (long long)version);
+        return err_set(e, ERR_UNSUPPORTED,
+                       "%s: version %lld, by another writer, changes protocol or metaData",
+                       t->location, (long long)version);
     delta__txns_note(t, &k, false);
     t->last_ict_ms = MAX(t->last_ict_ms, delta__commit_ict_ms(&k));
     t->txns_from = version;
@@ -147,9 +147,8 @@ static int open_at(struct delta_table *t, struct err *e)
     return 0;
 }
 
-int delta_open(
-    struct sys *s, struct objstore *o, const char *location, struct delta_table **ret_table,
-    struct err *e)
+int delta_open(struct sys *s, struct objstore *o, const char *location,
+               struct delta_table **ret_table, struct err *e)
 {
     struct delta_table *t = mem_zalloc(sizeof(*t));
     t->sys = s;

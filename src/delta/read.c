@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reading commit files: lines of JSON, one action each. Everything that another writer may have put
- * there is looked at with suspicion: what does not read is ERR_DAMAGED with file and line, what we do not
- * understand is ERR_UNSUPPORTED by name. The only file of delta that knows jansson.
+ * there is looked at with suspicion: what does not read is ERR_DAMAGED with file and line, what we
+ * do not understand is ERR_UNSUPPORTED by name. The only file of delta that knows jansson.
  */
 #include "delta/delta.h"
 
@@ -32,9 +32,8 @@ static int parse_lines(struct slice text, json_t *actions, const char *name, str
             json_t *action = json_loadb(p, len, 0, &why);
             if (!json_is_object(action) || json_object_size(action) == 0) {
                 json_decref(action);
-                return err_set(
-                    e, ERR_DAMAGED, "%s line %u is not an action: %s", name, line,
-                    action ? "not an object" : why.text);
+                return err_set(e, ERR_DAMAGED, "%s line %u is not an action: %s", name, line,
+                               action ? "not an object" : why.text);
             }
             must(json_array_append_new(actions, action) == 0);
         }
@@ -43,9 +42,8 @@ static int parse_lines(struct slice text, json_t *actions, const char *name, str
     return 0;
 }
 
-int delta__commit_read(
-    struct objstore *o, const char *location, int64_t version, struct delta__commit *ret_commit,
-    struct err *e)
+int delta__commit_read(struct objstore *o, const char *location, int64_t version,
+                       struct delta__commit *ret_commit, struct err *e)
 {
     _cleanup_(mem_freep) char *name = delta__commit_name(location, version);
     _cleanup_(buf_deinit) struct buf text = BUF_NULL;
@@ -74,7 +72,8 @@ static const json_t *find(const struct delta__commit *k, const char *kind)
 {
     size_t i;
     json_t *action;
-    json_array_foreach(k->actions, i, action) {
+    json_array_foreach(k->actions, i, action)
+    {
         const json_t *body = json_object_get(action, kind);
         if (json_is_object(body))
             return body;
@@ -108,7 +107,8 @@ void delta__commit_txns(const struct delta__commit *k, delta__txn_fn *fn, void *
 {
     size_t i;
     json_t *action;
-    json_array_foreach(k->actions, i, action) {
+    json_array_foreach(k->actions, i, action)
+    {
         const json_t *txn = json_object_get(action, "txn");
         const char *app_id = json_string_value(json_object_get(txn, "appId"));
         const json_t *version = json_object_get(txn, "version");
@@ -140,7 +140,8 @@ bool delta__commit_adds(const struct delta__commit *k, const char *path)
 {
     size_t i;
     json_t *action;
-    json_array_foreach(k->actions, i, action) {
+    json_array_foreach(k->actions, i, action)
+    {
         const char *p = json_string_value(json_object_get(json_object_get(action, "add"), "path"));
         if (p && strcmp(p, path) == 0)
             return true;
@@ -150,8 +151,8 @@ bool delta__commit_adds(const struct delta__commit *k, const char *path)
 
 static bool is_known_feature(const char *name)
 {
-    static const char *const known[] = {
-        "appendOnly", "invariants", "inCommitTimestamp", "timestampNtz"};
+    static const char *const known[] = {"appendOnly", "invariants", "inCommitTimestamp",
+                                        "timestampNtz"};
     for (size_t i = 0; name && i < ARRAY_LEN(known); i++)
         if (strcmp(name, known[i]) == 0)
             return true;
@@ -162,11 +163,11 @@ static int check_features(const json_t *list, const char *which, struct err *e)
 {
     size_t i;
     json_t *name;
-    json_array_foreach(list, i, name) {
+    json_array_foreach(list, i, name)
+    {
         if (!is_known_feature(json_string_value(name)))
-            return err_set(
-                e, ERR_UNSUPPORTED, "the table asks for the %s feature '%s'", which,
-                json_is_string(name) ? json_string_value(name) : "?");
+            return err_set(e, ERR_UNSUPPORTED, "the table asks for the %s feature '%s'", which,
+                           json_is_string(name) ? json_string_value(name) : "?");
     }
     return 0;
 }
@@ -179,9 +180,9 @@ int delta__commit_protocol_check(const struct delta__commit *k, struct err *e)
     json_int_t reader = json_integer_value(json_object_get(protocol, "minReaderVersion"));
     json_int_t writer = json_integer_value(json_object_get(protocol, "minWriterVersion"));
     if ((reader != 1 && reader != 3) || writer != 7)
-        return err_set(
-            e, ERR_UNSUPPORTED, "the table asks for reader %lld, writer %lld; known are 1 or 3, and 7",
-            (long long)reader, (long long)writer);
+        return err_set(e, ERR_UNSUPPORTED,
+                       "the table asks for reader %lld, writer %lld; known are 1 or 3, and 7",
+                       (long long)reader, (long long)writer);
     TRY(check_features(json_object_get(protocol, "readerFeatures"), "reader", e));
     return check_features(json_object_get(protocol, "writerFeatures"), "writer", e);
 }

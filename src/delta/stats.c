@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * add.stats: what lets a reader skip a file. A bound that cannot be stated safely is left out: a
- * missing bound costs speed, a wrong one loses rows. Bounds may be wider than the data (cut strings,
- * timestamps to the millisecond), never narrower.
+ * missing bound costs speed, a wrong one loses rows. Bounds may be wider than the data (cut
+ * strings, timestamps to the millisecond), never narrower.
  */
 #include "delta/delta.h"
 
@@ -16,9 +16,9 @@
 #include <string.h>
 
 /* What ISO 8601 with four digits of year can say. */
-#define DAYS_MIN (-719162ll)  /* 0001-01-01 */
-#define DAYS_MAX 2932896ll    /* 9999-12-31 */
-#define DAY_MS 86400000ll
+#define DAYS_MIN (-719162ll) /* 0001-01-01 */
+#define DAYS_MAX 2932896ll   /* 9999-12-31 */
+#define DAY_MS   86400000ll
 
 static int64_t floor_div(int64_t a, int64_t b)
 {
@@ -38,9 +38,8 @@ static void add_date(int64_t days, struct buf *out)
     int64_t month = (5 * day_of_year + 2) / 153; /* 0 = March */
     int64_t day = day_of_year - (153 * month + 2) / 5 + 1;
     int64_t year = year_of_era + era * 400 + (month >= 10);
-    buf_printf(
-        out, "%04lld-%02lld-%02lld", (long long)year,
-        (long long)(month < 10 ? month + 3 : month - 9), (long long)day);
+    buf_printf(out, "%04lld-%02lld-%02lld", (long long)year,
+               (long long)(month < 10 ? month + 3 : month - 9), (long long)day);
 }
 
 static bool add_day_value(int64_t days, struct buf *out)
@@ -64,9 +63,8 @@ static bool add_time_value(int64_t us, bool is_max, bool utc, struct buf *out)
     int64_t in_day = ms - days * DAY_MS;
     buf_add_byte(out, '"');
     add_date(days, out);
-    buf_printf(
-        out, "T%02d:%02d:%02d.%03d%s\"", (int)(in_day / 3600000), (int)(in_day / 60000 % 60),
-        (int)(in_day / 1000 % 60), (int)(in_day % 1000), utc ? "Z" : "");
+    buf_printf(out, "T%02d:%02d:%02d.%03d%s\"", (int)(in_day / 3600000), (int)(in_day / 60000 % 60),
+               (int)(in_day / 1000 % 60), (int)(in_day % 1000), utc ? "Z" : "");
     return true;
 }
 
@@ -115,8 +113,8 @@ static size_t put_code_point(uint8_t *p, uint32_t c)
 }
 
 /*
- * A string above every string that begins with @s: its last character that can grow is made one larger, what
- * follows is dropped. False when none can.
+ * A string above every string that begins with @s: its last character that can grow is made one
+ * larger, what follows is dropped. False when none can.
  */
 static bool round_up(struct slice s, uint8_t *out, size_t *ret_len)
 {
@@ -153,8 +151,8 @@ static bool add_text_value(struct slice s, bool is_max, struct buf *out)
 }
 
 /* Append the bound as JSON; false: this value has none that is safe to state. */
-static bool
-add_bound(const struct row_column *c, const struct row_value *v, bool is_max, struct buf *out)
+static bool add_bound(const struct row_column *c, const struct row_value *v, bool is_max,
+                      struct buf *out)
 {
     switch (c->type) {
     case ROW_BYTE:
@@ -174,8 +172,8 @@ add_bound(const struct row_column *c, const struct row_value *v, bool is_max, st
     return false;
 }
 
-static void add_bounds(
-    struct json *j, const struct parquet_writer *w, const struct row_schema *s, bool is_max)
+static void add_bounds(struct json *j, const struct parquet_writer *w, const struct row_schema *s,
+                       bool is_max)
 {
     _cleanup_(buf_deinit) struct buf value = BUF_NULL;
     json_key(j, is_max ? "maxValues" : "minValues");

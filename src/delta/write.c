@@ -62,8 +62,7 @@ static void action_close(struct json *j)
     buf_add_byte(j->out, '\n');
 }
 
-static void write_info(
-    struct json *j, const char *operation, int64_t ict_ms, const char *txn_id)
+static void write_info(struct json *j, const char *operation, int64_t ict_ms, const char *txn_id)
 {
     key_i64(j, "inCommitTimestamp", ict_ms);
     key_i64(j, "timestamp", ict_ms);
@@ -72,8 +71,8 @@ static void write_info(
     key_str(j, "txnId", txn_id);
 }
 
-static void write_commit_info(
-    const struct delta_commit *c, int64_t ict_ms, const char *txn_id, struct buf *out)
+static void write_commit_info(const struct delta_commit *c, int64_t ict_ms, const char *txn_id,
+                              struct buf *out)
 {
     uint64_t rows = 0, bytes = 0;
     for (size_t i = 0; i < c->file_count; i++) {
@@ -109,8 +108,9 @@ static void write_txn(const struct delta_commit *c, int64_t ict_ms, struct buf *
 static bool path_is_plain(const char *path)
 {
     return path[0] != '\0' && path[0] != '/' &&
-           path[strspn(
-               path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=")] == '\0';
+           path[strspn(path,
+                       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=")] ==
+               '\0';
 }
 
 static void write_add(const struct delta_file *f, int64_t now_ms, struct buf *out)
@@ -137,8 +137,8 @@ static void write_add(const struct delta_file *f, int64_t now_ms, struct buf *ou
     action_close(&j);
 }
 
-void delta__commit_write(
-    const struct delta_commit *c, int64_t ict_ms, const char *txn_id, struct buf *out)
+void delta__commit_write(const struct delta_commit *c, int64_t ict_ms, const char *txn_id,
+                         struct buf *out)
 {
     write_commit_info(c, ict_ms, txn_id, out);
     write_txn(c, ict_ms, out);

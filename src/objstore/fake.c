@@ -89,8 +89,8 @@ static int fake_put_absent(struct objstore *o, const char *name, struct slice da
     return end(name, lose, objstore_put_absent(of(o)->below, name, data, e), e);
 }
 
-static int
-fake_get(struct objstore *o, const char *name, size_t len_max, struct buf *out, struct err *e)
+static int fake_get(struct objstore *o, const char *name, size_t len_max, struct buf *out,
+                    struct err *e)
 {
     bool lose;
     TRY(begin(of(o), name, &lose, e));
@@ -99,9 +99,8 @@ fake_get(struct objstore *o, const char *name, size_t len_max, struct buf *out, 
     return objstore_get(of(o)->below, name, len_max, out, e);
 }
 
-static int fake_list(
-    struct objstore *o, const char *prefix, const char *after, struct objstore_list *ret_list,
-    struct err *e)
+static int fake_list(struct objstore *o, const char *prefix, const char *after,
+                     struct objstore_list *ret_list, struct err *e)
 {
     bool lose;
     TRY(begin(of(o), prefix, &lose, e));
@@ -173,8 +172,8 @@ struct objstore *objstore_open_fake(struct objstore *below)
     return &f->base;
 }
 
-void objstore_fake_order(
-    struct objstore *fake, const char *part, enum objstore_fault fault, unsigned skip, unsigned count)
+void objstore_fake_order(struct objstore *fake, const char *part, enum objstore_fault fault,
+                         unsigned skip, unsigned count)
 {
     must(fake->ops == &fake_ops);
     struct fake *f = of(fake);

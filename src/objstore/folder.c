@@ -3,10 +3,10 @@
  * objstore in a local folder.
  *
  * A put writes a temporary file beside its target, syncs it, gives it its name (rename, or a rename
- * that never replaces) and syncs the folder: readers see the whole object or none, and what returned 0
- * survives power loss (rule D4). Folders that had to be made are synced into their parents first.
- * A failure after the rename leaves the fate open, as the face says. Temporary files left by a crash
- * are not objects: nobody lists them.
+ * that never replaces) and syncs the folder: readers see the whole object or none, and what
+ * returned 0 survives power loss (rule D4). Folders that had to be made are synced into their
+ * parents first. A failure after the rename leaves the fate open, as the face says. Temporary files
+ * left by a crash are not objects: nobody lists them.
  *
  * No state but the root; any thread.
  */
@@ -78,8 +78,8 @@ static int write_temp(struct sys *s, const char *path, struct slice data, struct
 }
 
 /* A new temporary file in folder @dir with @data, synced. *ret_path is given. */
-static int
-make_temp(struct sys *s, const char *dir, struct slice data, char **ret_path, struct err *e)
+static int make_temp(struct sys *s, const char *dir, struct slice data, char **ret_path,
+                     struct err *e)
 {
     uint64_t random;
     sys_random(s, &random, sizeof(random));
@@ -97,8 +97,8 @@ make_temp(struct sys *s, const char *dir, struct slice data, char **ret_path, st
 
 typedef int rename_fn(struct sys *s, const char *from, const char *to, struct err *e);
 
-static int
-put_by(struct folder *f, const char *name, struct slice data, rename_fn *rename_to, struct err *e)
+static int put_by(struct folder *f, const char *name, struct slice data, rename_fn *rename_to,
+                  struct err *e)
 {
     _cleanup_(mem_freep) char *path = path_of(f, name);
     _cleanup_(mem_freep) char *dir = parent_of(path);
@@ -128,8 +128,8 @@ static int folder_put_absent(struct objstore *o, const char *name, struct slice 
     return put_by(f, name, data, sys_rename_new, e);
 }
 
-static int
-folder_get(struct objstore *o, const char *name, size_t len_max, struct buf *out, struct err *e)
+static int folder_get(struct objstore *o, const char *name, size_t len_max, struct buf *out,
+                      struct err *e)
 {
     struct folder *f = of(o);
     _cleanup_(mem_freep) char *path = path_of(f, name);
@@ -163,9 +163,8 @@ static int size_of(struct sys *s, const char *path, uint64_t *ret_size, struct e
     return sys_size(file, ret_size, e);
 }
 
-static int list_names(
-    struct sys *s, const char *dir, const char *after, const struct sys_names *names,
-    struct objstore_list *l, struct err *e)
+static int list_names(struct sys *s, const char *dir, const char *after,
+                      const struct sys_names *names, struct objstore_list *l, struct err *e)
 {
     for (size_t i = 0; i < names->count; i++) {
         if (is_temp(names->names[i]) || strcmp(names->names[i], after) <= 0)
@@ -183,9 +182,8 @@ static int list_names(
     return 0;
 }
 
-static int folder_list(
-    struct objstore *o, const char *prefix, const char *after, struct objstore_list *ret_list,
-    struct err *e)
+static int folder_list(struct objstore *o, const char *prefix, const char *after,
+                       struct objstore_list *ret_list, struct err *e)
 {
     struct folder *f = of(o);
     _cleanup_(mem_freep) char *dir = path_of(f, prefix);
@@ -301,8 +299,8 @@ static const struct objstore_ops folder_ops = {
     .move = folder_move,
 };
 
-int objstore_open_folder(
-    struct sys *s, const char *path, struct objstore **ret_store, struct err *e)
+int objstore_open_folder(struct sys *s, const char *path, struct objstore **ret_store,
+                         struct err *e)
 {
     size_t len = strlen(path);
     while (len > 1 && path[len - 1] == '/')

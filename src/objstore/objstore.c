@@ -28,7 +28,8 @@ static bool part_is_bad(const char *part, size_t len)
 int objstore__name_check(const char *name, struct err *e)
 {
     if (strlen(name) > OBJSTORE_NAME_BYTES_MAX)
-        return err_set(e, ERR_INVALID, "object name is longer than %d bytes", OBJSTORE_NAME_BYTES_MAX);
+        return err_set(e, ERR_INVALID, "object name is longer than %d bytes",
+                       OBJSTORE_NAME_BYTES_MAX);
     for (const char *p = name;; p++) {
         size_t len = strcspn(p, "/");
         if (part_is_bad(p, len))
@@ -61,16 +62,15 @@ int objstore_put_absent(struct objstore *o, const char *name, struct slice data,
     return o->ops->put_absent(o, name, data, e);
 }
 
-int objstore_get(
-    struct objstore *o, const char *name, size_t len_max, struct buf *out, struct err *e)
+int objstore_get(struct objstore *o, const char *name, size_t len_max, struct buf *out,
+                 struct err *e)
 {
     TRY(objstore__name_check(name, e));
     return o->ops->get(o, name, len_max, out, e);
 }
 
-int objstore_list(
-    struct objstore *o, const char *prefix, const char *after, struct objstore_list *ret_list,
-    struct err *e)
+int objstore_list(struct objstore *o, const char *prefix, const char *after,
+                  struct objstore_list *ret_list, struct err *e)
 {
     if (prefix[0] != '\0')
         TRY(objstore__name_check(prefix, e));

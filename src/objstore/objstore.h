@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * objstore: named immutable objects. put, put-if-absent, get, list. Implementations behind one table
- * of functions: a local folder (files synced, folder synced), and a faulty fake for tests that wraps
- * another and loses answers, fails, or runs out of space on order. S3 comes with its own issue.
+ * objstore: named immutable objects. put, put-if-absent, get, list. Implementations behind one
+ * table of functions: a local folder (files synced, folder synced), and a faulty fake for tests
+ * that wraps another and loses answers, fails, or runs out of space on order. S3 comes with its own
+ * issue.
  *
  * Names are relative paths with '/' ("t/_delta_log/00…0.json"). Thread: any; calls block.
  */
@@ -20,8 +21,8 @@
 struct sys;
 struct objstore;
 
-must_use int objstore_open_folder(
-    struct sys *s, const char *path, struct objstore **ret_store, struct err *e);
+must_use int objstore_open_folder(struct sys *s, const char *path, struct objstore **ret_store,
+                                  struct err *e);
 
 /* What the fake does to the n-th call that matches, counting from now. */
 enum objstore_fault {
@@ -31,9 +32,10 @@ enum objstore_fault {
 };
 /* Takes @below; closing the fake closes it. */
 struct objstore *objstore_open_fake(struct objstore *below);
-/* The next @count calls whose name contains @part suffer @fault after @skip matching ones went through. */
-void objstore_fake_order(
-    struct objstore *fake, const char *part, enum objstore_fault fault, unsigned skip, unsigned count);
+/* The next @count calls whose name contains @part suffer @fault after @skip matching ones went
+ * through. */
+void objstore_fake_order(struct objstore *fake, const char *part, enum objstore_fault fault,
+                         unsigned skip, unsigned count);
 
 struct objstore *objstore_close(struct objstore *o); /* takes NULL; returns NULL */
 const char *objstore_root(const struct objstore *o); /* as a path or URL for people */
@@ -42,10 +44,11 @@ const char *objstore_root(const struct objstore *o); /* as a path or URL for peo
 must_use int objstore_put(struct objstore *o, const char *name, struct slice data, struct err *e);
 /* ERR_EXISTS when there is one already; atomic; readers never see half of it. ERR_TIMEOUT, ERR_IO:
  * the fate is unknown. */
-must_use int objstore_put_absent(struct objstore *o, const char *name, struct slice data, struct err *e);
+must_use int objstore_put_absent(struct objstore *o, const char *name, struct slice data,
+                                 struct err *e);
 /* Appends the content. ERR_NOT_FOUND. ERR_EXHAUSTED above @len_max. */
-must_use int objstore_get(
-    struct objstore *o, const char *name, size_t len_max, struct buf *out, struct err *e);
+must_use int objstore_get(struct objstore *o, const char *name, size_t len_max, struct buf *out,
+                          struct err *e);
 struct objstore_entry {
     char *name; /* relative to the listed folder */
     uint64_t size;
@@ -54,13 +57,15 @@ struct objstore_list {
     struct objstore_entry *entries; /* sorted by name, files only */
     size_t count;
 };
-/* Objects directly in folder @prefix ("t/_delta_log"), names > @after ("" = all). A missing folder is empty. */
-must_use int objstore_list(
-    struct objstore *o, const char *prefix, const char *after, struct objstore_list *ret_list,
-    struct err *e);
+/* Objects directly in folder @prefix ("t/_delta_log"), names > @after ("" = all). A missing folder
+ * is empty. */
+must_use int objstore_list(struct objstore *o, const char *prefix, const char *after,
+                           struct objstore_list *ret_list, struct err *e);
 void objstore_list_deinit(struct objstore_list *l);
-must_use int objstore_delete(struct objstore *o, const char *name, struct err *e); /* missing is fine */
+must_use int objstore_delete(struct objstore *o, const char *name,
+                             struct err *e); /* missing is fine */
 /* Is there anything at all below @prefix? */
-must_use int objstore_is_empty(struct objstore *o, const char *prefix, bool *ret_empty, struct err *e);
+must_use int objstore_is_empty(struct objstore *o, const char *prefix, bool *ret_empty,
+                               struct err *e);
 /* Move the folder @from to @to (drop of a table, rule D6). Local folders only. */
 must_use int objstore_move(struct objstore *o, const char *from, const char *to, struct err *e);

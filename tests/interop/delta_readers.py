@@ -4,10 +4,11 @@
 
   delta_readers.py PROGRAM [--keep FOLDER]
 
-PROGRAM is delta_tables (tests/interop). Readers: delta-rs (PyPI deltalake 1.6.6) and DuckDB with its delta
-extension (PyPI duckdb 1.5.5, duckdb-extension-delta 1.5.5); pyarrow 26.0.1 and pytz carry the values. Beyond cells: versions and history, transactions, time
-travel, the newest version with and without checkpoint, hint and the commits below it, predicates that skip
-files by our statistics. Last line: N passed, N failed.
+PROGRAM is delta_tables (tests/interop). Readers: delta-rs (PyPI deltalake 1.6.6) and DuckDB with
+its delta extension (PyPI duckdb 1.5.5, duckdb-extension-delta 1.5.5); pyarrow 26.0.1 and pytz carry
+the values. Beyond cells: versions and history, transactions, time travel, the newest version with
+and without checkpoint, hint and the commits below it, predicates that skip files by our
+statistics. Last line: N passed, N failed.
 """
 import argparse
 import datetime
@@ -29,7 +30,8 @@ from deltalake import DeltaTable, QueryBuilder
 
 APP = "sluice/0/11111111-2222-4333-8444-555555555555/1/7"
 EPOCH = datetime.datetime(1970, 1, 1)
-COLUMNS = ["id", "flag", "b", "s", "i", "f", "d", "small", "mid", "big", "text", "bytes", "day", "at"]
+COLUMNS = ["id", "flag", "b", "s", "i", "f", "d", "small", "mid", "big", "text", "bytes", "day",
+           "at"]
 TABLES = {  # name: rows, commits, has the zoneless column, newest checkpoint
     "empty": (0, 0, False, None),
     "all": (1200, 3, False, None),
@@ -177,7 +179,8 @@ def predicates(zoneless):
     # microseconds beyond the statistics' milliseconds
     zoned = at(199).replace(tzinfo=datetime.timezone.utc)
     yield f"\"at\" >= TIMESTAMP '{at(199)}'", over("at", lambda v: v >= zoned)
-    yield f"\"at\" = TIMESTAMP '{at(101)}'", over("at", lambda v: v == at(101).replace(tzinfo=datetime.timezone.utc))
+    one = at(101).replace(tzinfo=datetime.timezone.utc)
+    yield f"\"at\" = TIMESTAMP '{at(101)}'", over("at", lambda v: v == one)
     yield "mid IS NULL", lambda r: r[column["mid"]] is None
     if zoneless:
         yield f"ntz > TIMESTAMP '{at(150)}'", over("ntz", lambda v: v > at(150))
@@ -201,7 +204,8 @@ def check_skipping(path, name):
     if commits < 100:
         return
     plan = duck().execute(
-        f"EXPLAIN ANALYZE SELECT count(*) FROM delta_scan('{path}') WHERE id >= 1000 AND id < 1010").fetchall()[0][1]
+        f"EXPLAIN ANALYZE SELECT count(*) FROM delta_scan('{path}') "
+        "WHERE id >= 1000 AND id < 1010").fetchall()[0][1]
     line = next(l for l in plan.splitlines() if "Scanning Files" in l)
     assert f"1/{commits}" in line, line
 
@@ -230,7 +234,8 @@ def check_checkpoint(path, name):
             for reader, read in READERS.items():
                 try:
                     compare(read(copy, zoneless), range(rows), zoneless)
-                    compare(read(copy, zoneless, "id >= 1990 AND id < 2010"), range(1990, 2010), zoneless)
+                    some = read(copy, zoneless, "id >= 1990 AND id < 2010")
+                    compare(some, range(1990, 2010), zoneless)
                 except Exception as e:
                     raise AssertionError(f"{reader}, {what}: {e}") from e
             table = DeltaTable(str(copy))

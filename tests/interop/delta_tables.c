@@ -15,9 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALL_DDL                                                                                     \
-    "id BIGINT NOT NULL, flag BOOLEAN, b TINYINT, s SMALLINT, i INT, f FLOAT, d DOUBLE, "           \
-    "small DECIMAL(9,2), mid DECIMAL(18,4), big DECIMAL(38,10), text STRING, bytes BINARY, day DATE, " \
+#define ALL_DDL                                                                                    \
+    "id BIGINT NOT NULL, flag BOOLEAN, b TINYINT, s SMALLINT, i INT, f FLOAT, d DOUBLE, "          \
+    "small DECIMAL(9,2), mid DECIMAL(18,4), big DECIMAL(38,10), text STRING, bytes BINARY, day "   \
+    "DATE, "                                                                                       \
     "at TIMESTAMP"
 #define APP "sluice/0/11111111-2222-4333-8444-555555555555/1/7"
 
@@ -25,6 +26,12 @@ struct world {
     struct sys *sys;
     struct objstore *lake;
     struct err e;
+};
+
+struct table {
+    const char *location;
+    struct row_schema *schema;
+    struct delta_table *delta;
 };
 
 static void check(struct world *w, int r)
@@ -50,9 +57,13 @@ static void make_row(const struct row_schema *s, int64_t n, char *text, struct r
         case ROW_LONG: v[c].i64 = n; break;
         case ROW_FLOAT: v[c].f32 = (float)n / 8.0f; break;
         case ROW_DOUBLE: v[c].f64 = n % 50 == 9 ? NAN : (double)n * 0.1; break;
-        case ROW_DECIMAL: v[c].decimal = (row_i128)(n - 500) * (s->columns[c].precision == 38 ? 10000000000000ll : 7); break;
+        case ROW_DECIMAL:
+            v[c].decimal =
+                (row_i128)(n - 500) * (s->columns[c].precision == 38 ? 10000000000000ll : 7);
+            break;
         case ROW_STRING:
-            (void)sprintf(text, "%05lld-äöü-a text that is longer than the statistics keep", (long long)(n * 7919 % 100000));
+            (void)sprintf(text, "%05lld-äöü-a text that is longer than the statistics keep",
+                          (long long)(n * 7919 % 100000));
             v[c].bytes = slice_str(text);
             break;
         case ROW_BINARY: v[c].bytes = slice_of("\x00\xff\x80\x01", (size_t)(n % 5)); break;
@@ -63,11 +74,10 @@ static void make_row(const struct row_schema *s, int64_t n, char *text, struct r
     }
 }
 
-/* Rows [from, to) as one file, committed. */
-static void commit_rows(
-    struct world *w, struct delta_table *t, const char *location, struct row_schema *s, int64_t from,
-    int64_t to)
+/* Rows [from, to) of @into as one file, committed. */
+static void commit_rows(struct world *w, const struct table *into, int64_t from, int64_t to)
 {
+    struct row_schema *s = into->schema;
     struct row_value v[32];
     char text[128];
     struct row_batch *batch = row_batch_new(s);
@@ -89,12 +99,15 @@ static void commit_rows(
     };
     (void)snprintf(f.path, sizeof(f.path), "sluice-%020lld-x.zstd.parquet", (long long)from);
     delta_hash(buf_slice(&file), f.hash);
-    char *name = mem_printf("%s/%s", location, f.path);
+    char *name = mem_printf("%s/%s", into->location, f.path);
     check(w, objstore_put(w->lake, name, buf_slice(&file), &w->e));
-    struct delta_commit c = {
-        .app_id = APP, .txn_version = to, .files = &f, .file_count = 1, .now_us = sys_now_us(w->sys)};
+    struct delta_commit c = {.app_id = APP,
+                             .txn_version = to,
+                             .files = &f,
+                             .file_count = 1,
+                             .now_us = sys_now_us(w->sys)};
     int checkpoint = 0;
-    check(w, delta_commit(t, &c, &checkpoint, &w->e));
+    check(w, delta_commit(into->delta, &c, &checkpoint, &w->e));
     check(w, checkpoint);
     mem_free(name);
     parquet_writer_free(pw);
@@ -103,8 +116,8 @@ static void commit_rows(
     buf_deinit(&stats);
 }
 
-static void make_table(
-    struct world *w, const char *location, const char *ddl, int64_t rows_per_commit, int64_t commits)
+static void make_table(struct world *w, const char *location, const char *ddl,
+                       int64_t rows_per_commit, int64_t commits)
 {
     struct row_schema *s = NULL;
     struct delta_table *t = NULL;
@@ -118,8 +131,9 @@ static void make_table(
     };
     check(w, delta_create(w->lake, &r, &w->e));
     check(w, delta_open(w->sys, w->lake, location, &t, &w->e));
+    struct table into = {location, s, t};
     for (int64_t k = 0; k < commits; k++)
-        commit_rows(w, t, location, s, k * rows_per_commit, (k + 1) * rows_per_commit);
+        commit_rows(w, &into, k * rows_per_commit, (k + 1) * rows_per_commit);
     delta_close(t);
     row_schema_unref(s);
 }

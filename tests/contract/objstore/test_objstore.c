@@ -39,7 +39,8 @@ static void put(struct objstore *o, const char *name, const char *text)
 static bool content_is(struct objstore *o, const char *name, const char *text)
 {
     struct buf b = BUF_NULL;
-    bool same = objstore_get(o, name, 1000, &b, NULL) == 0 && slice_eq(buf_slice(&b), slice_str(text));
+    bool same =
+        objstore_get(o, name, 1000, &b, NULL) == 0 && slice_eq(buf_slice(&b), slice_str(text));
     buf_deinit(&b);
     return same;
 }
@@ -158,8 +159,8 @@ static void move_takes_a_folder_and_never_replaces(struct objstore *o)
 
 static void names_stay_below_the_root(struct objstore *o)
 {
-    static const char *const bad[] = {
-        "", "/x", "x/", "a//b", ".", "..", "a/../b", "../x", "a/..", "a/./b", "a\nb", "a\\b", ".tmp-1"};
+    static const char *const bad[] = {"",     "/x",   "x/",    "a//b", ".",    "..",    "a/../b",
+                                      "../x", "a/..", "a/./b", "a\nb", "a\\b", ".tmp-1"};
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct buf b = BUF_NULL;
@@ -181,20 +182,20 @@ static void what_is_there_survives_reopening(struct objstore *o)
     cr_assert_str_eq(objstore_root(o), "/lake");
 }
 
-#define OVER_BOTH(what)                  \
-    Test(objstore_folder, what)          \
-    {                                    \
-        struct lake l;                   \
-        open_folder(&l);                 \
-        what(l.store);                   \
-        close_lake(&l);                  \
-    }                                    \
-    Test(objstore_fake, what)            \
-    {                                    \
-        struct lake l;                   \
-        open_fake(&l);                   \
-        what(l.store);                   \
-        close_lake(&l);                  \
+#define OVER_BOTH(what)                                                                            \
+    Test(objstore_folder, what)                                                                    \
+    {                                                                                              \
+        struct lake l;                                                                             \
+        open_folder(&l);                                                                           \
+        what(l.store);                                                                             \
+        close_lake(&l);                                                                            \
+    }                                                                                              \
+    Test(objstore_fake, what)                                                                      \
+    {                                                                                              \
+        struct lake l;                                                                             \
+        open_fake(&l);                                                                             \
+        what(l.store);                                                                             \
+        close_lake(&l);                                                                            \
     }
 
 OVER_BOTH(put_replaces)

@@ -4,7 +4,7 @@
 
 #include "codec/codec.h"
 
-#define MIB (1024u * 1024)
+#define MIB     (1024u * 1024)
 #define HOUR_MS 3600000u
 
 static void open_log(struct rig *x)
@@ -163,7 +163,8 @@ struct rig_delta rig_delta(struct rig *x, const char *location)
         char *name = mem_printf("%s/_delta_log/%020lld.json", location, (long long)v);
         int r = objstore_get(x->lake, name, 1u << 20, &b, NULL);
         mem_free(name);
-        const char *text = buf_cstr(&b), *add = strstr(text, "{\"add\":"), *txn = strstr(text, "{\"txn\":");
+        const char *text = buf_cstr(&b), *add = strstr(text, "{\"add\":"),
+                   *txn = strstr(text, "{\"txn\":");
         if (r == 0)
             d.version = v;
         if (txn) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* A compactor without its thread, over a real log in a folder of its own and a lake with faults on order. */
+/* A compactor without its thread, over a real log in a folder of its own and a lake with faults on
+ * order. */
 
 #include "test.h"
 
@@ -34,7 +35,8 @@ void rig_restart(struct rig *x); /* … and the log and the catalog are opened a
 
 /* Columns of every table here: id BIGINT NOT NULL, text STRING. */
 struct catalog_table *rig_table(struct rig *x, const char *name);
-/* @count rows in one request, with @text_len bytes of text each; durable on return. Gives the last position. */
+/* @count rows in one request, with @text_len bytes of text each; durable on return. Gives the last
+ * position. */
 bronze_pos rig_rows(struct rig *x, struct catalog_table *t, unsigned count, size_t text_len);
 /* Turns until there is nothing to read, and the looks in between. */
 void rig_turn(struct rig *x);
@@ -44,10 +46,10 @@ struct compact_table_status rig_status(struct rig *x, struct catalog_table *t);
 
 /* What Delta says about a table, by the tags of its adds; fails when two overlap. */
 struct rig_delta {
-    int64_t version;          /* -1: no log */
+    int64_t version; /* -1: no log */
     uint64_t rows, files;
-    bronze_pos first, last;   /* over all files */
-    int64_t txn;              /* the newest */
+    bronze_pos first, last; /* over all files */
+    int64_t txn;            /* the newest */
 };
 struct rig_delta rig_delta(struct rig *x, const char *location);
 bool rig_has_fault(struct rig *x, struct catalog_table *t, const char *part);

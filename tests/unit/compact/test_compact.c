@@ -131,10 +131,10 @@ Test(compact_start, lake_ahead_of_the_log_stops_the_table)
     char uuid[UUID_TEXT_LEN + 1];
     uuid_format(&u, uuid);
     char *name = mem_printf("%s/_delta_log/%020d.json", t->location, 2);
-    char *text = mem_printf(
-        "{\"commitInfo\":{\"inCommitTimestamp\":1,\"engineInfo\":\"sluice/0.1.0\"}}\n"
-        "{\"txn\":{\"appId\":\"sluice/0/%s/%llu/%u\",\"version\":999999}}\n",
-        uuid, (unsigned long long)bronze_timeline(x.log), t->id);
+    char *text =
+        mem_printf("{\"commitInfo\":{\"inCommitTimestamp\":1,\"engineInfo\":\"sluice/0.1.0\"}}\n"
+                   "{\"txn\":{\"appId\":\"sluice/0/%s/%llu/%u\",\"version\":999999}}\n",
+                   uuid, (unsigned long long)bronze_timeline(x.log), t->id);
     cr_assert_eq(objstore_put_absent(x.lake, name, slice_str(text), NULL), 0);
     rig_kill(&x);
     rig_open(&x);

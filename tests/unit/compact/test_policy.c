@@ -9,7 +9,8 @@ static const struct compact_policy policy = {
 
 static struct compact_load load(uint64_t bytes, int64_t oldest_us, uint64_t since_ns)
 {
-    return (struct compact_load){.rows = 1, .bytes = bytes, .oldest_us = oldest_us, .since_ns = since_ns};
+    return (struct compact_load){
+        .rows = 1, .bytes = bytes, .oldest_us = oldest_us, .since_ns = since_ns};
 }
 
 static struct compact_now at(int64_t us, uint64_t ns, bool caught_up)

@@ -14,10 +14,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TABLE "farm/quotes"
+#define TABLE    "farm/quotes"
 #define TABLE_ID "0f8b1c1e-7f5e-4a5e-9d0a-3c2a1b4d5e6f"
-#define APP "sluice/0/11111111-2222-4333-8444-555555555555/1/7"
-#define NOW_US 1760000000000000ll
+#define APP      "sluice/0/11111111-2222-4333-8444-555555555555/1/7"
+#define NOW_US   1760000000000000ll
 
 struct lake {
     struct sys *sys;
@@ -71,14 +71,15 @@ static inline struct delta_file lake_file(uint64_t first_pos, uint64_t last_pos)
         .last_pos = last_pos,
         .stats = slice_str("{\"numRecords\":1}"),
     };
-    (void)snprintf(
-        f.path, sizeof(f.path), "sluice-%020llu-x.zstd.parquet", (unsigned long long)first_pos);
+    (void)snprintf(f.path, sizeof(f.path), "sluice-%020llu-x.zstd.parquet",
+                   (unsigned long long)first_pos);
     memset(f.hash, 0xab, sizeof(f.hash));
     return f;
 }
 
 /* Commit the file under APP at its last position. */
-static inline int lake_commit(struct delta_table *t, const struct delta_file *f, struct delta_commit *ret)
+static inline int lake_commit(struct delta_table *t, const struct delta_file *f,
+                              struct delta_commit *ret)
 {
     int checkpoint = 0;
     *ret = (struct delta_commit){

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commits, races, lost answers and checkpoints (commit.c, checkpoint.c). */
+/* Commits, races and lost answers. */
 #include "lake.h"
 
-#define FOREIGN "{\"commitInfo\":{\"inCommitTimestamp\":1790000000000,\"operation\":\"OPTIMIZE\"}}\n"
-#define HINT TABLE "/_delta_log/_last_checkpoint"
-#define CHECKPOINT TABLE "/_delta_log/00000000000000000100.checkpoint.parquet"
+#define FOREIGN                                                                                    \
+    "{\"commitInfo\":{\"inCommitTimestamp\":1790000000000,\"operation\":\"OPTIMIZE\"}}\n"
 
 static bool contains(const char *text, const char *part)
 {
@@ -26,8 +25,9 @@ Test(delta_commit, file_txn_and_tags_are_in_one_version)
     cr_assert_not(c.was_there);
     cr_assert(contains(text, "{\"txn\":{\"appId\":\"" APP "\",\"version\":10,\"lastUpdated\":"));
     cr_assert(contains(text, "\"stats\":\"{\\\"numRecords\\\":1}\""));
-    cr_assert(contains(text, "\"tags\":{\"sluice.firstPosition\":\"1\",\"sluice.lastPosition\":\"10\","
-                             "\"sluice.rows\":\"10\",\"sluice.xxh3\":\"abababababababababababababababab\"}"));
+    cr_assert(contains(
+        text, "\"tags\":{\"sluice.firstPosition\":\"1\",\"sluice.lastPosition\":\"10\","
+              "\"sluice.rows\":\"10\",\"sluice.xxh3\":\"abababababababababababababababab\"}"));
     cr_assert(contains(text, "\"isBlindAppend\":true"));
     cr_assert_eq(c.size, strlen(text));
     delta_hash(slice_str(text), hash);
@@ -191,107 +191,5 @@ Test(delta_commit, somebody_elses_commit_of_our_log_is_told)
     cr_assert(c.was_there);
     delta_close(t);
     delta_close(twin);
-    lake_close(&l);
-}
-
-static void commit_many(struct delta_table *t, uint64_t from, uint64_t to)
-{
-    struct delta_commit c;
-    for (uint64_t v = from; v <= to; v++) {
-        struct delta_file f = lake_file(v, v);
-        cr_assert_eq(lake_commit(t, &f, &c), 0);
-    }
-}
-
-Test(delta_checkpoint, comes_with_version_100)
-{
-    struct lake l;
-    struct delta_table *t = lake_table(&l);
-    commit_many(t, 1, 99);
-    bool early = lake_has(&l, HINT);
-
-    struct delta_file f = lake_file(100, 100);
-    struct delta_commit c;
-    cr_assert_eq(lake_commit(t, &f, &c), 0);
-
-    char *hint = lake_read(&l, HINT);
-    cr_assert_not(early);
-    cr_assert(c.checkpoint);
-    cr_assert(contains(hint, "{\"version\":100,\"size\":103,")); /* 100 adds, txn, protocol, metaData */
-    cr_assert(contains(hint, "\"numOfAddFiles\":100}"));
-    cr_assert(lake_has(&l, CHECKPOINT));
-    t = delta_close(t);
-    cr_assert_eq(delta_open(l.sys, l.store, TABLE, &t, NULL), 0);
-    cr_assert_eq(delta_version(t), 100);
-    cr_assert_eq(lake_commit(t, &(struct delta_file){.path = "y", .last_pos = 101, .stats = slice_str("{}")}, &c), 0);
-    cr_assert_not(c.checkpoint);
-    mem_free(hint);
-    delta_close(t);
-    lake_close(&l);
-}
-
-Test(delta_checkpoint, removed_files_are_not_in_it)
-{
-    struct lake l;
-    struct delta_table *t = lake_table(&l);
-    commit_many(t, 1, 50);
-    struct delta_file gone = lake_file(7, 7), again = lake_file(8, 8);
-    char *text = mem_printf(
-        FOREIGN "{\"remove\":{\"path\":\"%s\",\"deletionTimestamp\":%lld,\"dataChange\":false}}\n"
-        "{\"remove\":{\"path\":\"%s\",\"deletionTimestamp\":5,\"dataChange\":false}}\n",
-        gone.path, NOW_US / 1000, again.path);
-    lake_foreign(&l, 51, text);
-    mem_free(text);
-
-    commit_many(t, 52, 100);
-
-    char *hint = lake_read(&l, HINT);
-    cr_assert(contains(hint, "\"numOfAddFiles\":97}"));
-    cr_assert(contains(hint, "\"size\":101,")); /* 97 adds, one young tombstone, txn, protocol, metaData */
-    mem_free(hint);
-    delta_close(t);
-    lake_close(&l);
-}
-
-Test(delta_checkpoint, failure_is_not_the_commits)
-{
-    struct lake l;
-    struct delta_table *t = lake_table(&l);
-    commit_many(t, 1, 99);
-    objstore_fake_order(l.store, "checkpoint.parquet", OBJSTORE_NO_SPACE, 0, 1);
-    struct delta_file f = lake_file(100, 100);
-    struct delta_commit c = {
-        .app_id = APP, .txn_version = 100, .files = &f, .file_count = 1, .now_us = NOW_US};
-    int checkpoint = 0;
-
-    cr_assert_eq(delta_commit(t, &c, &checkpoint, NULL), 0);
-
-    cr_assert_eq(checkpoint, ERR_NO_SPACE);
-    cr_assert_eq(c.version, 100);
-    cr_assert_not(lake_has(&l, HINT));
-    commit_many(t, 101, 110);
-    cr_assert(lake_has(&l, HINT));
-    delta_close(t);
-    lake_close(&l);
-}
-
-Test(delta_checkpoint, a_missing_commit_is_not_papered_over)
-{
-    struct lake l;
-    struct delta_table *t = lake_table(&l);
-    commit_many(t, 1, 99);
-    char *name = lake_log_name(40);
-    cr_assert_eq(objstore_delete(l.store, name, NULL), 0);
-    struct delta_file f = lake_file(100, 100);
-    struct delta_commit c = {
-        .app_id = APP, .txn_version = 100, .files = &f, .file_count = 1, .now_us = NOW_US};
-    int checkpoint = 0;
-
-    cr_assert_eq(delta_commit(t, &c, &checkpoint, NULL), 0);
-
-    cr_assert_eq(checkpoint, ERR_DAMAGED);
-    cr_assert_not(lake_has(&l, CHECKPOINT));
-    mem_free(name);
-    delta_close(t);
     lake_close(&l);
 }

@@ -1,50 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Creating, opening and reading back a table's log (log.c, read.c, write.c). */
+/* Creating, opening and reading back a table's log. */
 #include "lake.h"
 
-#define FOREIGN "{\"commitInfo\":{\"inCommitTimestamp\":1760000009000,\"operation\":\"OPTIMIZE\"}}\n"
-
-static bool contains(const char *text, const char *part)
-{
-    return text && strstr(text, part) != NULL;
-}
-
-Test(delta_create, version_zero_says_protocol_and_schema)
-{
-    struct lake l;
-    lake_open(&l, "id BIGINT NOT NULL, name STRING");
-
-    cr_assert_eq(lake_create(&l, TABLE_ID), 0);
-
-    char *text = lake_log(&l, 0);
-    cr_assert(text && strncmp(text, "{\"commitInfo\":{\"inCommitTimestamp\":1760000000000,", 49) == 0);
-    cr_assert(contains(text, "\"minReaderVersion\":1,\"minWriterVersion\":7,\"writerFeatures\":"
-                             "[\"appendOnly\",\"invariants\",\"inCommitTimestamp\"]"));
-    cr_assert(contains(text, "\"delta.enableInCommitTimestamps\":\"true\""));
-    cr_assert(contains(text, "\"id\":\"" TABLE_ID "\",\"name\":\"main.farm.quotes\""));
-    cr_assert(contains(text, "\\\"name\\\":\\\"id\\\",\\\"type\\\":\\\"long\\\",\\\"nullable\\\":false"));
-    cr_assert_not(contains(text, "readerFeatures"));
-    mem_free(text);
-    lake_close(&l);
-}
-
-Test(delta_create, timestamp_without_zone_asks_for_reader_3)
-{
-    struct lake l;
-    lake_open(&l, "at TIMESTAMP_NTZ");
-
-    cr_assert_eq(lake_create(&l, TABLE_ID), 0);
-
-    char *text = lake_log(&l, 0);
-    cr_assert(contains(text, "\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":"
-                             "[\"timestampNtz\"],\"writerFeatures\":[\"appendOnly\",\"invariants\","
-                             "\"inCommitTimestamp\",\"timestampNtz\"]"));
-    struct delta_table *t = NULL;
-    cr_assert_eq(delta_open(l.sys, l.store, TABLE, &t, NULL), 0);
-    delta_close(t);
-    mem_free(text);
-    lake_close(&l);
-}
+#define FOREIGN                                                                                    \
+    "{\"commitInfo\":{\"inCommitTimestamp\":1760000009000,\"operation\":\"OPTIMIZE\"}}\n"
 
 Test(delta_create, only_an_empty_location_or_our_own_table_will_do)
 {
@@ -140,51 +99,6 @@ Test(delta_open, txn_is_found_below_other_writers_commits)
     lake_close(&l);
 }
 
-static int reopen_with(const char *foreign)
-{
-    struct lake l;
-    struct delta_table *t = lake_table(&l);
-    t = delta_close(t);
-    lake_foreign(&l, 1, foreign);
-    int r = delta_open(l.sys, l.store, TABLE, &t, NULL);
-    delta_close(t);
-    lake_close(&l);
-    return r;
-}
-
-Test(delta_open, what_does_not_read_is_damaged)
-{
-    cr_assert_eq(reopen_with(FOREIGN), 0);
-    cr_assert_eq(reopen_with("{\"commitInfo\":{\"inCommitTi"), ERR_DAMAGED);
-    cr_assert_eq(reopen_with(FOREIGN "nonsense\n"), ERR_DAMAGED);
-    cr_assert_eq(reopen_with("[]\n"), ERR_DAMAGED);
-    cr_assert_eq(reopen_with(""), ERR_DAMAGED);
-}
-
-Test(delta_open, another_writers_schema_or_protocol_is_refused)
-{
-    cr_assert_eq(reopen_with(FOREIGN "{\"metaData\":{\"id\":\"" TABLE_ID "\"}}"), ERR_UNSUPPORTED);
-    cr_assert_eq(reopen_with(FOREIGN "{\"protocol\":{\"minReaderVersion\":3}}"), ERR_UNSUPPORTED);
-}
-
-Test(delta_open, unknown_features_are_refused_by_name)
-{
-    struct lake l;
-    lake_open(&l, "id BIGINT");
-    lake_foreign(
-        &l, 0,
-        "{\"protocol\":{\"minReaderVersion\":3,\"minWriterVersion\":7,\"readerFeatures\":"
-        "[\"deletionVectors\"],\"writerFeatures\":[\"deletionVectors\"]}}\n"
-        "{\"metaData\":{\"id\":\"x\"}}\n");
-    struct delta_table *t = NULL;
-    struct err e;
-
-    cr_assert_eq(delta_open(l.sys, l.store, TABLE, &t, &e), ERR_UNSUPPORTED);
-
-    cr_assert(contains(e.text, "deletionVectors"));
-    lake_close(&l);
-}
-
 Test(delta_open, a_hole_in_the_log_is_refused)
 {
     struct lake l;
@@ -212,8 +126,8 @@ static int64_t version_with_hint(const char *hint)
         cr_assert_eq(lake_commit(t, &f, &c), 0);
     }
     t = delta_close(t);
-    cr_assert_eq(
-        objstore_put(l.store, TABLE "/_delta_log/_last_checkpoint", slice_str(hint), NULL), 0);
+    cr_assert_eq(objstore_put(l.store, TABLE "/_delta_log/_last_checkpoint", slice_str(hint), NULL),
+                 0);
     cr_assert_eq(delta_open(l.sys, l.store, TABLE, &t, NULL), 0);
     int64_t version = delta_version(t);
     delta_close(t);

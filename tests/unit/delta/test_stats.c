@@ -28,7 +28,8 @@ static struct buf stats_of(const char *ddl, const struct row_value *values, size
     return out;
 }
 
-static void check(const char *ddl, const struct row_value *values, size_t count, const char *expected)
+static void check(const char *ddl, const struct row_value *values, size_t count,
+                  const char *expected)
 {
     struct buf b = stats_of(ddl, values, count);
     cr_assert_str_eq(buf_cstr(&b), expected);
@@ -54,19 +55,22 @@ Test(delta_stats, all_null_has_no_bounds)
     struct row_value v[] = {{.null = true}};
 
     check("x INT", v, 1,
-          "{\"numRecords\":1,\"tightBounds\":true,\"minValues\":{},\"maxValues\":{},\"nullCount\":{\"x\":1}}");
+          "{\"numRecords\":1,\"tightBounds\":true,\"minValues\":{},\"maxValues\":{},\"nullCount\":{"
+          "\"x\":1}}");
 }
 
 Test(delta_stats, timestamps_are_widened_to_milliseconds)
 {
     struct row_value v[] = {{.i64 = -1}, {.i64 = 1706702400123456ll}};
 
-    check("x TIMESTAMP", v, 2,
-          "{\"numRecords\":2,\"tightBounds\":true,\"minValues\":{\"x\":\"1969-12-31T23:59:59.999Z\"},"
-          "\"maxValues\":{\"x\":\"2024-01-31T12:00:00.124Z\"},\"nullCount\":{\"x\":0}}");
-    check("x TIMESTAMP_NTZ", v, 2,
-          "{\"numRecords\":2,\"tightBounds\":true,\"minValues\":{\"x\":\"1969-12-31T23:59:59.999\"},"
-          "\"maxValues\":{\"x\":\"2024-01-31T12:00:00.124\"},\"nullCount\":{\"x\":0}}");
+    check(
+        "x TIMESTAMP", v, 2,
+        "{\"numRecords\":2,\"tightBounds\":true,\"minValues\":{\"x\":\"1969-12-31T23:59:59.999Z\"},"
+        "\"maxValues\":{\"x\":\"2024-01-31T12:00:00.124Z\"},\"nullCount\":{\"x\":0}}");
+    check(
+        "x TIMESTAMP_NTZ", v, 2,
+        "{\"numRecords\":2,\"tightBounds\":true,\"minValues\":{\"x\":\"1969-12-31T23:59:59.999\"},"
+        "\"maxValues\":{\"x\":\"2024-01-31T12:00:00.124\"},\"nullCount\":{\"x\":0}}");
 }
 
 Test(delta_stats, dates_reach_from_year_1_to_9999)
@@ -97,7 +101,8 @@ Test(delta_stats, nan_and_infinity_have_no_bound)
     struct row_value infinite[] = {{.f64 = 1.5}, {.f64 = INFINITY}};
 
     check("x DOUBLE", nan_among, 2,
-          "{\"numRecords\":2,\"tightBounds\":true,\"minValues\":{},\"maxValues\":{},\"nullCount\":{\"x\":0}}");
+          "{\"numRecords\":2,\"tightBounds\":true,\"minValues\":{},\"maxValues\":{},\"nullCount\":{"
+          "\"x\":0}}");
     check("x DOUBLE", infinite, 2,
           "{\"numRecords\":2,\"tightBounds\":true,\"minValues\":{\"x\":1.5},\"maxValues\":{},"
           "\"nullCount\":{\"x\":0}}");
@@ -109,9 +114,11 @@ Test(delta_stats, booleans_and_binaries_only_count_nulls)
     struct row_value bytes = text("abc");
 
     check("x BOOLEAN", &yes, 1,
-          "{\"numRecords\":1,\"tightBounds\":true,\"minValues\":{},\"maxValues\":{},\"nullCount\":{\"x\":0}}");
+          "{\"numRecords\":1,\"tightBounds\":true,\"minValues\":{},\"maxValues\":{},\"nullCount\":{"
+          "\"x\":0}}");
     check("x BINARY", &bytes, 1,
-          "{\"numRecords\":1,\"tightBounds\":true,\"minValues\":{},\"maxValues\":{},\"nullCount\":{\"x\":0}}");
+          "{\"numRecords\":1,\"tightBounds\":true,\"minValues\":{},\"maxValues\":{},\"nullCount\":{"
+          "\"x\":0}}");
 }
 
 Test(delta_stats, long_strings_are_cut_and_the_maximum_rounded_up)
