@@ -331,7 +331,7 @@ void store_model_crash(struct store *base)
     struct model *m = (struct model *)base;
     size_t kept = 0;
 
-    must(base->views == 0);
+    must(base->users == 0);
     sys_mutex_lock(&m->lock);
     for (size_t i = 0; i < m->count; i++) {
         if (m->versions[i]->number <= m->flushed)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The face: calls through the implementation's table and keeps count of the views (snapshots and
- * iterators) that are alive, because an implementation may not be closed under them. Any thread.
+ * The face: calls through the implementation's table and counts who is inside: calls under way,
+ * and views (snapshots and iterators) that are alive. An implementation is closed and opened again
+ * only when nobody is; whoever comes meanwhile waits. Any thread.
  */
 #include "store/store.h"
 #include "store_priv.h"
@@ -10,21 +11,30 @@
 
 #include <stdatomic.h>
 
-static void view_begin(struct store *s)
+#define REOPEN_STEP_US 1000
+#define REOPEN_STEPS_MAX 5000
+
+static void leave(struct store *s)
 {
-    atomic_fetch_add_explicit(&s->views, 1, memory_order_relaxed);
+    uint32_t before = atomic_fetch_sub(&s->users, 1);
+    must(before > 0);
 }
 
-static void view_end(struct store *s)
+static void enter(struct store *s)
 {
-    uint32_t before = atomic_fetch_sub_explicit(&s->views, 1, memory_order_relaxed);
-    must(before > 0);
+    for (;;) {
+        atomic_fetch_add(&s->users, 1);
+        if (likely(!atomic_load(&s->closing)))
+            return;
+        leave(s);
+        sys_event_wait(&s->opened, sys_event_read(&s->opened), REOPEN_STEP_US);
+    }
 }
 
 struct store *store_close(struct store *s)
 {
     if (s != NULL) {
-        must(atomic_load(&s->views) == 0);
+        must(atomic_load(&s->users) == 0);
         s->ops->close(s);
     }
     return NULL;
@@ -73,25 +83,42 @@ size_t store_batch_bytes(const struct store_batch *b)
 int store_write(struct store *s, struct store_batch *b, struct err *e)
 {
     must(b->ops == s->ops);
-    return s->ops->write(s, b, e);
+    enter(s);
+    int r = s->ops->write(s, b, e);
+    leave(s);
+    return r;
 }
 
 int store_flush(struct store *s, struct err *e)
 {
-    return s->ops->flush(s, e);
+    enter(s);
+    int r = s->ops->flush(s, e);
+    leave(s);
+    return r;
 }
 
 int store_reopen(struct store *s, struct err *e)
 {
-    must(atomic_load(&s->views) == 0);
-    return s->ops->reopen(s, e);
+    bool other = atomic_exchange(&s->closing, true);
+    must(!other);
+    int r = 0;
+    for (unsigned i = 0; atomic_load(&s->users) > 0 && r == 0; i++) {
+        if (i == REOPEN_STEPS_MAX)
+            r = err_set(e, ERR_BUSY, "the store is in use and cannot be opened again now");
+        sys_event_wait(&s->opened, sys_event_read(&s->opened), REOPEN_STEP_US);
+    }
+    if (r == 0)
+        r = s->ops->reopen(s, e);
+    atomic_store(&s->closing, false);
+    sys_event_signal(&s->opened);
+    return r;
 }
 
 /* ---- reading ---- */
 
 struct store_snapshot *store_snapshot_new(struct store *s)
 {
-    view_begin(s);
+    enter(s);
     return s->ops->snapshot_new(s);
 }
 
@@ -100,7 +127,7 @@ void store_snapshot_free(struct store *s, struct store_snapshot *snap)
     if (snap == NULL)
         return;
     s->ops->snapshot_free(s, snap);
-    view_end(s);
+    leave(s);
 }
 
 int store_get(
@@ -109,14 +136,22 @@ int store_get(
 {
     struct store_read how = {.snap = snap, .cached_only = cached_only};
 
-    return s->ops->get(s, how, key, out, e);
+    if (snap == NULL) /* else the view is inside already */
+        enter(s);
+    int r = s->ops->get(s, how, key, out, e);
+    if (snap == NULL)
+        leave(s);
+    return r;
 }
 
 int store_get_persisted(struct store *s, struct slice key, struct buf *out, struct err *e)
 {
     struct store_read how = {.persisted = true};
 
-    return s->ops->get(s, how, key, out, e);
+    enter(s);
+    int r = s->ops->get(s, how, key, out, e);
+    leave(s);
+    return r;
 }
 
 static bool starts_with(struct slice key, struct slice prefix)
@@ -129,9 +164,11 @@ int store_seek(
     bool cached_only, struct buf *out_key, struct buf *out_value, struct err *e)
 {
     struct store_read how = {.snap = snap, .cached_only = cached_only};
-    struct store_iter *it = s->ops->iter_new(s, how, prefix);
     int r;
 
+    if (snap == NULL)
+        enter(s);
+    struct store_iter *it = s->ops->iter_new(s, how, prefix);
     s->ops->iter_seek(it, from);
     if (!s->ops->iter_valid(it)) {
         r = s->ops->iter_status(it, e);
@@ -144,6 +181,8 @@ int store_seek(
         r = STORE_FOUND;
     }
     s->ops->iter_free(it);
+    if (snap == NULL)
+        leave(s);
     return r;
 }
 
@@ -151,7 +190,7 @@ struct store_iter *store_iter_new(struct store *s, const struct store_snapshot *
 {
     struct store_read how = {.snap = snap};
 
-    view_begin(s);
+    enter(s);
     return s->ops->iter_new(s, how, SLICE_NULL);
 }
 
@@ -160,7 +199,7 @@ struct store_iter *store_iter_free(struct store_iter *it)
     if (it != NULL) {
         struct store *s = it->store;
         s->ops->iter_free(it);
-        view_end(s);
+        leave(s);
     }
     return NULL;
 }

@@ -48,7 +48,10 @@ size_t store_batch_bytes(const struct store_batch *b);
 must_use int store_write(struct store *s, struct store_batch *b, struct err *e);
 /* Everything written so far becomes durable. Blocks. */
 must_use int store_flush(struct store *s, struct err *e);
-/* Close and open again after a background error (rule S5). Readers must be quiet. */
+/*
+ * Close and open again after a background error (rule S5). One thread's; waits until nobody is
+ * inside and keeps others waiting meanwhile. ERR_BUSY: a snapshot or iterator was held too long.
+ */
 must_use int store_reopen(struct store *s, struct err *e);
 
 /* ---- reading ---- */

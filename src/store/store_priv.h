@@ -5,6 +5,8 @@
 
 #include "store/store.h"
 
+#include "sys/sys.h"
+
 /* How a read is meant; @snap NULL = now. */
 struct store_read {
     const struct store_snapshot *snap;
@@ -46,7 +48,9 @@ struct store_ops {
 /* First member of each implementation's own structs. */
 struct store {
     const struct store_ops *ops;
-    _Atomic uint32_t views; /* snapshots and iterators alive: none may be at close and reopen */
+    _Atomic uint32_t users; /* calls under way; snapshots and iterators alive: none at a close */
+    _Atomic bool closing;   /* it is being opened again: newcomers wait */
+    struct sys_event opened;
 };
 struct store_batch {
     const struct store_ops *ops;
