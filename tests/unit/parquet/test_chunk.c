@@ -178,3 +178,22 @@ Test(parquet_chunk, pages_grow_where_there_would_be_too_many)
     node_free(&index);
     table_deinit(&t);
 }
+
+/* Width 0 is legal for a dictionary of one entry, but not every reader takes it. */
+Test(parquet_chunk, indexes_have_at_least_one_bit)
+{
+    struct table t;
+    struct chunk c;
+    table_init(&t, "n bigint not null", NULL);
+    for (int i = 0; i < 100; i++)
+        table_add_long(&t, 7);
+
+    table_finish(&t);
+    chunk_read(buf_slice(&t.file), table_meta(&t, 0, 0), 8, REQUIRED, &c);
+
+    static const uint8_t want[] = {1, 0xc8, 0x01, 0}; /* width, run of 100, entry 0 */
+    cr_assert_eq(c.dict_entries, 1);
+    cr_assert(slice_eq(buf_slice(&c.pages[1]), slice_of(want, sizeof(want))));
+    chunk_free(&c);
+    table_deinit(&t);
+}

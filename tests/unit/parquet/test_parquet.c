@@ -97,6 +97,22 @@ Test(parquet_writer, totals_are_whole_values)
     table_deinit(&t);
 }
 
+Test(parquet_writer, totals_of_floats_are_floats)
+{
+    struct table t;
+    struct parquet_stats s;
+    table_init(&t, "f float", NULL);
+    row_batch_append(t.batch, &(struct row_value){.f32 = 1.1f});
+    row_batch_append(t.batch, &(struct row_value){.f32 = -2.2f});
+    table_finish(&t);
+
+    parquet_stats(t.writer, 0, &s);
+
+    cr_assert_eq(s.min.f32, -2.2f);
+    cr_assert_eq(s.max.f32, 1.1f);
+    table_deinit(&t);
+}
+
 Test(parquet_writer, a_column_of_nulls_has_no_range)
 {
     struct table t;
