@@ -409,6 +409,7 @@ int compact_new(const struct compact_deps *d, const struct compact_options *o,
 static void work(void *arg)
 {
     struct compact *c = arg;
+    sys_thread_give_way(); /* acks first; the log's limit is what bounds the lag */
     while (!atomic_load(&c->stopping))
         (void)compact_step(c, 100000); /* turn again, whatever it read */
     compact_drain(c);
