@@ -18,7 +18,20 @@
 #include "base/mem.h"
 #include "base/must.h"
 
-enum thing { TABLE, DROP, DESCRIPTOR, STREAM, TOKEN };
+enum thing { BEGIN, TABLE, DROP, DESCRIPTOR, STREAM };
+
+/* Under the lock: every id given out before it is below what it says, every later one stands above. */
+static int append_begin(struct catalog *c, struct appended *a)
+{
+    Sluice__Control__SnapshotBegun m = SLUICE__CONTROL__SNAPSHOT_BEGUN__INIT;
+    m.next_table_id = c->next_table_id;
+    m.next_descriptor_id = c->next_descriptor_id;
+    m.next_stream_id = c->next_stream_id;
+    record r = SLUICE__CONTROL__RECORD__INIT;
+    r.what_case = SLUICE__CONTROL__RECORD__WHAT_SNAPSHOT_BEGUN;
+    r.snapshot_begun = &m;
+    return catalog__append(c, &r, a);
+}
 
 static int append_table(struct catalog *c, uint32_t id, struct appended *a)
 {
@@ -35,9 +48,10 @@ static int append_table(struct catalog *c, uint32_t id, struct appended *a)
     return rc;
 }
 
+/* Forgotten meanwhile or not: the table itself has been stated above, and must not come back. */
 static int append_drop(struct catalog *c, uint32_t id, struct appended *a)
 {
-    struct entry *en = catalog__entry(c, id);
+    const struct entry *en = map_get(&c->tables_by_id, catalog__key32(&id));
     if (en == NULL || map_get(&c->tables_by_name, slice_str(en->table->name)) == en)
         return 0;
     Sluice__Control__TableDropped m = SLUICE__CONTROL__TABLE_DROPPED__INIT;
@@ -83,6 +97,7 @@ static int append_stream(struct catalog *c, uint64_t id, struct appended *a)
 static int append_thing(struct catalog *c, enum thing what, uint64_t id, struct appended *a)
 {
     switch (what) {
+    case BEGIN: return append_begin(c, a);
     case TABLE: return append_table(c, (uint32_t)id, a);
     case DROP: return append_drop(c, (uint32_t)id, a);
     case DESCRIPTOR: return append_descriptor(c, (uint32_t)id, a);
@@ -91,12 +106,12 @@ static int append_thing(struct catalog *c, enum thing what, uint64_t id, struct 
 }
 
 /* Under the lock for each try, never while waiting. */
-static int write_thing(struct catalog *c, enum thing what, uint64_t id, struct err *e)
+static int write_thing(struct catalog *c, enum thing what, uint64_t id, struct appended *ret,
+                       struct err *e)
 {
     for (uint32_t ms = 0;; ms += APPEND_RETRY_STEP_MS) {
-        struct appended a;
         sys_mutex_lock(&c->lock);
-        int rc = append_thing(c, what, id, &a);
+        int rc = append_thing(c, what, id, ret);
         sys_mutex_unlock(&c->lock);
         if (rc < 0)
             return err_set(e, rc, "a record of the catalog's snapshot does not fit into the log");
@@ -131,9 +146,9 @@ static struct ids ids_of(struct catalog *c, enum thing what)
     struct stream *s;
     switch (what) {
     case TABLE:
-    case DROP:
         for (size_t i = 0; (en = map_next(&c->tables_by_id, &i)) != NULL;)
-            add_id(&x, en->table->id);
+            if (!en->forgotten)
+                add_id(&x, en->table->id);
         break;
     case DESCRIPTOR:
         for (size_t i = 0; (d = map_next(&c->descriptors_by_id, &i)) != NULL;)
@@ -148,9 +163,13 @@ static struct ids ids_of(struct catalog *c, enum thing what)
 static int write_things(struct catalog *c, enum thing what, struct err *e)
 {
     struct ids x = ids_of(c, what);
+    struct appended a;
     int rc = 0;
-    for (size_t i = 0; i < x.count && rc == 0; i++)
-        rc = write_thing(c, what, x.ids[i], e);
+    for (size_t i = 0; i < x.count && rc == 0; i++) {
+        rc = write_thing(c, what, x.ids[i], &a, e);
+        if (rc == 0 && what == TABLE)
+            rc = write_thing(c, DROP, x.ids[i], &a, e);
+    }
     mem_free(x.ids);
     return rc;
 }
@@ -180,39 +199,23 @@ static int write_tokens(struct catalog *c, struct err *e)
     return rc;
 }
 
-static int write_begin(struct catalog *c, bronze_pos *ret_pos, struct err *e)
-{
-    Sluice__Control__SnapshotBegun m = SLUICE__CONTROL__SNAPSHOT_BEGUN__INIT;
-    sys_mutex_lock(&c->lock);
-    m.next_table_id = c->next_table_id;
-    m.next_descriptor_id = c->next_descriptor_id;
-    m.next_stream_id = c->next_stream_id;
-    sys_mutex_unlock(&c->lock);
-    record r = SLUICE__CONTROL__RECORD__INIT;
-    r.what_case = SLUICE__CONTROL__RECORD__WHAT_SNAPSHOT_BEGUN;
-    r.snapshot_begun = &m;
-    struct appended a;
-    TRY(catalog__append_wait(c, &r, &a, e));
-    *ret_pos = a.pos;
-    return 0;
-}
-
 static int write_snapshot(struct catalog *c, bronze_pos *ret_pos, struct err *e)
 {
-    bronze_pos begun;
-    TRY(write_begin(c, &begun, e));
-    for (enum thing what = TABLE; what < TOKEN; what++)
-        TRY(write_things(c, what, e));
+    struct appended begun;
+    TRY(write_thing(c, BEGIN, 0, &begun, e));
+    TRY(write_things(c, TABLE, e));
+    TRY(write_things(c, DESCRIPTOR, e));
+    TRY(write_things(c, STREAM, e));
     TRY(write_tokens(c, e));
     sys_mutex_lock(&c->lock);
-    c->begun_pos = begun; /* its end, when it is applied, makes it the newest */
+    c->begun_pos = begun.pos; /* its end, when it is applied, makes it the newest */
     sys_mutex_unlock(&c->lock);
     Sluice__Control__SnapshotEnded m = SLUICE__CONTROL__SNAPSHOT_ENDED__INIT;
     record r = SLUICE__CONTROL__RECORD__INIT;
     r.what_case = SLUICE__CONTROL__RECORD__WHAT_SNAPSHOT_ENDED;
     r.snapshot_ended = &m;
     TRY(catalog__commit(c, &r, e));
-    *ret_pos = begun;
+    *ret_pos = begun.pos;
     return 0;
 }
 

@@ -108,7 +108,9 @@ int catalog__table_created(struct catalog *c, bronze_pos pos,
     struct entry *en = mem_zalloc(sizeof(*en));
     en->table = t;
     map_put(&c->tables_by_id, catalog__key32(&t->id), en);
-    map_put(&c->tables_by_name, slice_str(t->name), en);
+    const struct entry *there = map_get(&c->tables_by_name, slice_str(t->name));
+    if (there == NULL || there->table->id < t->id) /* else: a snapshot's word on a dropped namesake */
+        map_put(&c->tables_by_name, slice_str(t->name), en);
     c->tables_alive++;
     return 0;
 }

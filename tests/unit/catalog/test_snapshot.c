@@ -178,3 +178,74 @@ Test(catalog_snapshot, survives_a_restart)
     cr_assert_eq(catalog_snapshot_pos(s.x.c), s.snapshot);
     rig_down(&s.x);
 }
+
+static record *record_at(const struct rig_frames *f, size_t i)
+{
+    return i < f->count ? catalog__record_of(&f->frames[i]) : NULL;
+}
+
+/* Forgetting is not held back by a snapshot: were the drops to come last, one forgotten in between would be missing,
+ * and its table would be in force again once the log below is trimmed. */
+Test(catalog_snapshot, states_a_drop_right_behind_its_table)
+{
+    struct scene s;
+    set(&s);
+    catalog_table_unref(rig_table(&s.x, "a.b.second"));
+    cr_assert_eq(catalog_drop_table(s.x.c, "a.b.second", &s.x.e), 0);
+    bronze_pos pos;
+    cr_assert_eq(catalog_snapshot(s.x.c, &pos, &s.x.e), 0);
+    struct rig_frames f = rig_controls(&s.x);
+    unsigned drops = 0;
+
+    for (size_t i = 0; i < f.count; i++) {
+        record *r = record_at(&f, i), *next = record_at(&f, i + 1);
+        bool stated = r->what_case == SLUICE__CONTROL__RECORD__WHAT_TABLE_CREATED && f.frames[i].first_pos > pos;
+        if (stated && r->table_created->table_id != s.kept_id) {
+            cr_assert_eq(next->what_case, SLUICE__CONTROL__RECORD__WHAT_TABLE_DROPPED);
+            cr_assert_eq(next->table_dropped->table_id, r->table_created->table_id);
+            drops++;
+        }
+        catalog__record_free(r);
+        catalog__record_free(next);
+    }
+
+    cr_assert_eq(drops, 2);
+    rig_frames_free(&f);
+    unset(&s);
+}
+
+/* A restart knows a dropped table again until its folder has been looked at; a new one may have its name. */
+Test(catalog_snapshot, keeps_the_newer_of_two_tables_with_one_name)
+{
+    static const char *const names[] = {"a.b.0", "a.b.1", "a.b.2", "a.b.3", "a.b.4", "a.b.5"};
+    struct rig x;
+    rig_up(&x);
+    uint32_t ids[6];
+    for (size_t i = 0; i < 6; i++) {
+        struct catalog_table *t = rig_table(&x, names[i]);
+        cr_assert_eq(catalog_drop_table(x.c, names[i], &x.e), 0);
+        catalog_forget_table(x.c, t->id);
+        catalog_table_unref(t);
+        t = rig_table(&x, names[i]);
+        ids[i] = t->id;
+        catalog_table_unref(t);
+    }
+    rig_restart(&x);
+    bronze_pos pos;
+    cr_assert_eq(catalog_snapshot(x.c, &pos, &x.e), 0);
+    struct rig_frames f = rig_controls(&x);
+
+    for (size_t from = 0; from < f.count && f.frames[from].first_pos <= pos; from++) {
+        struct catalog *c = rig_replay(&x, &f, from, f.count);
+        for (size_t i = 0; i < 6; i++) {
+            struct catalog_table *t;
+            cr_assert_eq(catalog_table_by_name(c, names[i], &t, &x.e), 0, "%s", x.e.text);
+            cr_assert_eq(t->id, ids[i]);
+            catalog_table_unref(t);
+        }
+        catalog_free(c);
+    }
+
+    rig_frames_free(&f);
+    rig_down(&x);
+}
