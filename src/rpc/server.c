@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 
+#include <dlfcn.h>
 #include <grpc/grpc_security.h>
 
 /* Requests for a call that each queue keeps open with the core: more let a burst of calls be
@@ -28,6 +29,22 @@ static void on_down(struct rpc__tag *t, bool ok)
     struct rpc_server *r = CONTAINER_OF(t, struct rpc_server, down_tag);
     atomic_store(&r->down, true);
     sys_event_signal(&r->down_event);
+}
+
+/*
+ * Debian builds Abseil with its debugging aid on: each lock that the core takes is entered into a
+ * graph that is searched for possible deadlocks, some percent of the cost of a message. The switch is
+ * public, but C++; where it does not exist under this name, nothing happens.
+ */
+static void lock_checks_off(void)
+{
+    static const char name[] =
+        "_ZN4absl7debian329SetMutexDeadlockDetectionModeENS0_15OnDeadlockCycleE";
+    void (*set_mode)(int);
+    void *found = dlsym(RTLD_DEFAULT, name);
+    memcpy(&set_mode, &found, sizeof(set_mode));
+    if (found)
+        set_mode(0); /* OnDeadlockCycle::kIgnore */
 }
 
 int rpc_server_new(
@@ -53,6 +70,7 @@ int rpc_server_new(
     memset(r->queues, 0, queues_bytes);
     for (unsigned i = 0; i < r->queue_count; i++)
         rpc__queue_init(&r->queues[i], r, i);
+    lock_checks_off();
     grpc_init();
     *ret_server = r;
     return 0;
