@@ -66,8 +66,6 @@ static void heal(struct compact *c, struct compact_table *t)
     t->fault[0] = '\0';
     t->failures = 0;
     t->retry_ns = 0;
-    if (t->missed != 0)
-        c->rewind = true;
     compact__touch(c, t);
 }
 

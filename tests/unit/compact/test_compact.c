@@ -384,6 +384,30 @@ Test(compact_drop, commits_what_is_below_and_moves_the_folder)
     rig_down(&x);
 }
 
+Test(compact_drop, waits_until_the_rows_below_are_committed)
+{
+    struct rig x;
+    rig_up(&x);
+    struct catalog_table *t = rig_table(&x, "main.farm.quotes");
+    rig_turn(&x);
+    rig_turn(&x);
+    rig_rows(&x, t, 10, 5);
+    cr_assert_eq(catalog_drop_table(x.catalog, "main.farm.quotes", &x.e), 0);
+    objstore_fake_order(x.lake, ".zstd.parquet", OBJSTORE_FAIL, 0, 1);
+
+    rig_turn(&x);
+    enum compact_state early = rig_status(&x, t).state;
+    rig_settle(&x, t);
+
+    char *moved = mem_printf("dropped/%s-%s", t->location, t->delta_id);
+    cr_assert_eq(early, COMPACT_READY);
+    cr_assert_eq(rig_status(&x, t).state, COMPACT_GONE);
+    cr_assert_eq(rig_delta(&x, moved).rows, 10);
+    mem_free(moved);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
+
 Test(compact_drop, is_finished_after_a_restart)
 {
     struct rig x;

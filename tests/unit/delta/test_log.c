@@ -116,6 +116,25 @@ Test(delta_open, a_hole_in_the_log_is_refused)
     lake_close(&l);
 }
 
+Test(delta_open, a_hole_below_our_own_commits_is_refused)
+{
+    struct lake l;
+    struct delta_table *t = lake_table(&l);
+    struct delta_commit c;
+    for (uint64_t v = 1; v <= 3; v++) {
+        struct delta_file f = lake_file(v, v);
+        cr_assert_eq(lake_commit(t, &f, &c), 0);
+    }
+    t = delta_close(t);
+    char *one = lake_log_name(1);
+    cr_assert_eq(objstore_delete(l.store, one, NULL), 0);
+
+    cr_assert_eq(delta_open(l.sys, l.store, TABLE, &t, NULL), ERR_DAMAGED);
+
+    mem_free(one);
+    lake_close(&l);
+}
+
 static int64_t version_with_hint(const char *hint)
 {
     struct lake l;
