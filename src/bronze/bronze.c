@@ -144,8 +144,12 @@ static int begin_life(struct bronze *log, const struct recovered *rec, struct er
     atomic_store(&log->appended_pos, rec->next_pos - 1);
     log->disk_segments = log->segment_count + 1;
     struct spare first = {.number = rec->max_number + 1};
-    TRY(bronze__segment_prepare(log, first.number, (struct recycled){0}, &first.file, e));
-    TRY(bronze__segment_use(log, first, rec->next_pos, rec->next_ticket, e));
+    TRY(bronze__segment_prepare(log, first.number, &(struct recycled){0}, &first.file, e));
+    int r = bronze__segment_use(log, first, rec->next_pos, rec->next_ticket, e);
+    if (r < 0) {
+        (void)sys_close(first.file);
+        return r;
+    }
     log->segment_offset = SEGMENT_HEADER_BYTES;
     log->submit_ticket = rec->next_ticket;
     log->sealed = true;

@@ -97,9 +97,9 @@ struct spare {
 
 void bronze__segment_name(uint64_t number, char out[SEGMENT_NAME_LEN + 1]);
 char *bronze__segment_path(const struct bronze *log, uint64_t number); /* given */
-/* A new file of zeros, or (with @old not NULL, taken) the recycled file of segment @old_number. */
+/* A new file of zeros, or (with @old->file) the recycled one: taken; after a failure *old says its name now. */
 must_use int bronze__segment_prepare(
-    struct bronze *log, uint64_t number, struct recycled old, struct sys_file **ret_file,
+    struct bronze *log, uint64_t number, struct recycled *old, struct sys_file **ret_file,
     struct err *e);
 /* Header durable, entry added: @file becomes the segment that is written to. */
 must_use int bronze__segment_use(struct bronze *log, struct spare sp, bronze_pos first_pos, uint64_t first_ticket, struct err *e);
@@ -158,6 +158,7 @@ struct bronze {
     struct recycled *recycle;  /* trimmed segments that wait for the segment thread */
     size_t recycle_count;
     uint64_t disk_segments;    /* files on the device, spares too */
+    bool segments_fail;        /* segment thread only: the last job failed, and that was told */
     struct bronze_reader *readers;
 
     /* Log thread only. */

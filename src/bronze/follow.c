@@ -137,6 +137,21 @@ static void catch_up_scan(struct bronze_reader *r)
     r->scan.pos = r->last_end_pos;
 }
 
+/* A block that was durable is not valid: damage, unless a trim has just given its segment away. */
+static int not_valid(const struct bronze_reader *r, uint64_t segment, struct err *e)
+{
+    sys_mutex_lock(&r->log->lock);
+    bool trimmed = r->log->segments[0].number > segment;
+    sys_mutex_unlock(&r->log->lock);
+    if (trimmed)
+        return err_set(
+            e, ERR_NOT_FOUND, "%s has been overtaken: block %llu has been trimmed", r->name,
+            (unsigned long long)r->ticket);
+    return err_set(
+        e, ERR_DAMAGED, "the log is damaged: segment %llu at byte %llu: block %llu was durable and is not valid now",
+        (unsigned long long)segment, (unsigned long long)r->scan.offset, (unsigned long long)r->ticket);
+}
+
 static int from_device(struct bronze_reader *r, struct bronze_block *ret_block, struct err *e)
 {
     sys_mutex_lock(&r->log->lock);
@@ -164,10 +179,7 @@ static int from_device(struct bronze_reader *r, struct bronze_block *ret_block, 
         if (rc == 0 && ret_block->ticket == r->ticket)
             return 0;
         if (rc == SCAN_STOP && fresh)
-            return err_set(
-                e, ERR_DAMAGED, "the log is damaged: segment %llu at byte %llu: block %llu was durable and is not valid now",
-                (unsigned long long)s.number, (unsigned long long)r->scan.offset,
-                (unsigned long long)r->ticket);
+            return not_valid(r, s.number, e);
         if (rc == SCAN_STOP) {
             r->scan.buf_len = 0; /* read before the block was written: look again */
             fresh = true;

@@ -133,7 +133,9 @@ static int sweep_unused(struct recovery *rc, struct err *e)
     for (size_t i = 0; i < rc->count; i++) {
         struct found *s = &rc->segs[i];
         if (s->used) {
-            rc->segs[kept++] = *s;
+            struct found moved = *s;
+            s->file = NULL;
+            rc->segs[kept++] = moved;
             continue;
         }
         bool proof;
@@ -238,6 +240,8 @@ static int next_segment(struct recovery *rc, size_t i, uint64_t offset, size_t *
     if (life == rc->count) {
         *ret_next = rc->count;
         TRY(judge_tail(rc, i, offset, e));
+        /* The tail may stand in the device's cache only: what counts from now on is durable first. */
+        TRY(sys_sync(rc->segs[i].file, e));
         return drop_behind(rc, i, e);
     }
     const struct segment_header *h = &rc->segs[life].header;

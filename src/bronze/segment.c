@@ -63,27 +63,29 @@ static int prepare_new(struct bronze *log, const char *path, struct sys_file **r
     return 0;
 }
 
-int bronze__segment_prepare(
-    struct bronze *log, uint64_t number, struct recycled old, struct sys_file **ret_file, struct err *e)
+/* The name first: a file whose header has a lower number than its name is known as unused. */
+static int prepare_recycled(struct bronze *log, uint64_t number, struct recycled *old, struct err *e)
 {
-    char *path = bronze__segment_path(log, number);
-    int r;
-    if (old.file == NULL) {
-        r = prepare_new(log, path, ret_file, e);
-    } else {
-        /* The name first: a file whose header has a lower number than its name is known as unused. */
-        char *from = bronze__segment_path(log, old.number);
-        r = sys_rename(log->sys, from, path, e);
-        if (r == 0)
-            r = sys_sync_dir(log->sys, log->log_path, e);
-        if (r == 0)
-            r = write_zeros(old.file, 0, SEGMENT_HEADER_BYTES, e);
-        if (r == 0)
-            *ret_file = old.file;
-        else
-            (void)sys_close(old.file); /* unused under either name: swept at the next start */
-        mem_free(from);
+    char *from = bronze__segment_path(log, old->number), *to = bronze__segment_path(log, number);
+    int r = sys_rename(log->sys, from, to, e);
+    mem_free(from);
+    mem_free(to);
+    TRY(r);
+    old->number = number;
+    TRY(sys_sync_dir(log->sys, log->log_path, e));
+    return write_zeros(old->file, 0, SEGMENT_HEADER_BYTES, e);
+}
+
+int bronze__segment_prepare(
+    struct bronze *log, uint64_t number, struct recycled *old, struct sys_file **ret_file, struct err *e)
+{
+    if (old->file != NULL) {
+        TRY(prepare_recycled(log, number, old, e));
+        *ret_file = TAKE(old->file);
+        return 0;
     }
+    char *path = bronze__segment_path(log, number);
+    int r = prepare_new(log, path, ret_file, e);
     mem_free(path);
     return r;
 }
@@ -216,21 +218,14 @@ static enum segment_job next_job(struct bronze *log, struct recycled *ret_old, u
     return JOB_PREPARE;
 }
 
-static void prepared(struct bronze *log, uint64_t number, struct sys_file *file, bool ok, bool no_space)
+/* A spare more: the log thread goes on where it had to stop. */
+static void add_spare(struct bronze *log, struct spare sp)
 {
     sys_mutex_lock(&log->lock);
-    log->no_space = no_space;
-    bool wake = false;
-    if (ok) {
-        must(log->spare_count < SPARE_SEGMENTS_MAX);
-        log->spares[log->spare_count++] = (struct spare){number, file};
-        wake = log->stalled;
-        log->stalled = false;
-    } else {
-        log->disk_segments--;
-        if (log->next_number == number + 1)
-            log->next_number = number;
-    }
+    must(log->spare_count < SPARE_SEGMENTS_MAX);
+    log->spares[log->spare_count++] = sp;
+    bool wake = log->stalled;
+    log->stalled = log->no_space = false;
     sys_mutex_unlock(&log->lock);
     if (!wake)
         return;
@@ -239,17 +234,49 @@ static void prepared(struct bronze *log, uint64_t number, struct sys_file *file,
         l->on_room(l->ctx);
 }
 
-static void remove_old(struct bronze *log, struct recycled old)
+/* Back to its place, the first: were a younger one gone before it, the next start would see a hole. */
+static void put_back(struct bronze *log, struct recycled old)
+{
+    log->recycle = mem_realloc(log->recycle, (log->recycle_count + 1) * sizeof(*log->recycle));
+    memmove(log->recycle + 1, log->recycle, log->recycle_count * sizeof(*log->recycle));
+    log->recycle[0] = old;
+    log->recycle_count++;
+}
+
+static int prepare(struct bronze *log, uint64_t number, struct recycled old, struct err *e)
+{
+    struct sys_file *file = NULL;
+    int r = bronze__segment_prepare(log, number, &old, &file, e);
+    if (r == 0) {
+        add_spare(log, (struct spare){number, file});
+        return 0;
+    }
+    sys_mutex_lock(&log->lock);
+    log->no_space = r == ERR_NO_SPACE;
+    if (old.file != NULL)
+        put_back(log, old);
+    else
+        log->disk_segments--;
+    sys_mutex_unlock(&log->lock);
+    return r;
+}
+
+static int remove_old(struct bronze *log, struct recycled old, struct err *e)
 {
     char *path = bronze__segment_path(log, old.number);
-    struct err e = {0};
-    if (sys_unlink(log->sys, path, &e) < 0 || sys_sync_dir(log->sys, log->log_path, &e) < 0)
-        LOG_WARN("bronze", "a trimmed segment stays: %s", e.text);
-    (void)sys_close(old.file);
+    int r = sys_unlink(log->sys, path, e);
+    if (r == 0 || r == ERR_NOT_FOUND)
+        r = sys_sync_dir(log->sys, log->log_path, e);
     mem_free(path);
     sys_mutex_lock(&log->lock);
-    log->disk_segments--;
+    if (r == 0)
+        log->disk_segments--;
+    else
+        put_back(log, old);
     sys_mutex_unlock(&log->lock);
+    if (r == 0)
+        (void)sys_close(old.file);
+    return r;
 }
 
 void bronze_segment_step(struct bronze *log)
@@ -262,17 +289,14 @@ void bronze_segment_step(struct bronze *log)
         sys_mutex_unlock(&log->lock);
         if (job == JOB_NONE)
             return;
-        if (job == JOB_REMOVE) {
-            remove_old(log, old);
-            continue;
-        }
         struct err e = {0};
-        struct sys_file *file = NULL;
-        int r = bronze__segment_prepare(log, number, old, &file, &e);
-        if (r < 0 && !log->no_space)
-            LOG_WARN("bronze", "no new log segment, ingest waits for it: %s", e.text);
-        prepared(log, number, file, r == 0, r == ERR_NO_SPACE);
+        int r = job == JOB_REMOVE ? remove_old(log, old, &e) : prepare(log, number, old, &e);
+        if (r < 0 && !log->segments_fail)
+            LOG_WARN(
+                "bronze", "%s: %s; it is tried again",
+                job == JOB_REMOVE ? "a trimmed segment stays" : "no new log segment, ingest waits for it", e.text);
+        log->segments_fail = r < 0;
         if (r < 0)
-            return; /* tried again at the thread's next turn */
+            return; /* at the thread's next turn */
     }
 }

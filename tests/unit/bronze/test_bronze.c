@@ -442,3 +442,83 @@ Test(bronze_reader, goes_on_when_only_empty_blocks_were_trimmed_under_it)
     close_log(&x);
     tear_down(&x);
 }
+
+/* Segments of 16 rows of 1 MiB and no thread: everything happens when it is asked for. */
+static void fill_segments(struct fixture *x, uint64_t first, uint64_t rows)
+{
+    for (uint64_t i = first; i < first + rows; i++) {
+        append_row(x, 1, i, MIB);
+        for (int turn = 0; turn < 100 && bronze_durable_pos(x->log) < i + 1; turn++) {
+            bronze_step(x->log, 10000);
+            if (bronze_durable_pos(x->log) < i + 1) /* perhaps no segment is ready */
+                bronze_segment_step(x->log);
+        }
+        cr_assert_eq(bronze_durable_pos(x->log), i + 1);
+    }
+}
+
+Test(bronze_segment, that_cannot_be_recycled_waits_and_leaves_no_hole)
+{
+    struct fixture x;
+    struct err e = {0};
+    set_up(&x);
+    cr_assert_eq(try_open(&x, &e), 0);
+    fill_segments(&x, 0, 50); /* segments 1 to 4 */
+    struct bronze_usage before, after;
+    bronze_usage(x.log, &before);
+    char blocker[160];
+    for (unsigned n = 5; n < 9; n++) { /* a folder in the way of each name that comes next */
+        snprintf(blocker, sizeof(blocker), "%s/log/%020u.log", x.path, n);
+        (void)mkdir(blocker, 0700);
+    }
+
+    bronze_trim(x.log, bronze_durable_pos(x.log) + 1);
+    bronze_segment_step(x.log);
+    for (unsigned n = 5; n < 9; n++) {
+        snprintf(blocker, sizeof(blocker), "%s/log/%020u.log", x.path, n);
+        (void)rmdir(blocker);
+    }
+    for (unsigned turn = 0; turn < 4; turn++)
+        bronze_segment_step(x.log);
+    fill_segments(&x, 50, 8);
+
+    bronze_usage(x.log, &after);
+    cr_assert_lt(after.log_bytes, before.log_bytes);
+    bronze_pos from = bronze_trimmed_pos(x.log);
+    cr_assert_eq(read_all(&x, from), 58 - from + 1);
+    close_log(&x);
+    cr_assert_eq(try_open(&x, &e), 0, "%s", e.text);
+    cr_assert_eq(bronze_trimmed_pos(x.log), from);
+    close_log(&x);
+    tear_down(&x);
+}
+
+Test(bronze_recovery, refuses_damage_behind_an_unused_segment)
+{
+    struct fixture x;
+    three_blocks(&x);
+    open_log(&x);
+    append_row(&x, 1, 3, 100);
+    wait_all(&x);
+    close_log(&x);
+    char path[160];
+    snprintf(path, sizeof(path), "%s/log/%020u.log", x.path, 0);
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    cr_assert_eq(ftruncate(fd, 65536), 0);
+    close(fd);
+    for (unsigned n = 2; n < 8; n++) { /* the second life's segment is one of these */
+        snprintf(path, sizeof(path), "%s/log/%020u.log", x.path, n);
+        fd = open(path, O_RDWR);
+        if (fd >= 0) {
+            flip(fd, 50);
+            close(fd);
+        }
+    }
+    struct err e = {0};
+
+    int r = try_open(&x, &e);
+
+    cr_assert_eq(r, ERR_DAMAGED);
+    cr_assert_not_null(strstr(e.text, "its header is not valid"), "%s", e.text);
+    tear_down(&x);
+}
