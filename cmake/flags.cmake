@@ -16,7 +16,7 @@ option(SLUICE_WERROR "warnings are errors" ON)
 add_compile_options(
   -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
   -Wimplicit-fallthrough -Wundef -Wno-sign-conversion -fno-omit-frame-pointer)
-# gcc does not take a (void) cast for "ignored on purpose"; clang does, and checks it in the dev preset.
+# gcc does not take a (void) cast for "ignored on purpose"; clang does, and checks it (preset dev).
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-Wno-unused-result)
 endif()

@@ -26,11 +26,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define QUEUES_MAX 16
-#define ACCEPTS_PER_METHOD 8
+#define QUEUES_MAX            16
+#define ACCEPTS_PER_METHOD    8
 #define MESSAGES_PER_TURN_MAX 512
-#define ACK_EVERY_MAX 8192
-#define METHOD_STREAM "/databricks.zerobus.Zerobus/EphemeralStream"
+#define ACK_EVERY_MAX         8192
+#define METHOD_STREAM         "/databricks.zerobus.Zerobus/EphemeralStream"
 
 enum method { METHOD_SINK, METHOD_ECHO_STREAM, METHOD_ECHO_UNARY, METHOD_OTHER, METHOD_COUNT };
 
@@ -143,10 +143,9 @@ static void send_bytes(struct call *k, const uint8_t *data, size_t len)
     grpc_slice s = grpc_slice_from_copied_buffer((const char *)data, len);
     k->sending = grpc_raw_byte_buffer_create(&s, 1);
     grpc_slice_unref(s);
-    grpc_op op = {
-        .op = GRPC_OP_SEND_MESSAGE,
-        .flags = GRPC_WRITE_NO_COMPRESS,
-        .data.send_message.send_message = k->sending};
+    grpc_op op = {.op = GRPC_OP_SEND_MESSAGE,
+                  .flags = GRPC_WRITE_NO_COMPRESS,
+                  .data.send_message.send_message = k->sending};
     k->send_out = true;
     start_later(k, &op, 1, &k->send_op);
 }
@@ -205,9 +204,8 @@ static void finish(struct call *k, grpc_status_code status)
         return;
     k->ended = true;
     grpc_slice text = grpc_empty_slice();
-    grpc_op op = {
-        .op = GRPC_OP_SEND_STATUS_FROM_SERVER,
-        .data.send_status_from_server = {.status = status, .status_details = &text}};
+    grpc_op op = {.op = GRPC_OP_SEND_STATUS_FROM_SERVER,
+                  .data.send_status_from_server = {.status = status, .status_details = &text}};
     start_later(k, &op, 1, &k->status_op);
 }
 
@@ -238,8 +236,7 @@ static bool receive_one(struct call *k)
 /* Receive until there is nothing or it was enough for one turn. */
 static void sink_receive(struct call *k)
 {
-    grpc_op op = {
-        .op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &k->received};
+    grpc_op op = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &k->received};
     for (unsigned n = 0; n < MESSAGES_PER_TURN_MAX; n++) {
         if (!start(k, &op, 1, &k->receive_op)) {
             answer_when_idle(k);
@@ -258,10 +255,9 @@ static void sink_receive(struct call *k)
 
 static void echo_send(struct call *k)
 {
-    grpc_op op = {
-        .op = GRPC_OP_SEND_MESSAGE,
-        .flags = GRPC_WRITE_NO_COMPRESS,
-        .data.send_message.send_message = k->sending};
+    grpc_op op = {.op = GRPC_OP_SEND_MESSAGE,
+                  .flags = GRPC_WRITE_NO_COMPRESS,
+                  .data.send_message.send_message = k->sending};
     k->send_out = true;
     start_later(k, &op, 1, &k->send_op);
 }
@@ -296,8 +292,7 @@ static void send_done(struct op *op, bool ok)
     if (k->input_over) {
         end_of_input(k);
     } else if (k->method == METHOD_ECHO_STREAM && ok) {
-        grpc_op next = {
-            .op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &k->received};
+        grpc_op next = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &k->received};
         start_later(k, &next, 1, &k->receive_op);
     } else if (k->method == METHOD_SINK) {
         answer_when_idle(k); /* what came while this one was on its way */
@@ -355,9 +350,8 @@ static void accept_done(struct op *op, bool ok)
         return;
     }
     call_accept(k->queue, k->method);
-    grpc_op close = {
-        .op = GRPC_OP_RECV_CLOSE_ON_SERVER,
-        .data.recv_close_on_server.cancelled = &k->cancelled};
+    grpc_op close = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER,
+                     .data.recv_close_on_server.cancelled = &k->cancelled};
     start_later(k, &close, 1, &k->close_op);
     if (k->method == METHOD_ECHO_UNARY) {
         unary_reply(k);
@@ -369,8 +363,7 @@ static void accept_done(struct op *op, bool ok)
         finish(k, GRPC_STATUS_UNIMPLEMENTED);
         return;
     }
-    grpc_op receive = {
-        .op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &k->received};
+    grpc_op receive = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &k->received};
     start_later(k, &receive, 1, &k->receive_op);
 }
 
@@ -393,8 +386,8 @@ static void call_accept(struct queue *q, enum method method)
     grpc_call_details_init(&k->details);
     grpc_call_error error;
     if (method == METHOD_OTHER)
-        error = grpc_server_request_call(
-            q->bare->server, &k->call, &k->details, &k->metadata, q->cq, q->cq, &k->accept_op);
+        error = grpc_server_request_call(q->bare->server, &k->call, &k->details, &k->metadata,
+                                         q->cq, q->cq, &k->accept_op);
     else
         error = grpc_server_request_registered_call(
             q->bare->server, q->bare->methods[method], &k->call, &k->deadline, &k->metadata,

@@ -22,11 +22,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SECONDS_DEFAULT 5
-#define MESSAGE_BYTES 200
-#define DEVICE_BLOCK 4096
+#define SECONDS_DEFAULT   5
+#define MESSAGE_BYTES     200
+#define DEVICE_BLOCK      4096
 #define DEVICE_FILE_BYTES (16u * 1024 * 1024)
-#define DEVICE_WRITES 3000
+#define DEVICE_WRITES     3000
 
 static double us(const struct trace_hist *h, double q)
 {
@@ -107,10 +107,9 @@ static bool echo_open(struct echo *e, const struct options *o)
     e->channel = grpc_channel_create(o->endpoint, creds, &all);
     grpc_channel_credentials_release(creds);
     e->cq = grpc_completion_queue_create_for_next(NULL);
-    e->call = grpc_channel_create_call(
-        e->channel, NULL, GRPC_PROPAGATE_DEFAULTS, e->cq,
-        grpc_slice_from_static_string(ECHO_STREAM), NULL, gpr_inf_future(GPR_CLOCK_MONOTONIC),
-        NULL);
+    e->call = grpc_channel_create_call(e->channel, NULL, GRPC_PROPAGATE_DEFAULTS, e->cq,
+                                       grpc_slice_from_static_string(ECHO_STREAM), NULL,
+                                       gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
     grpc_metadata_array_init(&e->head);
     grpc_op ops[2] = {
         {.op = GRPC_OP_SEND_INITIAL_METADATA},

@@ -52,8 +52,8 @@ int cmd_devwrite(const struct options *o);
 
 /* ---- small help ---- */
 
-uint64_t now_ns(void);     /* never goes back */
-int64_t wall_us(void);     /* since 1970 */
+uint64_t now_ns(void); /* never goes back */
+int64_t wall_us(void); /* since 1970 */
 void pause_ms(uint32_t ms);
 void pause_until_ns(uint64_t at_ns);
 /* A connected client by --endpoint, --ca, --token …; NULL with a sentence on stderr. */
@@ -75,8 +75,8 @@ struct bare_options {
     const char *cert, *key; /* PEM files; both NULL = plain text */
     unsigned queue_count;
     /* For tests of clients. */
-    bool mute;              /* never acknowledge */
-    uint64_t ack_ahead;     /* acknowledge so many offsets too far */
+    bool mute;          /* never acknowledge */
+    uint64_t ack_ahead; /* acknowledge so many offsets too far */
 };
 /* A running server and its port; NULL with a sentence on stderr. */
 struct bare *bare_open(const struct bare_options *o, int *ret_port);
@@ -84,7 +84,7 @@ struct bare *bare_close(struct bare *b); /* cancels its calls; takes NULL; retur
 
 /* The echo's methods. */
 #define ECHO_STREAM "/sluice.load.Echo/Stream"
-#define ECHO_UNARY "/sluice.load.Echo/Unary"
+#define ECHO_UNARY  "/sluice.load.Echo/Unary"
 
 /* One message in flight on a bare bidirectional stream: round trips into @h (ns). An exit code. */
 must_use int echo_latency(const struct options *o, struct trace_hist *h);

@@ -17,19 +17,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SECONDS_DEFAULT 10
+#define SECONDS_DEFAULT   10
 #define IN_FLIGHT_DEFAULT 64
-#define KEYS_DEFAULT 100000
-#define OUTSTANDING_MAX 10000 /* with --rate; above it lookups start late, and count as late */
-#define DRAIN_MS_MAX 30000
+#define KEYS_DEFAULT      100000
+#define OUTSTANDING_MAX   10000 /* with --rate; above it lookups start late, and count as late */
+#define DRAIN_MS_MAX      30000
 
 struct lookup {
     const struct options *o;
     const char *table, *method;
     uint64_t client_count, key_count;
     struct sluice_client **clients;
-    char *key_text;       /* of --key-file, lines terminated */
-    char **key_lines;     /* into it */
+    char *key_text;   /* of --key-file, lines terminated */
+    char **key_lines; /* into it */
     atomic_bool stopping;
     atomic_uint_fast64_t turn; /* which key next */
     atomic_uint_fast64_t outstanding, found, missing, failed;

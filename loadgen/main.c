@@ -48,9 +48,18 @@ struct option_spec {
     const char *name;
     size_t text_at, number_at, flag_at; /* one of them, + 1 */
 };
-#define TEXT(n, member) {n, offsetof(struct options, member) + 1, 0, 0}
-#define NUMBER(n, member) {n, 0, offsetof(struct options, member) + 1, 0}
-#define FLAG(n, member) {n, 0, 0, offsetof(struct options, member) + 1}
+#define TEXT(n, member)                                                                            \
+    {                                                                                              \
+        n, offsetof(struct options, member) + 1, 0, 0                                              \
+    }
+#define NUMBER(n, member)                                                                          \
+    {                                                                                              \
+        n, 0, offsetof(struct options, member) + 1, 0                                              \
+    }
+#define FLAG(n, member)                                                                            \
+    {                                                                                              \
+        n, 0, 0, offsetof(struct options, member) + 1                                              \
+    }
 
 static const struct option_spec specs[] = {
     TEXT("endpoint", endpoint),
@@ -162,8 +171,8 @@ int main(int argc, char **argv)
         const char *name;
         int (*run)(const struct options *o);
     } commands[] = {
-        {"sink", cmd_sink},       {"echo", cmd_sink},     {"run", cmd_run},
-        {"latency", cmd_latency}, {"lookup", cmd_lookup}, {"ddl", cmd_ddl},
+        {"sink", cmd_sink},         {"echo", cmd_sink},     {"run", cmd_run},
+        {"latency", cmd_latency},   {"lookup", cmd_lookup}, {"ddl", cmd_ddl},
         {"devwrite", cmd_devwrite},
     };
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {

@@ -18,65 +18,79 @@
 #include <string.h>
 
 #define TEMPLATE_COUNT 64
-#define SPOTS_MAX 32
-#define COLUMNS_OF(a) .columns = (a), .column_count = ARRAY_LEN(a)
+#define SPOTS_MAX      32
+#define COLUMNS_OF(a)  .columns = (a), .column_count = ARRAY_LEN(a)
 
 /* ---- the sets ---- */
 
 static const struct column columns_200b[] = {
-    {"stream_no", COLUMN_STREAM, 0},   {"seq", COLUMN_SEQ, 0},
-    {"at", COLUMN_NOW, 0},             {"temperature", COLUMN_DOUBLE, 40},
-    {"humidity", COLUMN_DOUBLE, 100},  {"healthy", COLUMN_BOOLEAN, 0},
-    {"device", COLUMN_CODE, 10000},    {"state", COLUMN_WORD, 20},
-    {"source", COLUMN_URL, 4000000},   {"trace", COLUMN_HEX, 64},
+    {"stream_no", COLUMN_STREAM, 0},
+    {"seq", COLUMN_SEQ, 0},
+    {"at", COLUMN_NOW, 0},
+    {"temperature", COLUMN_DOUBLE, 40},
+    {"humidity", COLUMN_DOUBLE, 100},
+    {"healthy", COLUMN_BOOLEAN, 0},
+    {"device", COLUMN_CODE, 10000},
+    {"state", COLUMN_WORD, 20},
+    {"source", COLUMN_URL, 4000000},
+    {"trace", COLUMN_HEX, 64},
 };
 static const struct rowset set_200b = {.name = "rows_200b", COLUMNS_OF(columns_200b)};
 
 static const struct column columns_1kb[] = {
-    {"stream_no", COLUMN_STREAM, 0}, {"seq", COLUMN_SEQ, 0},       {"at", COLUMN_NOW, 0},
-    {"i01", COLUMN_INT, 1000},       {"i02", COLUMN_INT, 1000000}, {"i03", COLUMN_LONG, 1u << 30},
-    {"i04", COLUMN_LONG, 1u << 31},  {"i05", COLUMN_INT, 100},     {"i06", COLUMN_INT, 10},
-    {"i07", COLUMN_LONG, 1000000},   {"i08", COLUMN_INT, 65536},   {"d01", COLUMN_DOUBLE, 100},
-    {"d02", COLUMN_DOUBLE, 1000},    {"d03", COLUMN_DOUBLE, 10},   {"d04", COLUMN_DOUBLE, 50},
-    {"d05", COLUMN_DOUBLE, 100000},  {"d06", COLUMN_DOUBLE, 1},    {"d07", COLUMN_DOUBLE, 360},
-    {"d08", COLUMN_DOUBLE, 90},      {"b01", COLUMN_BOOLEAN, 0},   {"b02", COLUMN_BOOLEAN, 0},
-    {"day", COLUMN_DATE, 0},         {"due", COLUMN_DATE, 0},      {"price", COLUMN_DECIMAL, 10000},
-    {"tax", COLUMN_DECIMAL, 1000},   {"device", COLUMN_CODE, 10000}, {"gateway", COLUMN_CODE, 100},
-    {"batch", COLUMN_CODE, 100000},  {"state", COLUMN_WORD, 20},   {"city", COLUMN_WORD, 16},
-    {"crop", COLUMN_WORD, 8},        {"grade", COLUMN_WORD, 4},    {"source", COLUMN_URL, 4000000},
-    {"target", COLUMN_URL, 1000},    {"image", COLUMN_URL, 100000}, {"trace", COLUMN_HEX, 64},
-    {"span", COLUMN_HEX, 64},        {"digest", COLUMN_HEX, 128},  {"note", COLUMN_NOTE, 192},
-    {"blob", COLUMN_NOTE, 64},
+    {"stream_no", COLUMN_STREAM, 0}, {"seq", COLUMN_SEQ, 0},
+    {"at", COLUMN_NOW, 0},           {"i01", COLUMN_INT, 1000},
+    {"i02", COLUMN_INT, 1000000},    {"i03", COLUMN_LONG, 1u << 30},
+    {"i04", COLUMN_LONG, 1u << 31},  {"i05", COLUMN_INT, 100},
+    {"i06", COLUMN_INT, 10},         {"i07", COLUMN_LONG, 1000000},
+    {"i08", COLUMN_INT, 65536},      {"d01", COLUMN_DOUBLE, 100},
+    {"d02", COLUMN_DOUBLE, 1000},    {"d03", COLUMN_DOUBLE, 10},
+    {"d04", COLUMN_DOUBLE, 50},      {"d05", COLUMN_DOUBLE, 100000},
+    {"d06", COLUMN_DOUBLE, 1},       {"d07", COLUMN_DOUBLE, 360},
+    {"d08", COLUMN_DOUBLE, 90},      {"b01", COLUMN_BOOLEAN, 0},
+    {"b02", COLUMN_BOOLEAN, 0},      {"day", COLUMN_DATE, 0},
+    {"due", COLUMN_DATE, 0},         {"price", COLUMN_DECIMAL, 10000},
+    {"tax", COLUMN_DECIMAL, 1000},   {"device", COLUMN_CODE, 10000},
+    {"gateway", COLUMN_CODE, 100},   {"batch", COLUMN_CODE, 100000},
+    {"state", COLUMN_WORD, 20},      {"city", COLUMN_WORD, 16},
+    {"crop", COLUMN_WORD, 8},        {"grade", COLUMN_WORD, 4},
+    {"source", COLUMN_URL, 4000000}, {"target", COLUMN_URL, 1000},
+    {"image", COLUMN_URL, 100000},   {"trace", COLUMN_HEX, 64},
+    {"span", COLUMN_HEX, 64},        {"digest", COLUMN_HEX, 128},
+    {"note", COLUMN_NOTE, 192},      {"blob", COLUMN_NOTE, 64},
 };
 static_assert(ARRAY_LEN(columns_1kb) == 40, "the 1 KB row has 40 columns");
 static const struct rowset set_1kb = {.name = "rows_1kb", COLUMNS_OF(columns_1kb)};
 
 static const struct column columns_keyed[] = {
-    {"id", COLUMN_KEY, 0},   {"stream_no", COLUMN_STREAM, 0}, {"seq", COLUMN_SEQ, 0},
-    {"at", COLUMN_NOW, 0},   {"level", COLUMN_DOUBLE, 100},   {"state", COLUMN_WORD, 20},
+    {"id", COLUMN_KEY, 0},    {"stream_no", COLUMN_STREAM, 0}, {"seq", COLUMN_SEQ, 0},
+    {"at", COLUMN_NOW, 0},    {"level", COLUMN_DOUBLE, 100},   {"state", COLUMN_WORD, 20},
     {"note", COLUMN_HEX, 64},
 };
 static const struct rowset set_keyed = {
     .name = "rows_keyed", .keys = "id", COLUMNS_OF(columns_keyed)};
 
 static const struct column columns_inventory[] = {
-    {"stream_no", COLUMN_STREAM, 0}, {"seq", COLUMN_SEQ, 0},     {"moved_at", COLUMN_NOW, 0},
-    {"site", COLUMN_WORD, 16},       {"lot", COLUMN_CODE, 5000}, {"crop", COLUMN_WORD, 8},
+    {"stream_no", COLUMN_STREAM, 0}, {"seq", COLUMN_SEQ, 0},         {"moved_at", COLUMN_NOW, 0},
+    {"site", COLUMN_WORD, 16},       {"lot", COLUMN_CODE, 5000},     {"crop", COLUMN_WORD, 8},
     {"movement", COLUMN_WORD, 4},    {"grams", COLUMN_LONG, 250000},
 };
 static const struct column columns_quotes[] = {
-    {"stream_no", COLUMN_STREAM, 0}, {"seq", COLUMN_SEQ, 0},       {"quoted_at", COLUMN_NOW, 0},
-    {"supplier", COLUMN_CODE, 200},  {"item", COLUMN_WORD, 20},    {"price", COLUMN_DECIMAL, 5000},
+    {"stream_no", COLUMN_STREAM, 0}, {"seq", COLUMN_SEQ, 0},
+    {"quoted_at", COLUMN_NOW, 0},    {"supplier", COLUMN_CODE, 200},
+    {"item", COLUMN_WORD, 20},       {"price", COLUMN_DECIMAL, 5000},
     {"quantity", COLUMN_INT, 10000}, {"valid_until", COLUMN_DATE, 0},
 };
 static const struct column columns_demand[] = {
-    {"stream_no", COLUMN_STREAM, 0}, {"seq", COLUMN_SEQ, 0},      {"at", COLUMN_NOW, 0},
-    {"city", COLUMN_WORD, 16},       {"crop", COLUMN_WORD, 8},
-    {"trays_per_hour", COLUMN_DOUBLE, 400}, {"forecast", COLUMN_BOOLEAN, 0},
+    {"stream_no", COLUMN_STREAM, 0}, {"seq", COLUMN_SEQ, 0},
+    {"at", COLUMN_NOW, 0},           {"city", COLUMN_WORD, 16},
+    {"crop", COLUMN_WORD, 8},        {"trays_per_hour", COLUMN_DOUBLE, 400},
+    {"forecast", COLUMN_BOOLEAN, 0},
 };
 static const struct column columns_prices[] = {
-    {"stream_no", COLUMN_STREAM, 0}, {"seq", COLUMN_SEQ, 0},       {"at", COLUMN_NOW, 0},
-    {"commodity", COLUMN_WORD, 20},  {"market", COLUMN_WORD, 4},   {"price", COLUMN_DECIMAL, 2000},
+    {"stream_no", COLUMN_STREAM, 0}, {"seq", COLUMN_SEQ, 0},
+    {"at", COLUMN_NOW, 0},           {"commodity", COLUMN_WORD, 20},
+    {"market", COLUMN_WORD, 4},      {"price", COLUMN_DECIMAL, 2000},
     {"change", COLUMN_DOUBLE, 10},   {"volume", COLUMN_LONG, 1000000},
 };
 static const struct rowset set_inventory = {.name = "inventory", COLUMNS_OF(columns_inventory)};
@@ -87,8 +101,8 @@ static const struct rowset set_prices = {.name = "prices", COLUMNS_OF(columns_pr
 static const struct rowset *const sets_200b[] = {&set_200b};
 static const struct rowset *const sets_1kb[] = {&set_1kb};
 static const struct rowset *const sets_keyed[] = {&set_keyed};
-static const struct rowset *const sets_farm[] = {
-    &set_inventory, &set_quotes, &set_demand, &set_prices};
+static const struct rowset *const sets_farm[] = {&set_inventory, &set_quotes, &set_demand,
+                                                 &set_prices};
 
 static const struct rowset_group groups[] = {
     {"200b", "bench.load", sets_200b, 1},
@@ -98,9 +112,10 @@ static const struct rowset_group groups[] = {
 };
 
 static const char *const words[] = {
-    "basil", "lettuce", "spinach", "kale", "rocket", "mint", "parsley", "cress",
-    "tokyo", "berlin", "lagos", "lima", "oslo", "perth", "quito", "seoul",
-    "growing", "harvested", "in transit", "waiting for cooling",
+    "basil", "lettuce", "spinach",   "kale",       "rocket",
+    "mint",  "parsley", "cress",     "tokyo",      "berlin",
+    "lagos", "lima",    "oslo",      "perth",      "quito",
+    "seoul", "growing", "harvested", "in transit", "waiting for cooling",
 };
 
 const struct rowset_group *rowset_find(const char *name)
@@ -149,9 +164,8 @@ static struct kind_info kind_info(enum column_kind k)
 void rowset_ddl(const struct rowset *s, struct buf *out)
 {
     for (size_t i = 0; i < s->column_count; i++)
-        buf_printf(
-            out, "%s%s %s", i == 0 ? "" : ", ", s->columns[i].name,
-            kind_info(s->columns[i].kind).ddl);
+        buf_printf(out, "%s%s %s", i == 0 ? "" : ", ", s->columns[i].name,
+                   kind_info(s->columns[i].kind).ddl);
 }
 
 void rowset_descriptor(const struct rowset *s, struct buf *out)
@@ -181,7 +195,8 @@ struct spot {
     uint32_t at, len, range;
 };
 
-struct template {
+struct template
+{
     struct buf bytes;
     struct spot spots[SPOTS_MAX];
     unsigned spot_count;
@@ -232,8 +247,7 @@ static void spot_add(struct template *t, enum spot_kind kind, size_t len, uint32
 {
     if (t->spot_count == SPOTS_MAX)
         return; /* then it changes with the template only */
-    t->spots[t->spot_count++] =
-        (struct spot){kind, (uint32_t)(t->bytes.len), (uint32_t)len, range};
+    t->spots[t->spot_count++] = (struct spot){kind, (uint32_t)(t->bytes.len), (uint32_t)len, range};
 }
 
 /* Text, in quotes or with tag and length; a spot may begin in it. */
@@ -269,8 +283,8 @@ static void add_number(struct rows *r, struct template *t, uint32_t field, uint6
 }
 
 /* A number that is patched: @width_of its encoding is kept. */
-static void
-add_patched(struct rows *r, struct template *t, uint32_t field, enum spot_kind kind, uint64_t v)
+static void add_patched(struct rows *r, struct template *t, uint32_t field, enum spot_kind kind,
+                        uint64_t v)
 {
     if (r->options.json) {
         spot_add(t, kind, digits_of(v), 0);
@@ -304,7 +318,7 @@ static void add_hex(struct rows *r, struct template *t, uint32_t field, uint32_t
         spot_add(t, SPOT_HEX, len, 0);
     uint8_t *p = buf_reserve(&t->bytes, len);
     for (uint32_t i = 0; i < len; i++)
-        p[i] = (uint8_t)"0123456789abcdef"[rows_below(r, 16)];
+        p[i] = (uint8_t) "0123456789abcdef"[rows_below(r, 16)];
     t->bytes.len += len;
     text_end(r, t);
 }
@@ -315,8 +329,8 @@ static void add_url(struct rows *r, struct template *t, uint32_t field, uint32_t
     const char *word = words[rows_below(r, 8)];
     static const char mid[] = "/sensor/";
     static const char end[] = "?unit=celsius&quality=raw";
-    text_begin(
-        r, t, field, sizeof(front) - 1 + strlen(word) + sizeof(mid) - 1 + 7 + sizeof(end) - 1);
+    text_begin(r, t, field,
+               sizeof(front) - 1 + strlen(word) + sizeof(mid) - 1 + 7 + sizeof(end) - 1);
     buf_add_str(&t->bytes, front);
     buf_add_str(&t->bytes, word);
     buf_add_str(&t->bytes, mid);

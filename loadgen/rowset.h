@@ -15,21 +15,21 @@
 #include <stdint.h>
 
 enum column_kind {
-    COLUMN_STREAM,  /* the stream's number */
-    COLUMN_SEQ,     /* the row's number in its stream */
-    COLUMN_KEY,     /* "key-" and the row's number modulo key_count, eight digits */
-    COLUMN_NOW,     /* the time of sending, µs */
-    COLUMN_LONG,    /* a number below @range */
-    COLUMN_INT,     /* likewise */
-    COLUMN_DATE,    /* a day of 2026 */
-    COLUMN_DOUBLE,  /* thousandths below @range */
+    COLUMN_STREAM, /* the stream's number */
+    COLUMN_SEQ,    /* the row's number in its stream */
+    COLUMN_KEY,    /* "key-" and the row's number modulo key_count, eight digits */
+    COLUMN_NOW,    /* the time of sending, µs */
+    COLUMN_LONG,   /* a number below @range */
+    COLUMN_INT,    /* likewise */
+    COLUMN_DATE,   /* a day of 2026 */
+    COLUMN_DOUBLE, /* thousandths below @range */
     COLUMN_BOOLEAN,
     COLUMN_DECIMAL, /* text with two places, below @range */
     COLUMN_WORD,    /* one of the first @range words */
     COLUMN_CODE,    /* "dev-" and a number below @range, eight digits */
     COLUMN_URL,
-    COLUMN_HEX,     /* @range random hexadecimal digits, others in each row; a multiple of 16 */
-    COLUMN_NOTE,    /* the same, but from a few dozen different ones */
+    COLUMN_HEX,  /* @range random hexadecimal digits, others in each row; a multiple of 16 */
+    COLUMN_NOTE, /* the same, but from a few dozen different ones */
 };
 
 struct column {
@@ -39,8 +39,8 @@ struct column {
 };
 
 struct rowset {
-    const char *name;  /* of the table, without catalog and schema */
-    const char *keys;  /* primary key, "a,b"; NULL = none */
+    const char *name; /* of the table, without catalog and schema */
+    const char *keys; /* primary key, "a,b"; NULL = none */
     const struct column *columns;
     size_t column_count;
 };

@@ -24,11 +24,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define IN_FLIGHT_DEFAULT 16384
-#define SECONDS_DEFAULT 10
+#define IN_FLIGHT_DEFAULT  16384
+#define SECONDS_DEFAULT    10
 #define BURST_REQUESTS_MAX 64
-#define DRAIN_MS_MAX 60000
-#define LIVE_MS 500
+#define DRAIN_MS_MAX       60000
+#define LIVE_MS            500
 
 struct burst {
     int64_t first, end; /* offsets first … end - 1 */

@@ -40,31 +40,32 @@ void plain_register(struct plain_test *t);
     }                                                                                              \
     static void suite_##_##name_(void)
 
-#define DeathTest(suite_, name_) __attribute__((unused)) static void suite_##_##name_##_skipped(void)
+#define DeathTest(suite_, name_)                                                                   \
+    __attribute__((unused)) static void suite_##_##name_##_skipped(void)
 
-#define PLAIN_FAIL(text)                                                    \
-    do {                                                                    \
-        fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, (text)); \
-        exit(1);                                                            \
+#define PLAIN_FAIL(text)                                                                           \
+    do {                                                                                           \
+        fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, (text));                        \
+        exit(1);                                                                                   \
     } while (0)
-#define cr_assert(x, ...)   \
-    do {                    \
-        if (!(x))           \
-            PLAIN_FAIL(#x); \
+#define cr_assert(x, ...)                                                                          \
+    do {                                                                                           \
+        if (!(x))                                                                                  \
+            PLAIN_FAIL(#x);                                                                        \
     } while (0)
-#define cr_assert_not(x, ...) cr_assert(!(x))
-#define cr_assert_eq(a, b, ...) cr_assert((a) == (b))
-#define cr_assert_neq(a, b, ...) cr_assert((a) != (b))
-#define cr_assert_lt(a, b, ...) cr_assert((a) < (b))
-#define cr_assert_leq(a, b, ...) cr_assert((a) <= (b))
-#define cr_assert_gt(a, b, ...) cr_assert((a) > (b))
-#define cr_assert_geq(a, b, ...) cr_assert((a) >= (b))
-#define cr_assert_null(a, ...) cr_assert((a) == NULL)
-#define cr_assert_not_null(a, ...) cr_assert((a) != NULL)
-#define cr_assert_str_eq(a, b, ...) cr_assert(strcmp((a), (b)) == 0)
-#define cr_assert_str_neq(a, b, ...) cr_assert(strcmp((a), (b)) != 0)
-#define cr_assert_arr_eq(a, b, n, ...) cr_assert(memcmp((a), (b), (n)) == 0)
+#define cr_assert_not(x, ...)            cr_assert(!(x))
+#define cr_assert_eq(a, b, ...)          cr_assert((a) == (b))
+#define cr_assert_neq(a, b, ...)         cr_assert((a) != (b))
+#define cr_assert_lt(a, b, ...)          cr_assert((a) < (b))
+#define cr_assert_leq(a, b, ...)         cr_assert((a) <= (b))
+#define cr_assert_gt(a, b, ...)          cr_assert((a) > (b))
+#define cr_assert_geq(a, b, ...)         cr_assert((a) >= (b))
+#define cr_assert_null(a, ...)           cr_assert((a) == NULL)
+#define cr_assert_not_null(a, ...)       cr_assert((a) != NULL)
+#define cr_assert_str_eq(a, b, ...)      cr_assert(strcmp((a), (b)) == 0)
+#define cr_assert_str_neq(a, b, ...)     cr_assert(strcmp((a), (b)) != 0)
+#define cr_assert_arr_eq(a, b, n, ...)   cr_assert(memcmp((a), (b), (n)) == 0)
 #define cr_assert_float_eq(a, b, e, ...) cr_assert((a) - (b) <= (e) && (b) - (a) <= (e))
-#define cr_assert_fail(...) PLAIN_FAIL("cr_assert_fail")
+#define cr_assert_fail(...)              PLAIN_FAIL("cr_assert_fail")
 
 #endif

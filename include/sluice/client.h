@@ -78,8 +78,8 @@ struct sluice_options {
  * Returns: 0. SLUICE_INVALID (no endpoint), SLUICE_SYSTEM (CA file, thread); @e says what.
  *          The connection is made with the first stream or call, and its failure comes there.
  */
-SLUICE_MUST_USE int sluice_client_new(
-    const struct sluice_options *o, struct sluice_client **ret_client, struct sluice_error *e);
+SLUICE_MUST_USE int sluice_client_new(const struct sluice_options *o,
+                                      struct sluice_client **ret_client, struct sluice_error *e);
 
 /*
  * Takes NULL; returns NULL. Every stream has been closed before; calls still open are awaited.
@@ -116,9 +116,9 @@ struct sluice_stream_options {
  * Returns: 0. SLUICE_INVALID. SLUICE_FAILED with the server's status and sentence in @e (a timeout
  *          is status 4).
  */
-SLUICE_MUST_USE int sluice_stream_open(
-    struct sluice_client *c, const struct sluice_stream_options *o,
-    struct sluice_stream **ret_stream, struct sluice_error *e);
+SLUICE_MUST_USE int sluice_stream_open(struct sluice_client *c,
+                                       const struct sluice_stream_options *o,
+                                       struct sluice_stream **ret_stream, struct sluice_error *e);
 
 /* The id that the server gave; borrowed until close. */
 const char *sluice_stream_id(const struct sluice_stream *s);
@@ -132,21 +132,21 @@ const char *sluice_stream_id(const struct sluice_stream *s);
  * Returns: 0, *ret_offset (may be NULL) is set. SLUICE_AGAIN: no room, nothing appended.
  *          SLUICE_FAILED: the stream has ended. SLUICE_INVALID: above SLUICE_REQUEST_BYTES_MAX.
  */
-SLUICE_MUST_USE int sluice_stream_append(
-    struct sluice_stream *s, struct sluice_bytes row, uint32_t timeout_ms, int64_t *ret_offset);
+SLUICE_MUST_USE int sluice_stream_append(struct sluice_stream *s, struct sluice_bytes row,
+                                         uint32_t timeout_ms, int64_t *ret_offset);
 
 /* The same for a batch: @rows are one request, have one offset, and become durable all or none. */
-SLUICE_MUST_USE int sluice_stream_append_batch(
-    struct sluice_stream *s, const struct sluice_bytes *rows, size_t row_count,
-    uint32_t timeout_ms, int64_t *ret_offset);
+SLUICE_MUST_USE int sluice_stream_append_batch(struct sluice_stream *s,
+                                               const struct sluice_bytes *rows, size_t row_count,
+                                               uint32_t timeout_ms, int64_t *ret_offset);
 
 /*
  * Wait until @offset is acknowledged / until everything appended so far is.
  * Thread:  any but the client's.
  * Returns: 0. SLUICE_TIMEOUT. SLUICE_FAILED: the stream ended before that.
  */
-SLUICE_MUST_USE int
-sluice_stream_wait(struct sluice_stream *s, int64_t offset, uint32_t timeout_ms);
+SLUICE_MUST_USE int sluice_stream_wait(struct sluice_stream *s, int64_t offset,
+                                       uint32_t timeout_ms);
 SLUICE_MUST_USE int sluice_stream_flush(struct sluice_stream *s, uint32_t timeout_ms);
 
 /* Highest acknowledged offset, -1 = none yet. */
@@ -168,8 +168,8 @@ bool sluice_stream_error(struct sluice_stream *s, struct sluice_error *ret_error
  *          SLUICE_TIMEOUT, SLUICE_FAILED: not so; ask sluice_stream_unacked() before closing when
  *          it matters which rows.
  */
-int sluice_stream_close(
-    struct sluice_stream *s, uint32_t timeout_ms, struct sluice_error *ret_error);
+int sluice_stream_close(struct sluice_stream *s, uint32_t timeout_ms,
+                        struct sluice_error *ret_error);
 
 /* ---- unary calls: "/sluice.v1.Tables/CreateTable" and the like ---- */
 
@@ -192,8 +192,8 @@ typedef void sluice_call_fn(void *ctx, const struct sluice_reply *reply);
  * Owns:    copies @r.   Thread: any; does not block.
  * Returns: 0. SLUICE_INVALID: then @done does not come.
  */
-SLUICE_MUST_USE int sluice_call_start(
-    struct sluice_client *c, const struct sluice_request *r, sluice_call_fn *done, void *ctx);
+SLUICE_MUST_USE int sluice_call_start(struct sluice_client *c, const struct sluice_request *r,
+                                      sluice_call_fn *done, void *ctx);
 
 /* A received message. Free with sluice_message_free(). */
 struct sluice_message {
@@ -207,9 +207,8 @@ void sluice_message_free(struct sluice_message *m);
  * Owns:    gives *ret_response.   Thread: any but the client's; blocks up to the request's timeout.
  * Returns: 0. SLUICE_INVALID. SLUICE_FAILED with the status in @e; then there is no response.
  */
-SLUICE_MUST_USE int sluice_call(
-    struct sluice_client *c, const struct sluice_request *r, struct sluice_message *ret_response,
-    struct sluice_error *e);
+SLUICE_MUST_USE int sluice_call(struct sluice_client *c, const struct sluice_request *r,
+                                struct sluice_message *ret_response, struct sluice_error *e);
 
 #ifdef __cplusplus
 }

@@ -3,11 +3,13 @@
  * The way of a call: queue thread (authenticate, unpack) → worker (run) → queue thread (answer).
  *
  * Invariants
- *   M1  control operations run one at a time, in the order they came: the worker is their one owner (L7)
+ *   M1  control operations run one at a time, in the order they came: the worker is their one owner
+ *   (L7)
  *   M2  at most CONTROL_QUEUE_MAX jobs wait; one more is refused with RESOURCE_EXHAUSTED
  *   M3  a job's call is touched only on its queue's thread
  *
- * A call that has gone away meanwhile still runs (its effect may be in the log already); its answer is dropped.
+ * A call that has gone away meanwhile still runs (its effect may be in the log already); its answer
+ * is dropped.
  */
 #include "admin_priv.h"
 
@@ -180,7 +182,8 @@ static int unpack(struct job *j)
     struct slice bytes = rpc_message_bytes(j->message);
     j->request = protobuf_c_message_unpack(j->method->request, NULL, bytes.len, bytes.data);
     if (j->request == NULL)
-        return err_set(&j->err, ERR_INVALID, "the request is not a valid %s", j->method->request->name);
+        return err_set(&j->err, ERR_INVALID, "the request is not a valid %s",
+                       j->method->request->name);
     return 0;
 }
 
@@ -206,27 +209,36 @@ static void on_message(struct rpc_call *c, void *ctx, struct rpc_message *m)
     if (j->code == 0 && put_job(j->admin, j))
         return;
     if (j->code == 0)
-        j->code = err_set(&j->err, ERR_EXHAUSTED, "%d control operations wait already: try again later", CONTROL_QUEUE_MAX);
+        j->code = err_set(&j->err, ERR_EXHAUSTED,
+                          "%d control operations wait already: try again later", CONTROL_QUEUE_MAX);
     answer(j);
 }
 
-#define METHOD(path_, access_, request_, run_)                                             \
-    {                                                                                      \
-        .rpc = {.path = (path_), .kind = RPC_UNARY, .on_message = on_message},             \
-        .access = (access_), .request = &(request_##__descriptor), .run = (run_)           \
+#define METHOD(path_, access_, request_, run_)                                                     \
+    {                                                                                              \
+        .rpc = {.path = (path_), .kind = RPC_UNARY, .on_message = on_message},                     \
+        .access = (access_), .request = &(request_##__descriptor), .run = (run_)                   \
     }
 
 static const struct admin_method methods[] = {
-    METHOD("/sluice.v1.Tables/CreateTable", JOB_ADMIN, sluice__v1__create_table_request, admin__table_create),
-    METHOD("/sluice.v1.Tables/DescribeTable", JOB_TOKEN, sluice__v1__describe_table_request, admin__table_describe),
-    METHOD("/sluice.v1.Tables/ListTables", JOB_TOKEN, sluice__v1__list_tables_request, admin__table_list),
-    METHOD("/sluice.v1.Tables/DropTable", JOB_ADMIN, sluice__v1__drop_table_request, admin__table_drop),
-    METHOD("/sluice.v1.Tokens/CreateToken", JOB_ADMIN, sluice__v1__create_token_request, admin__token_create),
-    METHOD("/sluice.v1.Tokens/ListTokens", JOB_ADMIN, sluice__v1__list_tokens_request, admin__token_list),
-    METHOD("/sluice.v1.Tokens/RevokeToken", JOB_ADMIN, sluice__v1__revoke_token_request, admin__token_revoke),
+    METHOD("/sluice.v1.Tables/CreateTable", JOB_ADMIN, sluice__v1__create_table_request,
+           admin__table_create),
+    METHOD("/sluice.v1.Tables/DescribeTable", JOB_TOKEN, sluice__v1__describe_table_request,
+           admin__table_describe),
+    METHOD("/sluice.v1.Tables/ListTables", JOB_TOKEN, sluice__v1__list_tables_request,
+           admin__table_list),
+    METHOD("/sluice.v1.Tables/DropTable", JOB_ADMIN, sluice__v1__drop_table_request,
+           admin__table_drop),
+    METHOD("/sluice.v1.Tokens/CreateToken", JOB_ADMIN, sluice__v1__create_token_request,
+           admin__token_create),
+    METHOD("/sluice.v1.Tokens/ListTokens", JOB_ADMIN, sluice__v1__list_tokens_request,
+           admin__token_list),
+    METHOD("/sluice.v1.Tokens/RevokeToken", JOB_ADMIN, sluice__v1__revoke_token_request,
+           admin__token_revoke),
     METHOD("/sluice.v1.Server/Status", JOB_ADMIN, sluice__v1__status_request, admin__status),
     METHOD("/sluice.v1.Server/Find", JOB_ADMIN, sluice__v1__find_request, admin__find),
-    METHOD("/grpc.health.v1.Health/Check", JOB_PUBLIC, grpc__health__v1__health_check_request, admin__health),
+    METHOD("/grpc.health.v1.Health/Check", JOB_PUBLIC, grpc__health__v1__health_check_request,
+           admin__health),
 };
 
 /* ---- life ---- */

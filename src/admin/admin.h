@@ -2,11 +2,15 @@
 #pragma once
 
 /*
- * admin: the calls about the server itself. sluice.v1.Tables, Tokens and Server (proto/sluice/v1), and
- * grpc.health.v1. Each call is authenticated on its queue, then runs on one worker thread with a bounded
- * queue, because control operations wait for the log; the answer goes back through the call's mailbox.
+ * admin: the calls about the server itself. sluice.v1.Tables, Tokens and Server (proto/sluice/v1),
+ * and
+ * grpc.health.v1. Each call is authenticated on its queue, then runs on one worker thread with a
+ * bounded
+ * queue, because control operations wait for the log; the answer goes back through the call's
+ * mailbox.
  *
- * What other services know (positions, lags, latencies) is asked through hooks that the program fills in, so this module names
+ * What other services know (positions, lags, latencies) is asked through hooks that the program
+ * fills in, so this module names
  * none of them.
  */
 
@@ -33,7 +37,8 @@ struct admin_table {
 /* Collects counters and latencies of one status answer. */
 struct admin_report;
 void admin_report_counter(struct admin_report *r, const char *name, uint64_t value);
-void admin_report_latency(struct admin_report *r, const char *name, const struct trace_hist *hist_us);
+void admin_report_latency(struct admin_report *r, const char *name,
+                          const struct trace_hist *hist_us);
 
 /* All run on the admin worker; they may block for a moment. */
 struct admin_hooks {

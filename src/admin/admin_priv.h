@@ -22,13 +22,13 @@ enum job_access { JOB_ADMIN, JOB_TOKEN, JOB_PUBLIC };
 struct job {
     struct admin *admin;
     const struct admin_method *method;
-    struct rpc_call *call;         /* reference */
+    struct rpc_call *call; /* reference */
     struct rpc_queue *queue;
-    struct rpc_message *message;   /* owned */
-    struct catalog_token *token;   /* who asks; reference; NULL for JOB_PUBLIC */
-    ProtobufCMessage *request;     /* unpacked, owned */
-    ProtobufCMessage *answer;      /* built from job_alloc() memory */
-    void **owned;                  /* memory of this job */
+    struct rpc_message *message; /* owned */
+    struct catalog_token *token; /* who asks; reference; NULL for JOB_PUBLIC */
+    ProtobufCMessage *request;   /* unpacked, owned */
+    ProtobufCMessage *answer;    /* built from job_alloc() memory */
+    void **owned;                /* memory of this job */
     size_t owned_count;
     struct err err;
     int code;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sluice.v1.Server: status and find; grpc.health.v1. On the admin worker (health: on the call's queue). */
+/* sluice.v1.Server: status and find; grpc.health.v1. On the admin worker (health: on the call's
+ * queue). */
 #include "admin_priv.h"
 
 #include "base/mem.h"
@@ -123,10 +124,12 @@ static int find_place(struct job *j, const Sluice__V1__FindRequest *q, struct br
         TRY(catalog_stream_by_uuid(o->catalog, q->stream_offset->stream_id, &stream_id, &j->err));
         if (q->stream_offset->offset < 0)
             return err_set(&j->err, ERR_INVALID, "offsets begin at 0");
-        return bronze_find_offset(
-            o->log, o->store, table_id, stream_id, (uint64_t)q->stream_offset->offset, ret, &j->err);
+        return bronze_find_offset(o->log, o->store, table_id, stream_id,
+                                  (uint64_t)q->stream_offset->offset, ret, &j->err);
     }
-    default: return err_set(&j->err, ERR_INVALID, "say what to find: position, time_us or stream_offset");
+    default:
+        return err_set(&j->err, ERR_INVALID,
+                       "say what to find: position, time_us or stream_offset");
     }
 }
 
@@ -151,8 +154,8 @@ int admin__find(struct job *j)
     a->segment_offset = p.offset;
     a->table = job_str(j, t != NULL ? t->name : "");
     a->stream_id = job_str(j, catalog_stream_uuid(o->catalog, p.frame.stream_id, uuid) ? uuid : "");
-    a->stream_offset = (int64_t)p.frame.first_offset
-                       + (p.frame.kind == BRONZE_SINGLES ? (int64_t)(p.pos - p.frame.first_pos) : 0);
+    a->stream_offset = (int64_t)p.frame.first_offset +
+                       (p.frame.kind == BRONZE_SINGLES ? (int64_t)(p.pos - p.frame.first_pos) : 0);
     a->time_us = p.frame.time_us;
     t = catalog_table_unref(t);
     return 0;
@@ -162,7 +165,12 @@ int admin__health(struct job *j)
 {
     const Grpc__Health__V1__HealthCheckRequest *q = (const void *)j->request;
     const struct admin_hooks *hooks = &admin__options(j->admin)->hooks;
-    static const char *const known[] = {"", "databricks.zerobus.Zerobus", "sluice.v1.Rows", "sluice.v1.Tables", "sluice.v1.Tokens", "sluice.v1.Server"};
+    static const char *const known[] = {"",
+                                        "databricks.zerobus.Zerobus",
+                                        "sluice.v1.Rows",
+                                        "sluice.v1.Tables",
+                                        "sluice.v1.Tokens",
+                                        "sluice.v1.Server"};
     size_t i = 0;
     while (i < ARRAY_LEN(known) && strcmp(q->service, known[i]) != 0)
         i++;

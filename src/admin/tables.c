@@ -30,7 +30,8 @@ static Sluice__V1__Column *column_message(struct job *j, const struct row_schema
     return col;
 }
 
-/* The message's name: the table's last part, with characters that a message name cannot have as _. */
+/* The message's name: the table's last part, with characters that a message name cannot have as
+ * _. */
 static void message_name(const char *table, char *out, size_t size)
 {
     const char *last = strrchr(table, '.');
@@ -101,9 +102,9 @@ int admin__table_describe(struct job *j)
     const Sluice__V1__DescribeTableRequest *q = (const void *)j->request;
     struct catalog_table *t = NULL;
     if (!catalog_may_see(j->token, q->name))
-        return err_set(
-            &j->err, ERR_DENIED, "token %s has no grant on table %s: an admin can create one that has", j->token->name,
-            q->name);
+        return err_set(&j->err, ERR_DENIED,
+                       "token %s has no grant on table %s: an admin can create one that has",
+                       j->token->name, q->name);
     TRY(catalog_table_by_name(admin__options(j->admin)->catalog, q->name, &t, &j->err));
     Sluice__V1__DescribeTableResponse *a = job_alloc(j, sizeof(*a));
     sluice__v1__describe_table_response__init(a);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sluice.v1.Tokens: create, list, revoke. On the admin worker. The token's text is told once and not kept. */
+/* sluice.v1.Tokens: create, list, revoke. On the admin worker. The token's text is told once and
+ * not kept. */
 #include "admin_priv.h"
 
 #include "auth/auth.h"
@@ -14,9 +15,11 @@
 static int check_request(struct job *j, const Sluice__V1__CreateTokenRequest *q)
 {
     if (q->name[0] == '\0' || strlen(q->name) > TOKEN_NAME_BYTES_MAX)
-        return err_set(&j->err, ERR_INVALID, "a token's name has 1 to %d bytes", TOKEN_NAME_BYTES_MAX);
+        return err_set(&j->err, ERR_INVALID, "a token's name has 1 to %d bytes",
+                       TOKEN_NAME_BYTES_MAX);
     if (q->n_grants == 0 && !q->admin)
-        return err_set(&j->err, ERR_INVALID, "a token without grants can do nothing: give it some, or admin");
+        return err_set(&j->err, ERR_INVALID,
+                       "a token without grants can do nothing: give it some, or admin");
     if (q->n_grants > GRANTS_PER_TOKEN_MAX)
         return err_set(&j->err, ERR_INVALID, "a token has at most %d grants", GRANTS_PER_TOKEN_MAX);
     if (q->lifetime_s < 0 || q->lifetime_s > 3650ll * 86400)
@@ -24,7 +27,8 @@ static int check_request(struct job *j, const Sluice__V1__CreateTokenRequest *q)
     for (size_t i = 0; i < q->n_grants; i++) {
         TRY(catalog_grant_check(q->grants[i]->table, &j->err));
         if (!q->grants[i]->read && !q->grants[i]->write)
-            return err_set(&j->err, ERR_INVALID, "the grant on %s allows neither read nor write", q->grants[i]->table);
+            return err_set(&j->err, ERR_INVALID, "the grant on %s allows neither read nor write",
+                           q->grants[i]->table);
     }
     return 0;
 }
@@ -47,7 +51,8 @@ int admin__token_create(struct job *j)
         .expires_at_us = q->lifetime_s == 0 ? 0 : now + q->lifetime_s * 1000000,
     };
     for (size_t i = 0; i < q->n_grants; i++)
-        t.grants[i] = (struct catalog_grant){q->grants[i]->table, q->grants[i]->read, q->grants[i]->write};
+        t.grants[i] =
+            (struct catalog_grant){q->grants[i]->table, q->grants[i]->read, q->grants[i]->write};
     auth_token_hash(slice_str(text), t.hash);
     TRY(catalog_create_token(o->catalog, &t, &j->err));
     Sluice__V1__CreateTokenResponse *a = job_alloc(j, sizeof(*a));

@@ -85,7 +85,8 @@ int err_wrap(struct err *e, const char *fmt, ...)
     va_end(args);
     size_t used = n < 0 ? 0 : MIN((size_t)n, sizeof(e->text) - 1);
     size_t room = sizeof(e->text) - used;
-    size_t len = MIN(strlen(before), room > 3 ? room - 3 : 0); /* ": " and the end; cut on purpose */
+    size_t len =
+        MIN(strlen(before), room > 3 ? room - 3 : 0); /* ": " and the end; cut on purpose */
     if (room > 3) {
         memcpy(e->text + used, ": ", 2);
         memcpy(e->text + used + 2, before, len);

@@ -14,23 +14,23 @@
 #include <stddef.h>
 
 /* X(name, value, gRPC status, client may retry, text) */
-#define ERR_TABLE(X)                                                              \
-    X(INVALID, -1, 3, false, "invalid argument")                                  \
-    X(NOT_FOUND, -2, 5, false, "not found")                                       \
-    X(EXISTS, -3, 6, false, "already exists")                                     \
-    X(DENIED, -4, 7, false, "permission denied")                                  \
-    X(UNAUTHENTICATED, -5, 16, false, "unauthenticated")                          \
-    X(EXHAUSTED, -6, 8, true, "a limit was reached")                              \
-    X(UNSUPPORTED, -7, 12, false, "not supported")                                \
-    X(UNAVAILABLE, -8, 14, true, "unavailable")                                   \
-    X(INTERNAL, -9, 13, true, "internal fault")                                   \
-    X(IO, -10, 13, true, "input/output error")                                    \
-    X(NO_SPACE, -11, 8, true, "no space left on the device")                      \
-    X(NO_MEMORY, -12, 8, true, "memory budget used up")                           \
-    X(DAMAGED, -13, 15, false, "stored data is damaged")                          \
-    X(PRECONDITION, -14, 9, false, "not possible in the present state")           \
-    X(TIMEOUT, -15, 4, true, "deadline exceeded")                                 \
-    X(CANCELLED, -16, 1, true, "cancelled")                                       \
+#define ERR_TABLE(X)                                                                               \
+    X(INVALID, -1, 3, false, "invalid argument")                                                   \
+    X(NOT_FOUND, -2, 5, false, "not found")                                                        \
+    X(EXISTS, -3, 6, false, "already exists")                                                      \
+    X(DENIED, -4, 7, false, "permission denied")                                                   \
+    X(UNAUTHENTICATED, -5, 16, false, "unauthenticated")                                           \
+    X(EXHAUSTED, -6, 8, true, "a limit was reached")                                               \
+    X(UNSUPPORTED, -7, 12, false, "not supported")                                                 \
+    X(UNAVAILABLE, -8, 14, true, "unavailable")                                                    \
+    X(INTERNAL, -9, 13, true, "internal fault")                                                    \
+    X(IO, -10, 13, true, "input/output error")                                                     \
+    X(NO_SPACE, -11, 8, true, "no space left on the device")                                       \
+    X(NO_MEMORY, -12, 8, true, "memory budget used up")                                            \
+    X(DAMAGED, -13, 15, false, "stored data is damaged")                                           \
+    X(PRECONDITION, -14, 9, false, "not possible in the present state")                            \
+    X(TIMEOUT, -15, 4, true, "deadline exceeded")                                                  \
+    X(CANCELLED, -16, 1, true, "cancelled")                                                        \
     X(BUSY, -17, 14, true, "in use by another process")
 
 enum err_code {
@@ -63,9 +63,9 @@ int err_set(struct err *e, int code, const char *fmt, ...) printf_like(3, 4);
 int err_wrap(struct err *e, const char *fmt, ...) printf_like(2, 3);
 
 /* Pass a failure up unchanged; outcomes (> 0) are for the caller and go on. */
-#define TRY(expr)              \
-    do {                       \
-        int try_r_ = (expr);   \
-        if (unlikely(try_r_ < 0)) \
-            return try_r_;     \
+#define TRY(expr)                                                                                  \
+    do {                                                                                           \
+        int try_r_ = (expr);                                                                       \
+        if (unlikely(try_r_ < 0))                                                                  \
+            return try_r_;                                                                         \
     } while (0)

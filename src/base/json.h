@@ -30,7 +30,8 @@ void json_str(struct json *j, const char *s);
 void json_slice(struct json *j, struct slice utf8); /* escaped as RFC 8259 asks */
 void json_i64(struct json *j, int64_t v);
 void json_u64(struct json *j, uint64_t v);
-void json_double(struct json *j, double v); /* shortest form that reads back equal; NaN, inf: null */
+void json_double(struct json *j,
+                 double v); /* shortest form that reads back equal; NaN, inf: null */
 void json_bool(struct json *j, bool v);
 void json_null(struct json *j);
 void json_raw(struct json *j, struct slice text); /* a complete value, as it is */

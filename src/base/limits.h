@@ -9,15 +9,15 @@
 /* One ingest request's record bytes: the protocol's 10 MiB. Above it: INVALID_ARGUMENT. */
 #define REQUEST_BYTES_MAX (10u * 1024 * 1024)
 /* The transport's own limit stands above it, so that the handler can answer (rule R4). */
-#define TRANSPORT_MESSAGE_BYTES_MAX (16 * 1024 * 1024)
+#define TRANSPORT_MESSAGE_BYTES_MAX  (16 * 1024 * 1024)
 #define TRANSPORT_METADATA_BYTES_MAX (32 * 1024)
 /* Client bytes that gRPC may buffer ahead of us per stream (rules R4, R6). */
-#define TRANSPORT_LOOKAHEAD_BYTES (64 * 1024)
+#define TRANSPORT_LOOKAHEAD_BYTES  (64 * 1024)
 #define TRANSPORT_HANDSHAKE_MS_MAX 10000
 /* Streams on one connection, and connections' streams over all, that one principal may hold. */
 #define STREAMS_PER_CONNECTION_MAX 1024
-#define STREAMS_PER_PRINCIPAL_MAX 20000
-#define STREAMS_MAX 50000
+#define STREAMS_PER_PRINCIPAL_MAX  20000
+#define STREAMS_MAX                50000
 
 /* Records in one batch request: far above what 10 MiB of real rows hold. */
 #define BATCH_RECORDS_MAX (1u << 20)
@@ -28,23 +28,23 @@
 #define BLOCK_BYTES_TARGET (1u * 1024 * 1024)
 /* A second write joins a busy device only with this much waiting (rule L10). */
 #define SECOND_WRITE_BYTES_MIN (64u * 1024)
-#define WRITES_IN_FLIGHT_MAX 4
+#define WRITES_IN_FLIGHT_MAX   4
 
-#define TABLES_MAX 10000
-#define COLUMNS_MAX 2000
-#define COLUMN_NAME_BYTES_MAX 255
-#define TABLE_NAME_BYTES_MAX 255
-#define KEY_COLUMNS_MAX 16
-#define KEY_BYTES_MAX 4096
-#define DDL_BYTES_MAX (256 * 1024)
-#define DECIMAL_DIGITS_MAX 38
-#define DESCRIPTOR_BYTES_MAX (512 * 1024)
+#define TABLES_MAX                10000
+#define COLUMNS_MAX               2000
+#define COLUMN_NAME_BYTES_MAX     255
+#define TABLE_NAME_BYTES_MAX      255
+#define KEY_COLUMNS_MAX           16
+#define KEY_BYTES_MAX             4096
+#define DDL_BYTES_MAX             (256 * 1024)
+#define DECIMAL_DIGITS_MAX        38
+#define DESCRIPTOR_BYTES_MAX      (512 * 1024)
 #define DESCRIPTORS_PER_TABLE_MAX 1000
-#define TOKENS_MAX 100000
-#define TOKEN_NAME_BYTES_MAX 128
-#define GRANTS_PER_TOKEN_MAX 1000
-#define JSON_DEPTH_MAX 100
-#define MULTI_GET_KEYS_MAX 1000
+#define TOKENS_MAX                100000
+#define TOKEN_NAME_BYTES_MAX      128
+#define GRANTS_PER_TOKEN_MAX      1000
+#define JSON_DEPTH_MAX            100
+#define MULTI_GET_KEYS_MAX        1000
 /* Lookups that wait for their position, over the whole server (rule R9). */
 #define LOOKUPS_PARKED_MAX 10000
 #define LOOKUP_WAIT_MS_MAX 10000

@@ -10,13 +10,13 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t size);                     /* not cleared */
-void *mem_zalloc(size_t size);                    /* cleared */
-void *mem_calloc(size_t count, size_t size);      /* cleared, overflow checked */
+void *mem_alloc(size_t size);                /* not cleared */
+void *mem_zalloc(size_t size);               /* cleared */
+void *mem_calloc(size_t count, size_t size); /* cleared, overflow checked */
 void *mem_realloc(void *p, size_t size);
 void *mem_aligned(size_t alignment, size_t size); /* not cleared; give back with mem_free() */
 char *mem_strdup(const char *s);
-char *mem_strndup(const char *s, size_t len);     /* terminated copy of @len bytes */
+char *mem_strndup(const char *s, size_t len); /* terminated copy of @len bytes */
 char *mem_printf(const char *fmt, ...) printf_like(1, 2);
 void mem_free(void *p);
 

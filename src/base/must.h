@@ -13,10 +13,10 @@ _Noreturn void must_fail(const char *file, int line, const char *claim);
 /* End the process with a sentence: a broken promise, said loudly. */
 _Noreturn void must_die(const char *fmt, ...) printf_like(1, 2);
 
-#define must(x)                                   \
-    do {                                          \
-        if (unlikely(!(x)))                       \
-            must_fail(__FILE__, __LINE__, #x);    \
+#define must(x)                                                                                    \
+    do {                                                                                           \
+        if (unlikely(!(x)))                                                                        \
+            must_fail(__FILE__, __LINE__, #x);                                                     \
     } while (0)
 
 #ifdef SLUICE_SLOW_CHECKS

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sluice bronze dump DIR (reads the files), sluice bronze find (asks the server, through the index) */
+/* sluice bronze dump DIR (reads the files), sluice bronze find (asks the server, through the
+ * index) */
 #include "cli_priv.h"
 
 #include "bronze/bronze.h"
@@ -22,25 +23,28 @@ static const char *kind_name(enum bronze_kind k)
     return "unknown";
 }
 
-static void frame_json(const char *segment, const struct bronze_block *b, const struct bronze_frame *f)
+static void frame_json(const char *segment, const struct bronze_block *b,
+                       const struct bronze_frame *f)
 {
-    printf(
-        "{\"segment\":\"%s\",\"offset\":%llu,\"ticket\":%llu,\"kind\":\"%s\",\"first_position\":%llu,\"rows\":%u,"
-        "\"table_id\":%u,\"descriptor_id\":%u,\"stream_id\":%llu,\"first_offset\":%llu,\"offsets\":%u,\"time_us\":%lld,"
-        "\"bytes\":%zu}\n",
-        segment, (unsigned long long)b->offset, (unsigned long long)b->ticket, kind_name(f->kind),
-        (unsigned long long)f->first_pos, f->row_count, f->table_id, f->descriptor_id,
-        (unsigned long long)f->stream_id, (unsigned long long)f->first_offset, f->offset_count,
-        (long long)f->time_us, f->payload.len);
+    printf("{\"segment\":\"%s\",\"offset\":%llu,\"ticket\":%llu,\"kind\":\"%s\",\"first_position\":"
+           "%llu,\"rows\":%u,"
+           "\"table_id\":%u,\"descriptor_id\":%u,\"stream_id\":%llu,\"first_offset\":%llu,"
+           "\"offsets\":%u,\"time_us\":%lld,"
+           "\"bytes\":%zu}\n",
+           segment, (unsigned long long)b->offset, (unsigned long long)b->ticket,
+           kind_name(f->kind), (unsigned long long)f->first_pos, f->row_count, f->table_id,
+           f->descriptor_id, (unsigned long long)f->stream_id, (unsigned long long)f->first_offset,
+           f->offset_count, (long long)f->time_us, f->payload.len);
 }
 
-static void frame_text(const char *segment, const struct bronze_block *b, const struct bronze_frame *f)
+static void frame_text(const char *segment, const struct bronze_block *b,
+                       const struct bronze_frame *f)
 {
-    printf(
-        "%s\t%llu\t%llu\t%s\t%llu\t%u\t%u\t%llu\t%llu\t%u\t%zu\n", segment, (unsigned long long)b->offset,
-        (unsigned long long)b->ticket, kind_name(f->kind), (unsigned long long)f->first_pos, f->row_count,
-        f->table_id, (unsigned long long)f->stream_id, (unsigned long long)f->first_offset, f->offset_count,
-        f->payload.len);
+    printf("%s\t%llu\t%llu\t%s\t%llu\t%u\t%u\t%llu\t%llu\t%u\t%zu\n", segment,
+           (unsigned long long)b->offset, (unsigned long long)b->ticket, kind_name(f->kind),
+           (unsigned long long)f->first_pos, f->row_count, f->table_id,
+           (unsigned long long)f->stream_id, (unsigned long long)f->first_offset, f->offset_count,
+           f->payload.len);
 }
 
 static int dump_block(void *ctx, const char *segment, const struct bronze_block *b)
@@ -66,7 +70,8 @@ static int dump(struct cli *c)
     int r = sys_new_uring(&s, &e);
     if (r == 0) {
         if (!c->json)
-            printf("segment\tblock\tticket\tkind\tfirst position\trows\ttable\tstream\tfirst offset\toffsets\tbytes\n");
+            printf("segment\tblock\tticket\tkind\tfirst position\trows\ttable\tstream\tfirst "
+                   "offset\toffsets\tbytes\n");
         r = bronze_dump(s, c->words[2], dump_block, c, &e);
         s = sys_free(s);
     }
@@ -89,19 +94,19 @@ static bool parse_i64(const char *text, int64_t *ret)
 static void print_place(const struct cli *c, const Sluice__V1__FindResponse *a)
 {
     if (c->json) {
-        printf(
-            "{\"position\":%llu,\"segment\":\"%s\",\"segment_offset\":%llu,\"table\":\"%s\",\"stream_id\":\"%s\","
-            "\"stream_offset\":%lld,\"time_us\":%lld}\n",
-            (unsigned long long)a->position, a->segment, (unsigned long long)a->segment_offset, a->table, a->stream_id,
-            (long long)a->stream_offset, (long long)a->time_us);
+        printf("{\"position\":%llu,\"segment\":\"%s\",\"segment_offset\":%llu,\"table\":\"%s\","
+               "\"stream_id\":\"%s\","
+               "\"stream_offset\":%lld,\"time_us\":%lld}\n",
+               (unsigned long long)a->position, a->segment, (unsigned long long)a->segment_offset,
+               a->table, a->stream_id, (long long)a->stream_offset, (long long)a->time_us);
         return;
     }
     char when[32];
     cli_time(a->time_us, when);
-    printf(
-        "position  %llu\nsegment   %s at %llu\ntable     %s\nstream    %s, offset %lld\narrived   %s\n",
-        (unsigned long long)a->position, a->segment, (unsigned long long)a->segment_offset, a->table, a->stream_id,
-        (long long)a->stream_offset, when);
+    printf("position  %llu\nsegment   %s at %llu\ntable     %s\nstream    %s, offset %lld\narrived "
+           "  %s\n",
+           (unsigned long long)a->position, a->segment, (unsigned long long)a->segment_offset,
+           a->table, a->stream_id, (long long)a->stream_offset, when);
 }
 
 static int find(struct cli *c)
@@ -115,18 +120,20 @@ static int find(struct cli *c)
     } else if (c->time != NULL && parse_i64(c->time, &n)) {
         q.what_case = SLUICE__V1__FIND_REQUEST__WHAT_TIME_US;
         q.time_us = n;
-    } else if (c->table != NULL && c->stream != NULL && c->offset != NULL && parse_i64(c->offset, &n)) {
+    } else if (c->table != NULL && c->stream != NULL && c->offset != NULL &&
+               parse_i64(c->offset, &n)) {
         q.what_case = SLUICE__V1__FIND_REQUEST__WHAT_STREAM_OFFSET;
         so.table = (char *)(uintptr_t)c->table;
         so.stream_id = (char *)(uintptr_t)c->stream;
         so.offset = n;
         q.stream_offset = &so;
     } else {
-        return cli_usage("bronze find takes --position N, --time MICROSECONDS, or --table T --stream UUID --offset N");
+        return cli_usage("bronze find takes --position N, --time MICROSECONDS, or --table T "
+                         "--stream UUID --offset N");
     }
     int status;
-    Sluice__V1__FindResponse *a
-        = cli_call(c, "/sluice.v1.Server/Find", &q.base, &sluice__v1__find_response__descriptor, &status);
+    Sluice__V1__FindResponse *a = cli_call(c, "/sluice.v1.Server/Find", &q.base,
+                                           &sluice__v1__find_response__descriptor, &status);
     if (a == NULL)
         return status;
     if (a->found) {

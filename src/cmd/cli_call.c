@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The connection to the server: settings, calls, and failures told to people with what to do next. */
+/* The connection to the server: settings, calls, and failures told to people with what to do
+ * next. */
 #include "cli_priv.h"
 
 #include "base/mem.h"
@@ -24,14 +25,13 @@ int cli_failed(const struct cli *c, const struct sluice_error *e)
     case 5: return EXIT_NOT_FOUND;
     case 7:
     case 16:
-        fprintf(
-            stderr, "  token: %s. An admin makes tokens with `sluice token create`.\n",
-            c->token_file != NULL ? c->token_file : "none given (--token-file or SLUICE_TOKEN_FILE)");
+        fprintf(stderr, "  token: %s. An admin makes tokens with `sluice token create`.\n",
+                c->token_file != NULL ? c->token_file
+                                      : "none given (--token-file or SLUICE_TOKEN_FILE)");
         return EXIT_DENIED;
     case 14:
-        fprintf(
-            stderr, "  Is sluiced running at %s, and is %s the CA of its certificate?\n", c->endpoint,
-            c->ca != NULL ? c->ca : "the system's trust store");
+        fprintf(stderr, "  Is sluiced running at %s, and is %s the CA of its certificate?\n",
+                c->endpoint, c->ca != NULL ? c->ca : "the system's trust store");
         return EXIT_UNREACHABLE;
     default: return EXIT_FAILED;
     }
@@ -80,9 +80,8 @@ int cli_connect(struct cli *c)
     return r == SLUICE_INVALID ? EXIT_USAGE : EXIT_FAILED;
 }
 
-void *cli_call(
-    struct cli *c, const char *method, const ProtobufCMessage *request,
-    const ProtobufCMessageDescriptor *answer, int *ret_exit)
+void *cli_call(struct cli *c, const char *method, const ProtobufCMessage *request,
+               const ProtobufCMessageDescriptor *answer, int *ret_exit)
 {
     *ret_exit = cli_connect(c);
     if (*ret_exit != EXIT_OK)
@@ -102,7 +101,9 @@ void *cli_call(
     void *message = protobuf_c_message_unpack(answer, NULL, reply.len, reply.data);
     sluice_message_free(&reply);
     if (message == NULL) {
-        fprintf(stderr, "sluice: the server's answer to %s cannot be read; is it of another version?\n", method);
+        fprintf(stderr,
+                "sluice: the server's answer to %s cannot be read; is it of another version?\n",
+                method);
         *ret_exit = EXIT_FAILED;
     }
     return message;

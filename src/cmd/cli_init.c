@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sluice init: the data folder, and its first admin token. Offline: the token is the first record of
+ * sluice init: the data folder, and its first admin token. Offline: the token is the first record
+ * of
  * the log, and nobody can do anything on a new server without it.
  */
 #include "cli_priv.h"
@@ -29,7 +30,8 @@ static int log_admin(struct sys *s, const char *data, const char *token, struct 
         r = bronze_start(log, e);
     if (r == 0) {
         catalog_attach(cat, log);
-        struct catalog_token t = {.name = (char *)(uintptr_t)"admin", .admin = true, .created_at_us = sys_now_us(s)};
+        struct catalog_token t = {
+            .name = (char *)(uintptr_t) "admin", .admin = true, .created_at_us = sys_now_us(s)};
         static_assert(CATALOG_HASH_BYTES == AUTH_HASH_BYTES, "one kind of hash");
         auth_token_hash(slice_str(token), t.hash);
         r = catalog_create_token(cat, &t, e);
@@ -56,7 +58,8 @@ static int write_token(const char *path, const char *token)
 int cli_init(struct cli *c)
 {
     if (c->data == NULL || c->word_count != 1)
-        return cli_usage("init takes --data DIR, and --admin-token-file FILE to write the token to");
+        return cli_usage(
+            "init takes --data DIR, and --admin-token-file FILE to write the token to");
     struct err e = {0};
     struct sys *s;
     char token[AUTH_TOKEN_LEN + 1];
@@ -87,7 +90,8 @@ int cli_init(struct cli *c)
         printf("{\"data\":\"%s\",\"admin_token\":\"%s\"}\n", c->data, token);
     } else {
         printf("%s\n", token);
-        fprintf(stderr, "%s is ready. The line above is its admin token: it is shown once.\n", c->data);
+        fprintf(stderr, "%s is ready. The line above is its admin token: it is shown once.\n",
+                c->data);
     }
     return EXIT_OK;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What `sluice` prints: a grid for people (aligned on a terminal, tabs elsewhere), JSON for machines. */
+/* What `sluice` prints: a grid for people (aligned on a terminal, tabs elsewhere), JSON for
+ * machines. */
 #include "cli_priv.h"
 
 #include "base/mem.h"
@@ -30,7 +31,8 @@ static void print_aligned(const struct cli_grid *g)
     for (int i = 0; i < g->count; i++, p += strlen(p) + 1) {
         bool last = i % g->columns == g->columns - 1;
         bool heading = i < g->columns;
-        printf("%s%-*s%s%s", heading ? "\033[1m" : "", last ? 0 : widths[i % g->columns], p, heading ? "\033[0m" : "", last ? "\n" : "  ");
+        printf("%s%-*s%s%s", heading ? "\033[1m" : "", last ? 0 : widths[i % g->columns], p,
+               heading ? "\033[0m" : "", last ? "\n" : "  ");
     }
     mem_free(widths);
 }

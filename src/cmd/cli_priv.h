@@ -16,14 +16,14 @@
 /* Exit statuses: documented in `sluice --help`. */
 enum cli_exit {
     EXIT_OK = 0,
-    EXIT_FAILED = 1,      /* the server refused, or something went wrong */
+    EXIT_FAILED = 1, /* the server refused, or something went wrong */
     EXIT_USAGE = 2,
     EXIT_NOT_FOUND = 3,   /* no such table, key, token or place in the log */
     EXIT_DENIED = 4,      /* token missing, wrong or not allowed to */
     EXIT_UNREACHABLE = 5, /* no connection to the server */
 };
 
-#define CLI_WORDS_MAX 64
+#define CLI_WORDS_MAX  64
 #define CLI_GRANTS_MAX 64
 
 /* The command line, taken apart. */
@@ -45,9 +45,8 @@ struct cli {
 
 /* One unary call: packs @request, unpacks the answer (free with protobuf_c_message_free_unpacked).
  * On failure prints the sentence and returns NULL with *ret_exit set. */
-void *cli_call(
-    struct cli *c, const char *method, const ProtobufCMessage *request,
-    const ProtobufCMessageDescriptor *answer, int *ret_exit);
+void *cli_call(struct cli *c, const char *method, const ProtobufCMessage *request,
+               const ProtobufCMessageDescriptor *answer, int *ret_exit);
 /* The connection; exits with a sentence when settings are missing. */
 int cli_connect(struct cli *c);
 /* Print a failure of the client library; returns the exit status for it. */

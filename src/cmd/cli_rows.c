@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FLUSH_MS_MAX 300000
+#define FLUSH_MS_MAX  300000
 #define PROGRESS_ROWS 5000
 
 /* ---- ingest ---- */
@@ -22,7 +22,7 @@ struct load {
     FILE *file;
     uint64_t bytes, bytes_total; /* total 0: unknown (a pipe) */
     uint64_t lines, rows;
-    uint64_t *line_of;           /* line number of each row sent, for the error's sake */
+    uint64_t *line_of; /* line number of each row sent, for the error's sake */
     size_t cap;
     bool progress;
 };
@@ -32,9 +32,9 @@ static void show_progress(const struct load *l, struct sluice_stream *s)
     long long acked = (long long)sluice_stream_acked(s) + 1;
     if (l->bytes_total > 0) {
         int done = (int)(l->bytes * 30 / l->bytes_total);
-        fprintf(
-            stderr, "\r[%.*s%*s] %3d %%  %llu rows sent, %lld acknowledged ", done, "##############################",
-            30 - done, "", (int)(l->bytes * 100 / l->bytes_total), (unsigned long long)l->rows, acked);
+        fprintf(stderr, "\r[%.*s%*s] %3d %%  %llu rows sent, %lld acknowledged ", done,
+                "##############################", 30 - done, "",
+                (int)(l->bytes * 100 / l->bytes_total), (unsigned long long)l->rows, acked);
     } else {
         fprintf(stderr, "\r%llu rows sent, %lld acknowledged ", (unsigned long long)l->rows, acked);
     }
@@ -87,23 +87,23 @@ static int finish_load(struct cli *c, struct load *l, struct sluice_stream *s, i
     struct sluice_error e = {0};
     int closed = sluice_stream_close(s, FLUSH_MS_MAX, &e);
     if (c->json)
-        printf(
-            "{\"rows_sent\":%llu,\"rows_acked\":%llu}\n", (unsigned long long)l->rows, (unsigned long long)acked);
+        printf("{\"rows_sent\":%llu,\"rows_acked\":%llu}\n", (unsigned long long)l->rows,
+               (unsigned long long)acked);
     else
         printf("%llu rows acknowledged\n", (unsigned long long)acked);
     if (r == 0 && closed == 0)
         return EXIT_OK;
     if (acked < l->rows || acked < l->cap)
-        fprintf(
-            stderr, "sluice: stopped at line %llu; the lines before it are stored\n",
-            (unsigned long long)(acked < l->rows ? l->line_of[acked] : l->lines));
+        fprintf(stderr, "sluice: stopped at line %llu; the lines before it are stored\n",
+                (unsigned long long)(acked < l->rows ? l->line_of[acked] : l->lines));
     return e.text[0] != '\0' ? cli_failed(c, &e) : EXIT_FAILED;
 }
 
 int cli_ingest(struct cli *c)
 {
     if (c->word_count != 3)
-        return cli_usage("ingest takes the table's NAME and a FILE of one JSON object a line (- for standard input)");
+        return cli_usage("ingest takes the table's NAME and a FILE of one JSON object a line (- "
+                         "for standard input)");
     struct load l = {.progress = !c->json && !c->quiet && isatty(STDERR_FILENO)};
     bool is_stdin = strcmp(c->words[2], "-") == 0;
     l.file = is_stdin ? stdin : fopen(c->words[2], "re");
@@ -134,7 +134,9 @@ int cli_ingest(struct cli *c)
 
 static bool is_number_type(const char *type)
 {
-    static const char *const words[] = {"tinyint", "smallint", "int", "bigint", "float", "double", "date", "timestamp", "timestamp_ntz", "boolean"};
+    static const char *const words[] = {"tinyint",       "smallint", "int",  "bigint",
+                                        "float",         "double",   "date", "timestamp",
+                                        "timestamp_ntz", "boolean"};
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (strcmp(type, words[i]) == 0)
             return true;
@@ -147,8 +149,9 @@ static int key_from_word(struct cli *c, const char *table, const char *word, str
     Sluice__V1__DescribeTableRequest q = SLUICE__V1__DESCRIBE_TABLE_REQUEST__INIT;
     q.name = (char *)(uintptr_t)table;
     int status;
-    Sluice__V1__DescribeTableResponse *a
-        = cli_call(c, "/sluice.v1.Tables/DescribeTable", &q.base, &sluice__v1__describe_table_response__descriptor, &status);
+    Sluice__V1__DescribeTableResponse *a =
+        cli_call(c, "/sluice.v1.Tables/DescribeTable", &q.base,
+                 &sluice__v1__describe_table_response__descriptor, &status);
     if (a == NULL)
         return status;
     const Sluice__V1__Column *key = NULL;
@@ -168,7 +171,8 @@ static int key_from_word(struct cli *c, const char *table, const char *word, str
             json_str(&j, word);
         json_close(&j, '}');
     } else if (count == 0) {
-        fprintf(stderr, "sluice: table %s has no primary key, so its rows cannot be looked up\n", table);
+        fprintf(stderr, "sluice: table %s has no primary key, so its rows cannot be looked up\n",
+                table);
         status = EXIT_FAILED;
     } else {
         status = cli_usage("this table's key has several columns: give KEY as a JSON object");
@@ -180,7 +184,8 @@ static int key_from_word(struct cli *c, const char *table, const char *word, str
 int cli_get(struct cli *c)
 {
     if (c->word_count != 3)
-        return cli_usage("get takes the table's NAME and a KEY (plain, or a JSON object with the key columns)");
+        return cli_usage(
+            "get takes the table's NAME and a KEY (plain, or a JSON object with the key columns)");
     struct buf key = BUF_NULL;
     int status = EXIT_OK;
     if (c->words[2][0] == '{')
@@ -190,8 +195,10 @@ int cli_get(struct cli *c)
     Sluice__V1__GetRequest q = SLUICE__V1__GET_REQUEST__INIT;
     q.table = (char *)(uintptr_t)c->words[1];
     q.key_json = (char *)(uintptr_t)buf_cstr(&key);
-    Sluice__V1__GetResponse *a
-        = status != EXIT_OK ? NULL : cli_call(c, "/sluice.v1.Rows/Get", &q.base, &sluice__v1__get_response__descriptor, &status);
+    Sluice__V1__GetResponse *a = status != EXIT_OK
+                                     ? NULL
+                                     : cli_call(c, "/sluice.v1.Rows/Get", &q.base,
+                                                &sluice__v1__get_response__descriptor, &status);
     if (a != NULL && a->found) {
         printf("%.*s\n", (int)a->row.len, (const char *)a->row.data);
     } else if (a != NULL) {

@@ -81,9 +81,12 @@ static void print_json(const Status *s)
         const char *name;
         uint64_t value;
     } numbers[] = {
-        {"durable_position", s->durable_position}, {"applied_position", s->applied_position},
-        {"scanned_position", s->scanned_position}, {"trimmed_position", s->trimmed_position},
-        {"log_bytes", s->log_bytes},               {"log_bytes_max", s->log_bytes_max},
+        {"durable_position", s->durable_position},
+        {"applied_position", s->applied_position},
+        {"scanned_position", s->scanned_position},
+        {"trimmed_position", s->trimmed_position},
+        {"log_bytes", s->log_bytes},
+        {"log_bytes_max", s->log_bytes_max},
     };
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
         json_key(&j, numbers[i].name);
@@ -98,7 +101,8 @@ static void print_json(const Status *s)
 static void print_tables(const Status *s)
 {
     struct cli_grid g = {.columns = 6};
-    static const char *const heads[] = {"table", "rows appended", "rows in Delta", "lag rows", "version", "fault"};
+    static const char *const heads[] = {"table",    "rows appended", "rows in Delta",
+                                        "lag rows", "version",       "fault"};
     for (size_t i = 0; i < ARRAY_LEN(heads); i++)
         cli_grid_cell(&g, "%s", heads[i]);
     for (size_t i = 0; i < s->n_tables; i++) {
@@ -118,12 +122,11 @@ static void print_people(const Status *s)
     char started[32];
     cli_time(s->started_at_us, started);
     printf("sluiced %s, %s, since %s\n", s->version, s->state, started);
-    printf(
-        "positions  durable %llu  applied %llu  scanned %llu  log from %llu\n", (unsigned long long)s->durable_position,
-        (unsigned long long)s->applied_position, (unsigned long long)s->scanned_position,
-        (unsigned long long)s->trimmed_position);
-    printf(
-        "log        %.1f of %.1f MiB\n\n", (double)s->log_bytes / 1048576, (double)s->log_bytes_max / 1048576);
+    printf("positions  durable %llu  applied %llu  scanned %llu  log from %llu\n",
+           (unsigned long long)s->durable_position, (unsigned long long)s->applied_position,
+           (unsigned long long)s->scanned_position, (unsigned long long)s->trimmed_position);
+    printf("log        %.1f of %.1f MiB\n\n", (double)s->log_bytes / 1048576,
+           (double)s->log_bytes_max / 1048576);
     print_tables(s);
     printf("\n");
     struct cli_grid g = {.columns = 6};
@@ -144,7 +147,8 @@ int cli_status(struct cli *c)
 {
     Sluice__V1__StatusRequest q = SLUICE__V1__STATUS_REQUEST__INIT;
     int status;
-    Status *s = cli_call(c, "/sluice.v1.Server/Status", &q.base, &sluice__v1__status_response__descriptor, &status);
+    Status *s = cli_call(c, "/sluice.v1.Server/Status", &q.base,
+                         &sluice__v1__status_response__descriptor, &status);
     if (s == NULL)
         return status;
     if (c->json)

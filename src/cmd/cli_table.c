@@ -74,7 +74,8 @@ static size_t split(const char *text, char **ret_copy, char *list[], size_t max)
     size_t n = 0;
     char *save = NULL;
     *ret_copy = mem_strdup(text != NULL ? text : "");
-    for (char *p = strtok_r(*ret_copy, ", ", &save); p != NULL && n < max; p = strtok_r(NULL, ", ", &save))
+    for (char *p = strtok_r(*ret_copy, ", ", &save); p != NULL && n < max;
+         p = strtok_r(NULL, ", ", &save))
         list[n++] = p;
     return n;
 }
@@ -82,7 +83,8 @@ static size_t split(const char *text, char **ret_copy, char *list[], size_t max)
 static int create(struct cli *c)
 {
     if (c->word_count != 4)
-        return cli_usage("table create takes NAME and 'COLUMNS', as in: table create a.b.c 'id BIGINT NOT NULL, note STRING'");
+        return cli_usage("table create takes NAME and 'COLUMNS', as in: table create a.b.c 'id "
+                         "BIGINT NOT NULL, note STRING'");
     char *copy, *keys[CLI_WORDS_MAX];
     Sluice__V1__CreateTableRequest q = SLUICE__V1__CREATE_TABLE_REQUEST__INIT;
     q.name = (char *)(uintptr_t)c->words[2]; /* protobuf-c lacks the const; it only reads */
@@ -90,8 +92,9 @@ static int create(struct cli *c)
     q.n_primary_key = split(c->primary_key, &copy, keys, CLI_WORDS_MAX);
     q.primary_key = keys;
     int status;
-    Sluice__V1__CreateTableResponse *a
-        = cli_call(c, "/sluice.v1.Tables/CreateTable", &q.base, &sluice__v1__create_table_response__descriptor, &status);
+    Sluice__V1__CreateTableResponse *a =
+        cli_call(c, "/sluice.v1.Tables/CreateTable", &q.base,
+                 &sluice__v1__create_table_response__descriptor, &status);
     mem_free(copy);
     if (a == NULL)
         return status;
@@ -107,8 +110,9 @@ static int list(struct cli *c)
 {
     Sluice__V1__ListTablesRequest q = SLUICE__V1__LIST_TABLES_REQUEST__INIT;
     int status;
-    Sluice__V1__ListTablesResponse *a
-        = cli_call(c, "/sluice.v1.Tables/ListTables", &q.base, &sluice__v1__list_tables_response__descriptor, &status);
+    Sluice__V1__ListTablesResponse *a =
+        cli_call(c, "/sluice.v1.Tables/ListTables", &q.base,
+                 &sluice__v1__list_tables_response__descriptor, &status);
     if (a == NULL)
         return status;
     if (c->json) {
@@ -142,8 +146,9 @@ static int show(struct cli *c)
     Sluice__V1__DescribeTableRequest q = SLUICE__V1__DESCRIBE_TABLE_REQUEST__INIT;
     q.name = (char *)(uintptr_t)c->words[2];
     int status;
-    Sluice__V1__DescribeTableResponse *a
-        = cli_call(c, "/sluice.v1.Tables/DescribeTable", &q.base, &sluice__v1__describe_table_response__descriptor, &status);
+    Sluice__V1__DescribeTableResponse *a =
+        cli_call(c, "/sluice.v1.Tables/DescribeTable", &q.base,
+                 &sluice__v1__describe_table_response__descriptor, &status);
     if (a == NULL)
         return status;
     if (c->json)
@@ -161,12 +166,14 @@ static int drop(struct cli *c)
     Sluice__V1__DropTableRequest q = SLUICE__V1__DROP_TABLE_REQUEST__INIT;
     q.name = (char *)(uintptr_t)c->words[2];
     int status;
-    Sluice__V1__DropTableResponse *a
-        = cli_call(c, "/sluice.v1.Tables/DropTable", &q.base, &sluice__v1__drop_table_response__descriptor, &status);
+    Sluice__V1__DropTableResponse *a =
+        cli_call(c, "/sluice.v1.Tables/DropTable", &q.base,
+                 &sluice__v1__drop_table_response__descriptor, &status);
     if (a == NULL)
         return status;
     sluice__v1__drop_table_response__free_unpacked(a, NULL);
-    printf(c->json ? "{\"dropped\":true}\n" : "dropped; its Delta folder is moved aside, not deleted\n");
+    printf(c->json ? "{\"dropped\":true}\n"
+                   : "dropped; its Delta folder is moved aside, not deleted\n");
     return EXIT_OK;
 }
 

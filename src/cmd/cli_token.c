@@ -17,8 +17,12 @@ static bool parse_grant(const char *text, Grant *g)
     sluice__v1__grant__init(g);
     g->read = strchr(verbs, 'r') != NULL;
     g->write = strchr(verbs, 'w') != NULL;
-    if (colon == NULL || colon == text || verbs[0] == '\0' || strspn(verbs, "rw") != strlen(verbs)) {
-        fprintf(stderr, "sluice: grant %s is not TABLE:r, TABLE:w or TABLE:rw (TABLE: a.b.c, a.b.*, a.* or *)\n", text);
+    if (colon == NULL || colon == text || verbs[0] == '\0' ||
+        strspn(verbs, "rw") != strlen(verbs)) {
+        fprintf(stderr,
+                "sluice: grant %s is not TABLE:r, TABLE:w or TABLE:rw (TABLE: a.b.c, a.b.*, a.* or "
+                "*)\n",
+                text);
         return false;
     }
     g->table = mem_strndup(text, (size_t)(colon - text));
@@ -42,9 +46,10 @@ static int create(struct cli *c)
             list[q.n_grants++] = &grants[i];
     }
     int status = EXIT_USAGE;
-    Sluice__V1__CreateTokenResponse *a
-        = !ok ? NULL
-              : cli_call(c, "/sluice.v1.Tokens/CreateToken", &q.base, &sluice__v1__create_token_response__descriptor, &status);
+    Sluice__V1__CreateTokenResponse *a =
+        !ok ? NULL
+            : cli_call(c, "/sluice.v1.Tokens/CreateToken", &q.base,
+                       &sluice__v1__create_token_response__descriptor, &status);
     for (size_t i = 0; i < q.n_grants; i++)
         mem_free(grants[i].table);
     if (a == NULL)
@@ -64,9 +69,8 @@ static void grants_text(const Sluice__V1__Token *t, struct buf *out)
     if (t->admin)
         buf_add_str(out, "admin");
     for (size_t i = 0; i < t->n_grants; i++)
-        buf_printf(
-            out, "%s%s:%s%s", out->len > 0 ? " " : "", t->grants[i]->table, t->grants[i]->read ? "r" : "",
-            t->grants[i]->write ? "w" : "");
+        buf_printf(out, "%s%s:%s%s", out->len > 0 ? " " : "", t->grants[i]->table,
+                   t->grants[i]->read ? "r" : "", t->grants[i]->write ? "w" : "");
 }
 
 static void token_json(struct json *j, const Sluice__V1__Token *t)
@@ -122,8 +126,9 @@ static int list(struct cli *c)
 {
     Sluice__V1__ListTokensRequest q = SLUICE__V1__LIST_TOKENS_REQUEST__INIT;
     int status;
-    Sluice__V1__ListTokensResponse *a
-        = cli_call(c, "/sluice.v1.Tokens/ListTokens", &q.base, &sluice__v1__list_tokens_response__descriptor, &status);
+    Sluice__V1__ListTokensResponse *a =
+        cli_call(c, "/sluice.v1.Tokens/ListTokens", &q.base,
+                 &sluice__v1__list_tokens_response__descriptor, &status);
     if (a == NULL)
         return status;
     if (c->json) {
@@ -148,8 +153,9 @@ static int revoke(struct cli *c)
     Sluice__V1__RevokeTokenRequest q = SLUICE__V1__REVOKE_TOKEN_REQUEST__INIT;
     q.name = (char *)(uintptr_t)c->words[2];
     int status;
-    Sluice__V1__RevokeTokenResponse *a
-        = cli_call(c, "/sluice.v1.Tokens/RevokeToken", &q.base, &sluice__v1__revoke_token_response__descriptor, &status);
+    Sluice__V1__RevokeTokenResponse *a =
+        cli_call(c, "/sluice.v1.Tokens/RevokeToken", &q.base,
+                 &sluice__v1__revoke_token_response__descriptor, &status);
     if (a == NULL)
         return status;
     sluice__v1__revoke_token_response__free_unpacked(a, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The configuration file: "key = value" lines, # begins a comment. Unknown keys are refused: a mistyped
+ * The configuration file: "key = value" lines, # begins a comment. Unknown keys are refused: a
+ * mistyped
  * setting must not be silently ignored. Numbers are whole; times in ms, sizes in bytes.
  */
 #include "config_priv.h"
@@ -15,7 +16,7 @@
 #include <string.h>
 
 #define CONFIG_BYTES_MAX (1024 * 1024)
-#define MIB (1024ull * 1024)
+#define MIB              (1024ull * 1024)
 
 struct key_row {
     const char *name;
@@ -40,14 +41,14 @@ static int set_number(const struct key_row *k, const char *value, struct err *e)
     errno = 0;
     unsigned long long v = strtoull(value, &end, 10);
     if (errno != 0 || end == value || *end != '\0' || value[0] == '-' || v < k->min || v > k->max)
-        return err_set(
-            e, ERR_INVALID, "%s is %s, but must be a whole number from %llu to %llu", k->name, value,
-            (unsigned long long)k->min, (unsigned long long)k->max);
+        return err_set(e, ERR_INVALID, "%s is %s, but must be a whole number from %llu to %llu",
+                       k->name, value, (unsigned long long)k->min, (unsigned long long)k->max);
     *k->number = v;
     return 0;
 }
 
-static int set_key(const struct key_row *rows, size_t count, const char *key, const char *value, struct err *e)
+static int set_key(const struct key_row *rows, size_t count, const char *key, const char *value,
+                   struct err *e)
 {
     for (size_t i = 0; i < count; i++) {
         if (strcmp(rows[i].name, key) != 0)
@@ -79,8 +80,8 @@ static int take_line(const struct key_row *rows, size_t count, char *line, struc
 
 static bool is_loopback(const char *address)
 {
-    return strncmp(address, "127.", 4) == 0 || strncmp(address, "localhost:", 10) == 0
-           || strncmp(address, "[::1]:", 6) == 0;
+    return strncmp(address, "127.", 4) == 0 || strncmp(address, "localhost:", 10) == 0 ||
+           strncmp(address, "[::1]:", 6) == 0;
 }
 
 static int check(const struct config *c, struct err *e)
@@ -92,9 +93,12 @@ static int check(const struct config *c, struct err *e)
     if (c->listen == NULL && c->listen_plain == NULL)
         return err_set(e, ERR_INVALID, "listen is missing: address and port of the TLS listener");
     if (c->listen != NULL && (c->tls_cert == NULL || c->tls_key == NULL))
-        return err_set(e, ERR_INVALID, "listen needs tls_cert and tls_key (deploy/dev-ca.sh makes a pair to try)");
+        return err_set(e, ERR_INVALID,
+                       "listen needs tls_cert and tls_key (deploy/dev-ca.sh makes a pair to try)");
     if (c->listen_plain != NULL && !is_loopback(c->listen_plain))
-        return err_set(e, ERR_INVALID, "listen_plain is %s: without TLS only loopback addresses are allowed", c->listen_plain);
+        return err_set(e, ERR_INVALID,
+                       "listen_plain is %s: without TLS only loopback addresses are allowed",
+                       c->listen_plain);
     return 0;
 }
 

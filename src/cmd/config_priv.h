@@ -22,6 +22,7 @@ struct config {
     uint64_t rpc_threads; /* 0 = one per processor, at least 2, at most 8 */
 };
 
-/* Defaults, then the file. ERR_INVALID with file, line and reason. Takes nothing; config_deinit(). */
+/* Defaults, then the file. ERR_INVALID with file, line and reason. Takes nothing;
+ * config_deinit(). */
 must_use int config_read(struct sys *s, const char *path, struct config *c, struct err *e);
 void config_deinit(struct config *c);

@@ -15,7 +15,8 @@
 static const char help_text[] =
     "sluice: the command line of a Sluice server\n"
     "\n"
-    "  sluice init --data DIR [--admin-token-file FILE]   make a data folder and its admin token (offline)\n"
+    "  sluice init --data DIR [--admin-token-file FILE]   make a data folder and its admin token "
+    "(offline)\n"
     "  sluice table create NAME 'COLUMNS' [--primary-key A,B]\n"
     "  sluice table list | show NAME | drop NAME\n"
     "  sluice token create NAME --grant TABLE:rw [--grant …] [--admin] [--lifetime-s N]\n"
@@ -26,7 +27,8 @@ static const char help_text[] =
     "  sluice bronze dump DIR               the frames of a log's files (offline)\n"
     "  sluice bronze find --position N | --time MICROSECONDS | --table T --stream UUID --offset N\n"
     "\n"
-    "NAME is catalog.schema.table. COLUMNS is DDL: 'icao STRING NOT NULL, lat DOUBLE, seen TIMESTAMP'.\n"
+    "NAME is catalog.schema.table. COLUMNS is DDL: 'icao STRING NOT NULL, lat DOUBLE, seen "
+    "TIMESTAMP'.\n"
     "TABLE in a grant is a.b.c, a.b.*, a.* or *; verbs are r, w or rw.\n"
     "\n"
     "Options\n"
@@ -49,7 +51,8 @@ struct option_row {
     int64_t *number;
 };
 
-static int take_option(struct cli *c, const struct option_row *rows, size_t count, char **argv, int *i)
+static int take_option(struct cli *c, const struct option_row *rows, size_t count, char **argv,
+                       int *i)
 {
     for (size_t k = 0; k < count; k++) {
         if (strcmp(argv[*i], rows[k].name) != 0)
@@ -75,7 +78,8 @@ static int take_option(struct cli *c, const struct option_row *rows, size_t coun
         fprintf(stderr, "sluice: %s takes a number, not %s\n", rows[k].name, value);
         return EXIT_USAGE;
     }
-    if (strcmp(argv[*i], "--grant") == 0 && argv[*i + 1] != NULL && c->grant_count < CLI_GRANTS_MAX) {
+    if (strcmp(argv[*i], "--grant") == 0 && argv[*i + 1] != NULL &&
+        c->grant_count < CLI_GRANTS_MAX) {
         c->grants[c->grant_count++] = argv[++*i];
         return EXIT_OK;
     }
@@ -130,8 +134,8 @@ static int run(struct cli *c)
         const char *word;
         int (*fn)(struct cli *c);
     } commands[] = {
-        {"init", cli_init},     {"table", cli_table},   {"token", cli_token},   {"ingest", cli_ingest},
-        {"get", cli_get},       {"status", cli_status}, {"bronze", cli_bronze},
+        {"init", cli_init}, {"table", cli_table},   {"token", cli_token},   {"ingest", cli_ingest},
+        {"get", cli_get},   {"status", cli_status}, {"bronze", cli_bronze},
     };
     if (c->help) {
         fputs(help_text, stdout);
@@ -146,7 +150,8 @@ static int run(struct cli *c)
 int main(int argc, char **argv)
 {
     struct cli c = {
-        .endpoint = getenv("SLUICE_ENDPOINT"), /* NOLINT(concurrency-mt-unsafe): before any thread */
+        .endpoint =
+            getenv("SLUICE_ENDPOINT"), /* NOLINT(concurrency-mt-unsafe): before any thread */
         .ca = getenv("SLUICE_CA"),
         .token_file = getenv("SLUICE_TOKEN_FILE"),
     };

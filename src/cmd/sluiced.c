@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sluiced: the server. Reads its configuration, builds the objects, joins them, runs until a signal.
+ * sluiced: the server. Reads its configuration, builds the objects, joins them, runs until a
+ * signal.
  *
- *   start   store → catalog ◄─replay─ bronze → rpc → ingest, serve, compact, admin → threads → listeners
+ *   start   store → catalog ◄─replay─ bronze → rpc → ingest, serve, compact, admin → threads →
+ *   listeners
  *   end     drain streams → rpc stops → admin → compact (commits what is durable) → serve (flushes)
  *           → bronze (an empty block seals the tail) → store closes
  *
- * Everything hangs from struct server; there are no globals. Signals are taken by the main thread only.
- * Exit status: 0 stopped in good order, 1 could not start, 2 bad usage; an abort is a broken promise.
+ * Everything hangs from struct server; there are no globals. Signals are taken by the main thread
+ * only.
+ * Exit status: 0 stopped in good order, 1 could not start, 2 bad usage; an abort is a broken
+ * promise.
  */
 #include "config_priv.h"
 
@@ -35,9 +39,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define VERSION "0.1.0"
+#define VERSION       "0.1.0"
 #define PEM_BYTES_MAX (1024 * 1024)
-#define TICK_MS 20
+#define TICK_MS       20
 
 struct server {
     struct config config;
@@ -165,11 +169,12 @@ static int open_log(struct server *s, struct err *e)
     uint64_t began = sys_mono_ns(s->sys);
     TRY(bronze_open(s->sys, &o, catalog_on_control, s->catalog, &s->log, e));
     catalog_attach(s->catalog, s->log);
-    LOG_INFO(
-        "bronze", "log recovered in %llu ms: positions %llu to %llu, epoch %llu, writes through %s",
-        (unsigned long long)(sys_mono_ns(s->sys) - began) / 1000000,
-        (unsigned long long)bronze_trimmed_pos(s->log), (unsigned long long)bronze_durable_pos(s->log),
-        (unsigned long long)bronze_epoch(s->log), sys_write_method(s->sys));
+    LOG_INFO("bronze",
+             "log recovered in %llu ms: positions %llu to %llu, epoch %llu, writes through %s",
+             (unsigned long long)(sys_mono_ns(s->sys) - began) / 1000000,
+             (unsigned long long)bronze_trimmed_pos(s->log),
+             (unsigned long long)bronze_durable_pos(s->log),
+             (unsigned long long)bronze_epoch(s->log), sys_write_method(s->sys));
     return 0;
 }
 
@@ -241,7 +246,8 @@ static int build_services(struct server *s, struct err *e)
         .store = s->store,
         .catalog = s->catalog,
         .server = s->rpc,
-        .hooks = {s, hook_check_location, hook_table, hook_applied_pos, hook_scanned_pos, hook_state, hook_report},
+        .hooks = {s, hook_check_location, hook_table, hook_applied_pos, hook_scanned_pos,
+                  hook_state, hook_report},
         .lake_root = objstore_root(s->lake),
         .version = VERSION,
     };
@@ -258,9 +264,11 @@ static int start(struct server *s, struct err *e)
     TRY(admin_start(s->admin, e));
     TRY(rpc_server_start(s->rpc, e));
     if (s->config.listen != NULL)
-        LOG_INFO("rpc", "serving TLS gRPC at %s (port %d)", s->config.listen, rpc_server_port_tls(s->rpc));
+        LOG_INFO("rpc", "serving TLS gRPC at %s (port %d)", s->config.listen,
+                 rpc_server_port_tls(s->rpc));
     if (s->config.listen_plain != NULL)
-        LOG_WARN("rpc", "serving plain text at %s (port %d)", s->config.listen_plain, rpc_server_port_plain(s->rpc));
+        LOG_WARN("rpc", "serving plain text at %s (port %d)", s->config.listen_plain,
+                 rpc_server_port_plain(s->rpc));
     return 0;
 }
 
@@ -343,7 +351,8 @@ static int run(struct server *s, const char *config_path, const sigset_t *signal
         LOG_INFO("sluiced", "ready");
         int signal_number;
         must(sigwait(signals, &signal_number) == 0);
-        LOG_INFO("sluiced", "signal %d: finishing within %llu ms", signal_number, (unsigned long long)s->config.grace_ms);
+        LOG_INFO("sluiced", "signal %d: finishing within %llu ms", signal_number,
+                 (unsigned long long)s->config.grace_ms);
     }
     stop(s);
     tear_down(s);
@@ -352,12 +361,13 @@ static int run(struct server *s, const char *config_path, const sigset_t *signal
     return r == 0 ? 0 : 1;
 }
 
-static const char help_text[] =
-    "sluiced: the Sluice server\n\n"
-    "  sluiced --config FILE     serve until SIGTERM or SIGINT\n"
-    "  sluiced --version\n\n"
-    "The configuration is documented in the sample, deploy/sluiced.conf. Make the data folder with\n"
-    "`sluice init --data DIR` first. Exit status: 0 stopped in good order, 1 could not start, 2 bad usage.\n";
+static const char help_text[] = "sluiced: the Sluice server\n\n"
+                                "  sluiced --config FILE     serve until SIGTERM or SIGINT\n"
+                                "  sluiced --version\n\n"
+                                "The configuration is documented in the sample, "
+                                "deploy/sluiced.conf. Make the data folder with\n"
+                                "`sluice init --data DIR` first. Exit status: 0 stopped in good "
+                                "order, 1 could not start, 2 bad usage.\n";
 
 int main(int argc, char **argv)
 {

@@ -153,9 +153,8 @@ static void put_values(const struct job *j, const struct cut *c, struct buf *out
 
 /* ---- a page into the file ---- */
 
-static void put_page_header(
-    struct parquet_file *f, enum parquet_page_type type, enum parquet_encoding encoding,
-    uint32_t value_count)
+static void put_page_header(struct parquet_file *f, enum parquet_page_type type,
+                            enum parquet_encoding encoding, uint32_t value_count)
 {
     enum { PH_TYPE = 1, PH_PLAIN_BYTES, PH_PACKED_BYTES, PH_CRC, PH_DATA, PH_DICTIONARY = 7 };
     uLong crc = crc32(0, f->packed.data, (uInt)f->packed.len);
@@ -178,9 +177,8 @@ static void put_page_header(
 }
 
 /* Compresses f->body and writes the page. Returns its bytes in *@ret_bytes. */
-static int put_page(
-    struct job *j, enum parquet_page_type type, uint32_t value_count, uint32_t *ret_bytes,
-    struct err *e)
+static int put_page(struct job *j, enum parquet_page_type type, uint32_t value_count,
+                    uint32_t *ret_bytes, struct err *e)
 {
     struct parquet_file *f = j->file;
     size_t bound = ZSTD_compressBound(f->body.len);
@@ -237,8 +235,8 @@ static int put_data_page(struct job *j, const struct cut *c, struct err *e)
 
 /* ---- the chunk ---- */
 
-static void
-total_add(struct parquet_total *t, const struct parquet_range *r, const struct parquet_leaf *leaf)
+static void total_add(struct parquet_total *t, const struct parquet_range *r,
+                      const struct parquet_leaf *leaf)
 {
     bool had = t->range.has;
     bool bytes = leaf->physical == PHYS_BYTE_ARRAY || leaf->physical == PHYS_FIXED;
@@ -278,8 +276,8 @@ static void chunk_statistics(struct job *j, uint32_t index)
     chunk->max_len = (uint32_t)(f->bounds.len - chunk->bounds_at - chunk->min_len);
 }
 
-int parquet__chunk_write(
-    struct parquet_file *f, uint32_t index, const struct parquet_data *data, struct err *e)
+int parquet__chunk_write(struct parquet_file *f, uint32_t index, const struct parquet_data *data,
+                         struct err *e)
 {
     struct job j = {
         .file = f,

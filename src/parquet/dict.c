@@ -15,11 +15,11 @@
 #include "base/mem.h"
 #include "base/must.h"
 
-#define ENTRIES_BYTES_MAX (1u << 20)
-#define SAMPLE 32768u /* more than one turn of things that report in turn */
+#define ENTRIES_BYTES_MAX   (1u << 20)
+#define SAMPLE              32768u /* more than one turn of things that report in turn */
 #define SAMPLE_DISTINCT_MAX (SAMPLE - SAMPLE / 64)
-#define SLOTS_FIRST 1024u
-#define VALUES_MIN 2u
+#define SLOTS_FIRST         1024u
+#define VALUES_MIN          2u
 
 /* An entry of bytes; fixed entries are the uint64_t of their bits. */
 struct key {
@@ -146,8 +146,8 @@ static bool build_u64(struct parquet_dict *d, const struct parquet_data *data)
     return true;
 }
 
-static inline uint32_t
-add_bytes(struct parquet_dict *d, const uint8_t *base, struct key k, uint32_t prefix)
+static inline uint32_t add_bytes(struct parquet_dict *d, const uint8_t *base, struct key k,
+                                 uint32_t prefix)
 {
     uint32_t at = k.hash & (d->slot_count - 1);
     while (d->slots[at] != 0) {
@@ -193,8 +193,8 @@ static bool build_fixed(struct parquet_dict *d, const struct parquet_data *data,
     return true;
 }
 
-static bool dict_pays(
-    const struct parquet_dict *d, const struct parquet_leaf *leaf, const struct parquet_data *data)
+static bool dict_pays(const struct parquet_dict *d, const struct parquet_leaf *leaf,
+                      const struct parquet_data *data)
 {
     uint64_t n = data->value_count;
     uint64_t plain = n * leaf->width;
@@ -204,8 +204,8 @@ static bool dict_pays(
     return (d->plain_bytes + indexes) * 4 < plain * 3;
 }
 
-bool parquet__dict_build(
-    struct parquet_dict *d, const struct parquet_leaf *leaf, const struct parquet_data *data)
+bool parquet__dict_build(struct parquet_dict *d, const struct parquet_leaf *leaf,
+                         const struct parquet_data *data)
 {
     if (leaf->physical == PHYS_BOOLEAN || data->value_count < VALUES_MIN)
         return false;
@@ -220,9 +220,8 @@ bool parquet__dict_build(
     return true;
 }
 
-void parquet__dict_plain(
-    const struct parquet_dict *d, const struct parquet_leaf *leaf, const struct parquet_data *data,
-    struct buf *out)
+void parquet__dict_plain(const struct parquet_dict *d, const struct parquet_leaf *leaf,
+                         const struct parquet_data *data, struct buf *out)
 {
     uint8_t *start = buf_reserve(out, d->plain_bytes);
     uint8_t *p = start;

@@ -14,11 +14,11 @@
 #include <zstd.h>
 
 #define ZSTD_LEVEL 1
-#define PAGE_ROWS 20000u
+#define PAGE_ROWS  20000u
 #define PAGE_BYTES (1u << 20)
 
-void parquet__file_init(
-    struct parquet_file *f, const struct parquet_options *o, uint32_t leaf_count, struct buf *out)
+void parquet__file_init(struct parquet_file *f, const struct parquet_options *o,
+                        uint32_t leaf_count, struct buf *out)
 {
     *f = (struct parquet_file){.out = out, .leaf_count = leaf_count};
     if (o != NULL)
@@ -72,8 +72,8 @@ int parquet__file_group(struct parquet_file *f, uint32_t row_count, struct err *
     must(!f->finished);
     must(row_count > 0);
     if (f->group_count == PARQUET_ROW_GROUPS_MAX)
-        return err_set(
-            e, ERR_EXHAUSTED, "a Parquet file has at most %d row groups", PARQUET_ROW_GROUPS_MAX);
+        return err_set(e, ERR_EXHAUSTED, "a Parquet file has at most %d row groups",
+                       PARQUET_ROW_GROUPS_MAX);
     if (f->group_count == f->group_cap) {
         f->group_cap = f->group_cap == 0 ? 4 : f->group_cap * 2;
         f->groups = mem_realloc(f->groups, f->group_cap * sizeof(*f->groups));

@@ -42,9 +42,8 @@ static void put_offset_index(struct parquet_file *f, struct parquet_chunk *c)
 }
 
 /* The bounds of all pages, cut; an empty slice for a page of nulls. */
-static void put_page_bounds(
-    struct parquet_file *f, const struct parquet_leaf *leaf, uint32_t page_count,
-    struct parquet_thrift *t, bool is_max)
+static void put_page_bounds(struct parquet_file *f, const struct parquet_leaf *leaf,
+                            uint32_t page_count, struct parquet_thrift *t, bool is_max)
 {
     for (uint32_t i = 0; i < page_count; i++) {
         const struct parquet_range *r = &pages_of(f)[i].range;
@@ -56,9 +55,8 @@ static void put_page_bounds(
 }
 
 /* Compares two bounds the way they are written. */
-static int cut_cmp(
-    struct parquet_file *f, const struct parquet_leaf *leaf, union parquet_bound a,
-    union parquet_bound b, bool is_max)
+static int cut_cmp(struct parquet_file *f, const struct parquet_leaf *leaf, union parquet_bound a,
+                   union parquet_bound b, bool is_max)
 {
     if (leaf->physical != PHYS_BYTE_ARRAY)
         return parquet__range_cmp(leaf, a, b);
@@ -100,8 +98,8 @@ static bool has_nan(const struct parquet_file *f, uint32_t page_count)
     return false;
 }
 
-static void put_column_index(
-    struct parquet_file *f, const struct parquet_leaf *leaf, struct parquet_chunk *c)
+static void put_column_index(struct parquet_file *f, const struct parquet_leaf *leaf,
+                             struct parquet_chunk *c)
 {
     enum { CI_NULL_PAGES = 1, CI_MIN, CI_MAX, CI_ORDER, CI_NULL_COUNTS };
     struct parquet_thrift t;
@@ -124,8 +122,8 @@ static void put_column_index(
     c->column_index_len = f->column_indexes.len - c->column_index_at;
 }
 
-void parquet__footer_page_index(
-    struct parquet_file *f, const struct parquet_leaf *leaf, struct parquet_chunk *c)
+void parquet__footer_page_index(struct parquet_file *f, const struct parquet_leaf *leaf,
+                                struct parquet_chunk *c)
 {
     put_offset_index(f, c);
     put_column_index(f, leaf, c);
@@ -133,8 +131,8 @@ void parquet__footer_page_index(
 
 /* ---- FileMetaData ---- */
 
-static void put_statistics(
-    struct parquet_thrift *t, const struct parquet_file *f, const struct parquet_chunk *c)
+static void put_statistics(struct parquet_thrift *t, const struct parquet_file *f,
+                           const struct parquet_chunk *c)
 {
     enum { ST_NULL_COUNT = 3, ST_MAX = 5, ST_MIN, ST_MAX_EXACT, ST_MIN_EXACT };
     parquet__thrift_i64(t, ST_NULL_COUNT, c->null_count);
@@ -148,9 +146,8 @@ static void put_statistics(
     parquet__thrift_bool(t, ST_MIN_EXACT, c->min_exact);
 }
 
-static void put_encoding_count(
-    struct parquet_thrift *t, enum parquet_page_type type, enum parquet_encoding encoding,
-    uint32_t count)
+static void put_encoding_count(struct parquet_thrift *t, enum parquet_page_type type,
+                               enum parquet_encoding encoding, uint32_t count)
 {
     parquet__thrift_item_struct(t);
     parquet__thrift_i32(t, 1, (int32_t)type);
@@ -159,13 +156,21 @@ static void put_encoding_count(
     parquet__thrift_end(t);
 }
 
-static void put_column_meta(
-    struct parquet_thrift *t, const struct parquet_file *f, const struct parquet_leaf *leaf,
-    const struct parquet_chunk *c)
+static void put_column_meta(struct parquet_thrift *t, const struct parquet_file *f,
+                            const struct parquet_leaf *leaf, const struct parquet_chunk *c)
 {
     enum {
-        CM_TYPE = 1, CM_ENCODINGS, CM_PATH, CM_CODEC, CM_VALUES, CM_PLAIN_BYTES, CM_PACKED_BYTES,
-        CM_DATA_OFFSET = 9, CM_DICT_OFFSET = 11, CM_STATISTICS, CM_ENCODING_STATS,
+        CM_TYPE = 1,
+        CM_ENCODINGS,
+        CM_PATH,
+        CM_CODEC,
+        CM_VALUES,
+        CM_PLAIN_BYTES,
+        CM_PACKED_BYTES,
+        CM_DATA_OFFSET = 9,
+        CM_DICT_OFFSET = 11,
+        CM_STATISTICS,
+        CM_ENCODING_STATS,
     };
     bool dict = c->dict_offset != 0;
     parquet__thrift_i32(t, CM_TYPE, (int32_t)leaf->physical);
@@ -198,12 +203,15 @@ struct index_places {
     uint64_t columns, offsets;
 };
 
-static void put_chunk(
-    struct parquet_thrift *t, const struct parquet_file *f, uint32_t index,
-    const struct parquet_chunk *c, const struct index_places *at)
+static void put_chunk(struct parquet_thrift *t, const struct parquet_file *f, uint32_t index,
+                      const struct parquet_chunk *c, const struct index_places *at)
 {
     enum {
-        CC_FILE_OFFSET = 2, CC_META, CC_OFFSET_INDEX, CC_OFFSET_INDEX_LEN, CC_COLUMN_INDEX,
+        CC_FILE_OFFSET = 2,
+        CC_META,
+        CC_OFFSET_INDEX,
+        CC_OFFSET_INDEX_LEN,
+        CC_COLUMN_INDEX,
         CC_COLUMN_INDEX_LEN,
     };
     parquet__thrift_item_struct(t);
@@ -220,12 +228,16 @@ static void put_chunk(
     parquet__thrift_end(t);
 }
 
-static void put_group(
-    struct parquet_thrift *t, const struct parquet_file *f, uint32_t ordinal,
-    const struct index_places *at)
+static void put_group(struct parquet_thrift *t, const struct parquet_file *f, uint32_t ordinal,
+                      const struct index_places *at)
 {
     enum {
-        RG_COLUMNS = 1, RG_PLAIN_BYTES, RG_ROWS, RG_FILE_OFFSET = 5, RG_PACKED_BYTES, RG_ORDINAL,
+        RG_COLUMNS = 1,
+        RG_PLAIN_BYTES,
+        RG_ROWS,
+        RG_FILE_OFFSET = 5,
+        RG_PACKED_BYTES,
+        RG_ORDINAL,
     };
     const struct parquet_group *g = &f->groups[ordinal];
     const struct parquet_chunk *first = &g->chunks[0];

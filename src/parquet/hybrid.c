@@ -25,8 +25,7 @@ uint32_t parquet__bit_width(uint32_t value_max)
     return value_max == 0 ? 0 : 32 - (uint32_t)__builtin_clz(value_max);
 }
 
-static inline __attribute__((always_inline)) uint32_t
-at(const void *values, size_t i, size_t size)
+static inline __attribute__((always_inline)) uint32_t at(const void *values, size_t i, size_t size)
 {
     return size == 1 ? ((const uint8_t *)values)[i] : ((const uint32_t *)values)[i];
 }

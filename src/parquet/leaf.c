@@ -61,50 +61,36 @@ static uint8_t decimal_width(uint8_t precision)
 static enum parquet_physical physical_of(const struct parquet_leaf *leaf)
 {
     switch (leaf->type) {
-    case ROW_BOOLEAN:
-        return PHYS_BOOLEAN;
+    case ROW_BOOLEAN: return PHYS_BOOLEAN;
     case ROW_BYTE:
     case ROW_SHORT:
     case ROW_INT:
-    case ROW_DATE:
-        return PHYS_INT32;
+    case ROW_DATE: return PHYS_INT32;
     case ROW_LONG:
     case ROW_TIMESTAMP:
-    case ROW_TIMESTAMP_NTZ:
-        return PHYS_INT64;
-    case ROW_FLOAT:
-        return PHYS_FLOAT;
-    case ROW_DOUBLE:
-        return PHYS_DOUBLE;
+    case ROW_TIMESTAMP_NTZ: return PHYS_INT64;
+    case ROW_FLOAT: return PHYS_FLOAT;
+    case ROW_DOUBLE: return PHYS_DOUBLE;
     case ROW_DECIMAL:
         return leaf->precision <= 9 ? PHYS_INT32 : leaf->precision <= 18 ? PHYS_INT64 : PHYS_FIXED;
     case ROW_STRING:
-    case ROW_BINARY:
-        return PHYS_BYTE_ARRAY;
+    case ROW_BINARY: return PHYS_BYTE_ARRAY;
     }
     must_die("a Parquet column has no type");
 }
 
-void parquet__leaf_init(
-    struct parquet_leaf *leaf, enum row_type type, uint8_t precision, uint8_t scale)
+void parquet__leaf_init(struct parquet_leaf *leaf, enum row_type type, uint8_t precision,
+                        uint8_t scale)
 {
     *leaf = (struct parquet_leaf){.type = type, .precision = precision, .scale = scale};
     leaf->physical = physical_of(leaf);
     switch (leaf->physical) {
-    case PHYS_BOOLEAN:
-        leaf->width = 1;
-        break;
+    case PHYS_BOOLEAN: leaf->width = 1; break;
     case PHYS_INT32:
-    case PHYS_FLOAT:
-        leaf->width = 4;
-        break;
+    case PHYS_FLOAT: leaf->width = 4; break;
     case PHYS_INT64:
-    case PHYS_DOUBLE:
-        leaf->width = 8;
-        break;
-    case PHYS_BYTE_ARRAY:
-        leaf->width = 0;
-        break;
+    case PHYS_DOUBLE: leaf->width = 8; break;
+    case PHYS_BYTE_ARRAY: leaf->width = 0; break;
     case PHYS_FIXED:
         must(precision <= DECIMAL_PRECISION_MAX);
         leaf->width = decimal_width(precision);
@@ -152,8 +138,8 @@ static size_t dense_cells(const struct row_vector *v, uint32_t row_count, uint8_
 }
 
 /* From 16-byte cells to the leaf's width, maybe in place: the target never overtakes the source. */
-static void narrow_decimals(
-    const struct parquet_leaf *leaf, const uint8_t *from, size_t count, uint8_t *to)
+static void narrow_decimals(const struct parquet_leaf *leaf, const uint8_t *from, size_t count,
+                            uint8_t *to)
 {
     for (size_t i = 0; i < count; i++) {
         uint64_t half[2]; /* low, high */
@@ -171,9 +157,9 @@ static void narrow_decimals(
     }
 }
 
-void parquet__leaf_values(
-    const struct parquet_leaf *leaf, const struct row_vector *v, uint32_t row_count,
-    struct parquet_dense *scratch, struct parquet_data *ret_data)
+void parquet__leaf_values(const struct parquet_leaf *leaf, const struct row_vector *v,
+                          uint32_t row_count, struct parquet_dense *scratch,
+                          struct parquet_data *ret_data)
 {
     ret_data->value_count = row_count - v->null_count;
     if (leaf->physical == PHYS_BYTE_ARRAY) {
@@ -213,20 +199,13 @@ static void put_empty(struct parquet_thrift *t, int id)
 static int converted_of(const struct parquet_leaf *leaf)
 {
     switch (leaf->type) {
-    case ROW_BYTE:
-        return CONV_INT_8;
-    case ROW_SHORT:
-        return CONV_INT_16;
-    case ROW_DECIMAL:
-        return CONV_DECIMAL;
-    case ROW_STRING:
-        return CONV_UTF8;
-    case ROW_DATE:
-        return CONV_DATE;
-    case ROW_TIMESTAMP:
-        return CONV_TIMESTAMP_MICROS;
-    default: /* without a zone there is no converted type: it would mean UTC */
-        return CONV_NONE;
+    case ROW_BYTE: return CONV_INT_8;
+    case ROW_SHORT: return CONV_INT_16;
+    case ROW_DECIMAL: return CONV_DECIMAL;
+    case ROW_STRING: return CONV_UTF8;
+    case ROW_DATE: return CONV_DATE;
+    case ROW_TIMESTAMP: return CONV_TIMESTAMP_MICROS;
+    default: /* without a zone there is no converted type: it would mean UTC */ return CONV_NONE;
     }
 }
 
@@ -246,12 +225,8 @@ static void put_logical_fields(struct parquet_thrift *t, const struct parquet_le
         parquet__thrift_i32(t, 2, leaf->precision);
         parquet__thrift_end(t);
         return;
-    case ROW_STRING:
-        put_empty(t, LOGICAL_STRING);
-        return;
-    case ROW_DATE:
-        put_empty(t, LOGICAL_DATE);
-        return;
+    case ROW_STRING: put_empty(t, LOGICAL_STRING); return;
+    case ROW_DATE: put_empty(t, LOGICAL_DATE); return;
     default:
         parquet__thrift_struct(t, LOGICAL_TIMESTAMP);
         parquet__thrift_bool(t, 1, leaf->type == ROW_TIMESTAMP); /* adjusted to UTC */
@@ -269,9 +244,8 @@ static bool has_logical(enum row_type type)
            type == ROW_DATE || type == ROW_TIMESTAMP || type == ROW_TIMESTAMP_NTZ;
 }
 
-void parquet__schema_leaf(
-    struct buf *out, const struct parquet_leaf *leaf, const char *name, enum parquet_repetition rep,
-    uint32_t field_id)
+void parquet__schema_leaf(struct buf *out, const struct parquet_leaf *leaf, const char *name,
+                          enum parquet_repetition rep, uint32_t field_id)
 {
     struct parquet_thrift t;
     parquet__thrift_init(&t, out);
@@ -296,9 +270,8 @@ void parquet__schema_leaf(
     parquet__thrift_end(&t);
 }
 
-void parquet__schema_group(
-    struct buf *out, const char *name, int repetition, size_t child_count,
-    enum parquet_converted converted)
+void parquet__schema_group(struct buf *out, const char *name, int repetition, size_t child_count,
+                           enum parquet_converted converted)
 {
     struct parquet_thrift t;
     parquet__thrift_init(&t, out);

@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 
-#define GROUP_ROWS_MAX (128u << 10)
+#define GROUP_ROWS_MAX  (128u << 10)
 #define GROUP_BYTES_MAX ((size_t)64 << 20)
 
 /* A leaf column of the row group in work; values without nulls, as in a row_vector. */
@@ -72,8 +72,8 @@ static struct place place_below(const struct place *p, const char *name, bool ra
 }
 
 /* The leaf that @p leads to. A map's key is a required string. */
-static void add_leaf(
-    struct parquet_nested *w, const struct parquet_field *field, const struct place *p, bool is_key)
+static void add_leaf(struct parquet_nested *w, const struct parquet_field *field,
+                     const struct place *p, bool is_key)
 {
     struct parquet_file *f = &w->file;
     struct parquet_leaf *leaf = &f->leaves[w->cursor++];
@@ -90,24 +90,21 @@ static void add_leaf(
     f->schema_count++;
 }
 
-static void add_group(
-    struct parquet_nested *w, const char *name, enum parquet_repetition rep, size_t child_count,
-    enum parquet_converted converted)
+static void add_group(struct parquet_nested *w, const char *name, enum parquet_repetition rep,
+                      size_t child_count, enum parquet_converted converted)
 {
     parquet__schema_group(&w->file.schema, name, (int)rep, child_count, converted);
     w->file.schema_count++;
 }
 
-static void add_field(
-    struct parquet_nested *w, const struct parquet_field *field, const struct place *parent)
+static void add_field(struct parquet_nested *w, const struct parquet_field *field,
+                      const struct place *parent)
 {
     struct place here = place_below(parent, field->name, true);
     struct place inner;
     struct place leaf;
     switch (field->kind) {
-    case PARQUET_LEAF:
-        add_leaf(w, field, &here, false);
-        return;
+    case PARQUET_LEAF: add_leaf(w, field, &here, false); return;
     case PARQUET_STRUCT:
         add_group(w, field->name, REP_OPTIONAL, field->field_count, CONV_NONE);
         for (size_t i = 0; i < field->field_count; i++)
@@ -133,9 +130,8 @@ static void add_field(
     must_die("a Parquet field has no kind");
 }
 
-struct parquet_nested *parquet_nested_new(
-    const struct parquet_field *fields, size_t field_count, const struct parquet_options *o,
-    struct buf *out)
+struct parquet_nested *parquet_nested_new(const struct parquet_field *fields, size_t field_count,
+                                          const struct parquet_options *o, struct buf *out)
 {
     struct parquet_nested *w = mem_zalloc(sizeof(*w));
     struct place root = {0};
@@ -144,8 +140,7 @@ struct parquet_nested *parquet_nested_new(
     w->field_count = field_count;
     w->columns = mem_calloc(leaf_count, sizeof(*w->columns));
     parquet__file_init(&w->file, o, leaf_count, out);
-    parquet__schema_group(
-        &w->file.schema, "schema", PARQUET_SCHEMA_ROOT, field_count, CONV_NONE);
+    parquet__schema_group(&w->file.schema, "schema", PARQUET_SCHEMA_ROOT, field_count, CONV_NONE);
     w->file.schema_count = 1;
     for (size_t i = 0; i < field_count; i++)
         add_field(w, &fields[i], &root);
@@ -233,23 +228,13 @@ static void put_cell(struct buf *out, enum row_type type, const struct row_value
 {
     int32_t i32 = 0;
     switch (type) {
-    case ROW_BOOLEAN:
-        buf_add_byte(out, v->boolean ? 1 : 0);
-        return;
-    case ROW_FLOAT:
-        buf_add(out, &v->f32, sizeof(v->f32));
-        return;
-    case ROW_DOUBLE:
-        buf_add(out, &v->f64, sizeof(v->f64));
-        return;
-    case ROW_DECIMAL:
-        buf_add(out, &v->decimal, sizeof(v->decimal));
-        return;
+    case ROW_BOOLEAN: buf_add_byte(out, v->boolean ? 1 : 0); return;
+    case ROW_FLOAT: buf_add(out, &v->f32, sizeof(v->f32)); return;
+    case ROW_DOUBLE: buf_add(out, &v->f64, sizeof(v->f64)); return;
+    case ROW_DECIMAL: buf_add(out, &v->decimal, sizeof(v->decimal)); return;
     case ROW_LONG:
     case ROW_TIMESTAMP:
-    case ROW_TIMESTAMP_NTZ:
-        buf_add(out, &v->i64, sizeof(v->i64));
-        return;
+    case ROW_TIMESTAMP_NTZ: buf_add(out, &v->i64, sizeof(v->i64)); return;
     default:
         must_slow(v->i64 >= INT32_MIN && v->i64 <= INT32_MAX);
         i32 = (int32_t)v->i64;
@@ -259,9 +244,8 @@ static void put_cell(struct buf *out, enum row_type type, const struct row_value
 }
 
 /* Adds levels to column @index, and @value where there is one. */
-static void put(
-    struct parquet_nested *w, uint32_t index, unsigned def, bool repeats,
-    const struct row_value *value)
+static void put(struct parquet_nested *w, uint32_t index, unsigned def, bool repeats,
+                const struct row_value *value)
 {
     const struct parquet_leaf *leaf = &w->file.leaves[index];
     struct column *c = &w->columns[index];
@@ -290,8 +274,8 @@ static const struct row_value *cell_value(const struct parquet_cell *cell)
 }
 
 /* @v is NULL or not present for a null. */
-static void
-put_list(struct parquet_nested *w, const struct parquet_value *v, bool present, unsigned def)
+static void put_list(struct parquet_nested *w, const struct parquet_value *v, bool present,
+                     unsigned def)
 {
     uint32_t column = w->cursor++;
     if (!present || v->list.count == 0)
@@ -302,8 +286,8 @@ put_list(struct parquet_nested *w, const struct parquet_value *v, bool present, 
     }
 }
 
-static void
-put_map(struct parquet_nested *w, const struct parquet_value *v, bool present, unsigned def)
+static void put_map(struct parquet_nested *w, const struct parquet_value *v, bool present,
+                    unsigned def)
 {
     uint32_t column = w->cursor;
     w->cursor += 2;
@@ -320,9 +304,8 @@ put_map(struct parquet_nested *w, const struct parquet_value *v, bool present, u
     }
 }
 
-static void put_field(
-    struct parquet_nested *w, const struct parquet_field *field, const struct parquet_value *v,
-    unsigned def)
+static void put_field(struct parquet_nested *w, const struct parquet_field *field,
+                      const struct parquet_value *v, unsigned def)
 {
     bool present = v != NULL && v->present;
     switch (field->kind) {
@@ -332,15 +315,11 @@ static void put_field(
         return;
     case PARQUET_STRUCT:
         for (size_t i = 0; i < field->field_count; i++)
-            put_field(
-                w, &field->fields[i], present ? &v->fields[i] : NULL, present ? def + 1 : def);
+            put_field(w, &field->fields[i], present ? &v->fields[i] : NULL,
+                      present ? def + 1 : def);
         return;
-    case PARQUET_LIST:
-        put_list(w, v, present, def);
-        return;
-    case PARQUET_MAP:
-        put_map(w, v, present, def);
-        return;
+    case PARQUET_LIST: put_list(w, v, present, def); return;
+    case PARQUET_MAP: put_map(w, v, present, def); return;
     }
 }
 

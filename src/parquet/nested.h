@@ -39,14 +39,14 @@ enum parquet_kind {
 struct parquet_field {
     const char *name;
     enum parquet_kind kind;
-    enum row_type type;              /* LEAF, LIST, MAP */
-    uint8_t precision, scale;        /* ROW_DECIMAL only */
+    enum row_type type;                 /* LEAF, LIST, MAP */
+    uint8_t precision, scale;           /* ROW_DECIMAL only */
     const struct parquet_field *fields; /* STRUCT only; at least one */
     size_t field_count;
 };
 
 /* Structs within structs at most; leaves of one tree at most. */
-#define PARQUET_NESTED_DEPTH_MAX 8
+#define PARQUET_NESTED_DEPTH_MAX  8
 #define PARQUET_NESTED_LEAVES_MAX 4096
 
 /* One pair of a map. All-zero @value is null (keys are never null). */
@@ -107,14 +107,13 @@ static inline struct parquet_value parquet_value_struct(const struct parquet_val
 }
 
 /* @items may be NULL when @count is 0: an empty list, which is not null. */
-static inline struct parquet_value
-parquet_value_list(const struct parquet_cell *items, size_t count)
+static inline struct parquet_value parquet_value_list(const struct parquet_cell *items,
+                                                      size_t count)
 {
     return (struct parquet_value){.present = true, .list = {items, count}};
 }
 
-static inline struct parquet_value
-parquet_value_map(const struct parquet_pair *pairs, size_t count)
+static inline struct parquet_value parquet_value_map(const struct parquet_pair *pairs, size_t count)
 {
     return (struct parquet_value){.present = true, .map = {pairs, count}};
 }
@@ -124,12 +123,11 @@ parquet_value_map(const struct parquet_pair *pairs, size_t count)
  * defaults. A wrong tree (no name, unknown kind or type, too deep, too wide) ends the process: it
  * is a constant of ours.
  */
-struct parquet_nested *parquet_nested_new(
-    const struct parquet_field *fields, size_t field_count, const struct parquet_options *o,
-    struct buf *out);
+struct parquet_nested *parquet_nested_new(const struct parquet_field *fields, size_t field_count,
+                                          const struct parquet_options *o, struct buf *out);
 /* Adds one row; copies it. A row group is closed by itself every 131072 rows or 64 MiB. */
-must_use int
-parquet_nested_append(struct parquet_nested *w, const struct parquet_value *row, struct err *e);
+must_use int parquet_nested_append(struct parquet_nested *w, const struct parquet_value *row,
+                                   struct err *e);
 /* The last row group and the footer. Nothing more may be written. No rows: a valid file of none. */
 must_use int parquet_nested_finish(struct parquet_nested *w, struct err *e);
 uint64_t parquet_nested_row_count(const struct parquet_nested *w);

@@ -15,16 +15,16 @@ struct parquet_writer {
     struct row_schema *schema; /* shares */
 };
 
-struct parquet_writer *parquet_writer_new(
-    struct row_schema *schema, const struct parquet_options *o, struct buf *out)
+struct parquet_writer *parquet_writer_new(struct row_schema *schema,
+                                          const struct parquet_options *o, struct buf *out)
 {
     must(schema->column_count > 0);
     struct parquet_writer *w = mem_zalloc(sizeof(*w));
     struct parquet_file *f = &w->file;
     w->schema = row_schema_ref(schema);
     parquet__file_init(f, o, schema->column_count, out);
-    parquet__schema_group(
-        &f->schema, "schema", PARQUET_SCHEMA_ROOT, schema->column_count, CONV_NONE);
+    parquet__schema_group(&f->schema, "schema", PARQUET_SCHEMA_ROOT, schema->column_count,
+                          CONV_NONE);
     f->schema_count = schema->column_count + 1;
     for (uint32_t i = 0; i < schema->column_count; i++) {
         const struct row_column *c = &schema->columns[i];
@@ -32,8 +32,8 @@ struct parquet_writer *parquet_writer_new(
         parquet__leaf_init(leaf, c->type, c->precision, c->scale);
         leaf->def_max = c->not_null ? 0 : 1;
         leaf->path[leaf->path_len++] = c->name;
-        parquet__schema_leaf(
-            &f->schema, leaf, c->name, c->not_null ? REP_REQUIRED : REP_OPTIONAL, c->field_id);
+        parquet__schema_leaf(&f->schema, leaf, c->name, c->not_null ? REP_REQUIRED : REP_OPTIONAL,
+                             c->field_id);
     }
     return w;
 }
@@ -56,8 +56,8 @@ int parquet_write_batch(struct parquet_writer *w, const struct row_batch *batch,
     must(batch->schema->column_count == w->schema->column_count);
     for (uint32_t i = 0; i < w->schema->column_count; i++)
         if (w->schema->columns[i].not_null && batch->columns[i].null_count > 0)
-            return err_set(
-                e, ERR_INVALID, "column %s is NOT NULL and has a null", w->schema->columns[i].name);
+            return err_set(e, ERR_INVALID, "column %s is NOT NULL and has a null",
+                           w->schema->columns[i].name);
     TRY(parquet__file_group(&w->file, batch->row_count, e));
     for (uint32_t i = 0; i < w->schema->column_count; i++) {
         const struct parquet_leaf *leaf = &w->file.leaves[i];
@@ -96,9 +96,7 @@ static struct row_value value_of(const struct parquet_leaf *leaf, union parquet_
 {
     struct row_value v = {.null = false};
     switch (leaf->physical) {
-    case PHYS_BOOLEAN:
-        v.boolean = b.i != 0;
-        break;
+    case PHYS_BOOLEAN: v.boolean = b.i != 0; break;
     case PHYS_INT32:
     case PHYS_INT64:
         if (leaf->type == ROW_DECIMAL)
@@ -106,18 +104,10 @@ static struct row_value value_of(const struct parquet_leaf *leaf, union parquet_
         else
             v.i64 = b.i;
         break;
-    case PHYS_FLOAT:
-        v.f32 = (float)b.d;
-        break;
-    case PHYS_DOUBLE:
-        v.f64 = b.d;
-        break;
-    case PHYS_BYTE_ARRAY:
-        v.bytes = b.s;
-        break;
-    case PHYS_FIXED:
-        v.decimal = decimal_load(b.s);
-        break;
+    case PHYS_FLOAT: v.f32 = (float)b.d; break;
+    case PHYS_DOUBLE: v.f64 = b.d; break;
+    case PHYS_BYTE_ARRAY: v.bytes = b.s; break;
+    case PHYS_FIXED: v.decimal = decimal_load(b.s); break;
     }
     return v;
 }

@@ -13,34 +13,32 @@
 
 /* ---- scanning ---- */
 
-#define DEFINE_SCAN_INT(name, type)                                                        \
-    static void name(                                                                      \
-        struct parquet_range *r, const uint8_t *fixed, uint32_t begin, uint32_t end)       \
-    {                                                                                      \
-        const type *v = (const type *)(const void *)fixed;                                 \
-        type min = v[begin], max = v[begin];                                               \
-        for (uint32_t i = begin + 1; i < end; i++) {                                       \
-            min = v[i] < min ? v[i] : min;                                                 \
-            max = v[i] > max ? v[i] : max;                                                 \
-        }                                                                                  \
-        *r = (struct parquet_range){.has = true, .min.i = min, .max.i = max};              \
+#define DEFINE_SCAN_INT(name, type)                                                                \
+    static void name(struct parquet_range *r, const uint8_t *fixed, uint32_t begin, uint32_t end)  \
+    {                                                                                              \
+        const type *v = (const type *)(const void *)fixed;                                         \
+        type min = v[begin], max = v[begin];                                                       \
+        for (uint32_t i = begin + 1; i < end; i++) {                                               \
+            min = v[i] < min ? v[i] : min;                                                         \
+            max = v[i] > max ? v[i] : max;                                                         \
+        }                                                                                          \
+        *r = (struct parquet_range){.has = true, .min.i = min, .max.i = max};                      \
     }
 
-#define DEFINE_SCAN_FLOAT(name, type)                                                      \
-    static void name(                                                                      \
-        struct parquet_range *r, const uint8_t *fixed, uint32_t begin, uint32_t end)       \
-    {                                                                                      \
-        const type *v = (const type *)(const void *)fixed;                                 \
-        type min = (type)INFINITY, max = -(type)INFINITY;                                  \
-        uint32_t nan_count = 0;                                                            \
-        for (uint32_t i = begin; i < end; i++) {                                           \
-            min = v[i] < min ? v[i] : min;                                                 \
-            max = v[i] > max ? v[i] : max;                                                 \
-            nan_count += v[i] != v[i];                                                     \
-        }                                                                                  \
-        *r = (struct parquet_range){.has = nan_count < end - begin, .has_nan = nan_count > 0}; \
-        r->min.d = (double)min;                                                            \
-        r->max.d = (double)max;                                                            \
+#define DEFINE_SCAN_FLOAT(name, type)                                                              \
+    static void name(struct parquet_range *r, const uint8_t *fixed, uint32_t begin, uint32_t end)  \
+    {                                                                                              \
+        const type *v = (const type *)(const void *)fixed;                                         \
+        type min = (type)INFINITY, max = -(type)INFINITY;                                          \
+        uint32_t nan_count = 0;                                                                    \
+        for (uint32_t i = begin; i < end; i++) {                                                   \
+            min = v[i] < min ? v[i] : min;                                                         \
+            max = v[i] > max ? v[i] : max;                                                         \
+            nan_count += v[i] != v[i];                                                             \
+        }                                                                                          \
+        *r = (struct parquet_range){.has = nan_count<end - begin, .has_nan = nan_count> 0};        \
+        r->min.d = (double)min;                                                                    \
+        r->max.d = (double)max;                                                                    \
     }
 
 DEFINE_SCAN_INT(scan_u8, uint8_t)
@@ -61,8 +59,8 @@ static inline uint64_t prefix_of(const uint8_t *p, uint32_t len)
 }
 
 /* Most strings are told apart from the present bounds by their prefixes. */
-static void
-scan_bytes(struct parquet_range *r, const struct parquet_data *data, uint32_t begin, uint32_t end)
+static void scan_bytes(struct parquet_range *r, const struct parquet_data *data, uint32_t begin,
+                       uint32_t end)
 {
     const uint32_t *at = data->offsets;
     struct slice min = slice_of(data->bytes + at[begin], at[begin + 1] - at[begin]);
@@ -90,8 +88,8 @@ static int decimal_cmp(struct slice a, struct slice b)
     return first != 0 ? first : memcmp(a.data, b.data, a.len);
 }
 
-static void scan_decimals(
-    struct parquet_range *r, const uint8_t *fixed, uint32_t width, uint32_t begin, uint32_t end)
+static void scan_decimals(struct parquet_range *r, const uint8_t *fixed, uint32_t width,
+                          uint32_t begin, uint32_t end)
 {
     struct slice min = slice_of(fixed + (size_t)begin * width, width);
     struct slice max = min;
@@ -105,58 +103,39 @@ static void scan_decimals(
     *r = (struct parquet_range){.has = true, .min.s = min, .max.s = max};
 }
 
-void parquet__range_scan(
-    struct parquet_range *ret_range, const struct parquet_leaf *leaf,
-    const struct parquet_data *data, uint32_t begin, uint32_t end)
+void parquet__range_scan(struct parquet_range *ret_range, const struct parquet_leaf *leaf,
+                         const struct parquet_data *data, uint32_t begin, uint32_t end)
 {
     *ret_range = (struct parquet_range){.has = false};
     if (begin == end)
         return;
     switch (leaf->physical) {
-    case PHYS_BOOLEAN:
-        scan_u8(ret_range, data->fixed, begin, end);
-        return;
-    case PHYS_INT32:
-        scan_i32(ret_range, data->fixed, begin, end);
-        return;
-    case PHYS_INT64:
-        scan_i64(ret_range, data->fixed, begin, end);
-        return;
-    case PHYS_FLOAT:
-        scan_f32(ret_range, data->fixed, begin, end);
-        return;
-    case PHYS_DOUBLE:
-        scan_f64(ret_range, data->fixed, begin, end);
-        return;
-    case PHYS_BYTE_ARRAY:
-        scan_bytes(ret_range, data, begin, end);
-        return;
-    case PHYS_FIXED:
-        scan_decimals(ret_range, data->fixed, leaf->width, begin, end);
-        return;
+    case PHYS_BOOLEAN: scan_u8(ret_range, data->fixed, begin, end); return;
+    case PHYS_INT32: scan_i32(ret_range, data->fixed, begin, end); return;
+    case PHYS_INT64: scan_i64(ret_range, data->fixed, begin, end); return;
+    case PHYS_FLOAT: scan_f32(ret_range, data->fixed, begin, end); return;
+    case PHYS_DOUBLE: scan_f64(ret_range, data->fixed, begin, end); return;
+    case PHYS_BYTE_ARRAY: scan_bytes(ret_range, data, begin, end); return;
+    case PHYS_FIXED: scan_decimals(ret_range, data->fixed, leaf->width, begin, end); return;
     }
 }
 
 /* ---- order ---- */
 
-int parquet__range_cmp(
-    const struct parquet_leaf *leaf, union parquet_bound a, union parquet_bound b)
+int parquet__range_cmp(const struct parquet_leaf *leaf, union parquet_bound a,
+                       union parquet_bound b)
 {
     switch (leaf->physical) {
     case PHYS_FLOAT:
-    case PHYS_DOUBLE:
-        return (a.d > b.d) - (a.d < b.d);
-    case PHYS_BYTE_ARRAY:
-        return slice_cmp(a.s, b.s);
-    case PHYS_FIXED:
-        return decimal_cmp(a.s, b.s);
-    default:
-        return (a.i > b.i) - (a.i < b.i);
+    case PHYS_DOUBLE: return (a.d > b.d) - (a.d < b.d);
+    case PHYS_BYTE_ARRAY: return slice_cmp(a.s, b.s);
+    case PHYS_FIXED: return decimal_cmp(a.s, b.s);
+    default: return (a.i > b.i) - (a.i < b.i);
     }
 }
 
-void parquet__range_merge(
-    struct parquet_range *into, const struct parquet_range *from, const struct parquet_leaf *leaf)
+void parquet__range_merge(struct parquet_range *into, const struct parquet_range *from,
+                          const struct parquet_leaf *leaf)
 {
     into->has_nan = into->has_nan || from->has_nan;
     if (!from->has)
@@ -258,17 +237,14 @@ static bool put_bytes(bool text, struct slice s, bool is_max, struct buf *out)
     return false;
 }
 
-bool parquet__range_put(
-    const struct parquet_leaf *leaf, union parquet_bound bound, bool is_max, struct buf *out)
+bool parquet__range_put(const struct parquet_leaf *leaf, union parquet_bound bound, bool is_max,
+                        struct buf *out)
 {
     double d = bound.d;
     float f = 0;
     switch (leaf->physical) {
-    case PHYS_BYTE_ARRAY:
-        return put_bytes(leaf->type == ROW_STRING, bound.s, is_max, out);
-    case PHYS_FIXED:
-        buf_add_slice(out, bound.s);
-        return true;
+    case PHYS_BYTE_ARRAY: return put_bytes(leaf->type == ROW_STRING, bound.s, is_max, out);
+    case PHYS_FIXED: buf_add_slice(out, bound.s); return true;
     case PHYS_FLOAT:
         f = d == 0 ? (is_max ? 0.0f : -0.0f) : (float)d;
         buf_add(out, &f, sizeof(f));

@@ -99,8 +99,8 @@ void parquet__thrift_struct(struct parquet_thrift *t, int id)
     push(t);
 }
 
-void parquet__thrift_list(
-    struct parquet_thrift *t, int id, enum parquet_thrift_type of, size_t count)
+void parquet__thrift_list(struct parquet_thrift *t, int id, enum parquet_thrift_type of,
+                          size_t count)
 {
     put_field(t, id, THRIFT_LIST);
     if (count <= LIST_SHORT_MAX) {

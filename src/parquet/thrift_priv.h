@@ -44,8 +44,8 @@ void parquet__thrift_i32(struct parquet_thrift *t, int id, int32_t v);
 void parquet__thrift_i64(struct parquet_thrift *t, int id, int64_t v);
 void parquet__thrift_binary(struct parquet_thrift *t, int id, struct slice v);
 void parquet__thrift_struct(struct parquet_thrift *t, int id); /* until parquet__thrift_end() */
-void parquet__thrift_list(
-    struct parquet_thrift *t, int id, enum parquet_thrift_type of, size_t count);
+void parquet__thrift_list(struct parquet_thrift *t, int id, enum parquet_thrift_type of,
+                          size_t count);
 
 /* Elements of the list just begun. */
 void parquet__thrift_item_bool(struct parquet_thrift *t, bool v);

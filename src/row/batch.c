@@ -20,24 +20,19 @@
 static uint32_t cell_bytes(enum row_type type)
 {
     switch (type) {
-    case ROW_BOOLEAN:
-        return 1;
+    case ROW_BOOLEAN: return 1;
     case ROW_BYTE:
     case ROW_SHORT:
     case ROW_INT:
     case ROW_FLOAT:
-    case ROW_DATE:
-        return 4;
+    case ROW_DATE: return 4;
     case ROW_LONG:
     case ROW_DOUBLE:
     case ROW_TIMESTAMP:
-    case ROW_TIMESTAMP_NTZ:
-        return 8;
-    case ROW_DECIMAL:
-        return 16;
+    case ROW_TIMESTAMP_NTZ: return 8;
+    case ROW_DECIMAL: return 16;
     case ROW_STRING:
-    case ROW_BINARY:
-        return 0;
+    case ROW_BINARY: return 0;
     }
     must_die("a column has no type");
 }
@@ -100,9 +95,7 @@ static void set_cell(struct row_vector *v, uint8_t *cell, const struct row_value
 {
     int32_t i32 = 0;
     switch (v->type) {
-    case ROW_BOOLEAN:
-        *cell = value->boolean ? 1 : 0;
-        return;
+    case ROW_BOOLEAN: *cell = value->boolean ? 1 : 0; return;
     case ROW_BYTE:
     case ROW_SHORT:
     case ROW_INT:
@@ -113,21 +106,12 @@ static void set_cell(struct row_vector *v, uint8_t *cell, const struct row_value
         return;
     case ROW_LONG:
     case ROW_TIMESTAMP:
-    case ROW_TIMESTAMP_NTZ:
-        memcpy(cell, &value->i64, sizeof(value->i64));
-        return;
-    case ROW_FLOAT:
-        memcpy(cell, &value->f32, sizeof(value->f32));
-        return;
-    case ROW_DOUBLE:
-        memcpy(cell, &value->f64, sizeof(value->f64));
-        return;
-    case ROW_DECIMAL:
-        memcpy(cell, &value->decimal, sizeof(value->decimal));
-        return;
+    case ROW_TIMESTAMP_NTZ: memcpy(cell, &value->i64, sizeof(value->i64)); return;
+    case ROW_FLOAT: memcpy(cell, &value->f32, sizeof(value->f32)); return;
+    case ROW_DOUBLE: memcpy(cell, &value->f64, sizeof(value->f64)); return;
+    case ROW_DECIMAL: memcpy(cell, &value->decimal, sizeof(value->decimal)); return;
     case ROW_STRING:
-    case ROW_BINARY:
-        break;
+    case ROW_BINARY: break;
     }
     must_die("bytes have no cell");
 }
@@ -191,21 +175,11 @@ struct row_value row_batch_value(const struct row_batch *b, uint32_t column, uin
     }
     const uint8_t *cell = v->fixed + (size_t)row * v->cell_bytes;
     switch (v->type) {
-    case ROW_BOOLEAN:
-        value.boolean = *cell != 0;
-        break;
-    case ROW_FLOAT:
-        memcpy(&value.f32, cell, sizeof(value.f32));
-        break;
-    case ROW_DOUBLE:
-        memcpy(&value.f64, cell, sizeof(value.f64));
-        break;
-    case ROW_DECIMAL:
-        memcpy(&value.decimal, cell, sizeof(value.decimal));
-        break;
-    default:
-        value.i64 = load_int(cell, v->cell_bytes);
-        break;
+    case ROW_BOOLEAN: value.boolean = *cell != 0; break;
+    case ROW_FLOAT: memcpy(&value.f32, cell, sizeof(value.f32)); break;
+    case ROW_DOUBLE: memcpy(&value.f64, cell, sizeof(value.f64)); break;
+    case ROW_DECIMAL: memcpy(&value.decimal, cell, sizeof(value.decimal)); break;
+    default: value.i64 = load_int(cell, v->cell_bytes); break;
     }
     return value;
 }

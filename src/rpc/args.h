@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * Channel arguments of every gRPC end we build (rule R4): our server, the null sink and the echo that
+ * Channel arguments of every gRPC end we build (rule R4): our server, the null sink and the echo
+ * that
  * it is measured against, and the C client. One place, so that a ratio never compares two settings.
  * The only face that shows gRPC types: who includes it links the gRPC core itself.
  *
@@ -33,10 +34,8 @@ static inline size_t rpc_args__common(grpc_arg *args)
     size_t n = 0;
     /* With probing an unread stream takes 4 MiB; without it exactly the look-ahead. */
     n = rpc_args__add(args, n, GRPC_ARG_HTTP2_BDP_PROBE, 0);
-    n = rpc_args__add(
-        args, n, GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, TRANSPORT_LOOKAHEAD_BYTES);
-    n = rpc_args__add(
-        args, n, GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, TRANSPORT_MESSAGE_BYTES_MAX);
+    n = rpc_args__add(args, n, GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, TRANSPORT_LOOKAHEAD_BYTES);
+    n = rpc_args__add(args, n, GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, TRANSPORT_MESSAGE_BYTES_MAX);
     n = rpc_args__add(args, n, GRPC_ARG_MAX_METADATA_SIZE, TRANSPORT_METADATA_BYTES_MAX);
     /* Introspection that nobody reads costs memory per call and connection. */
     n = rpc_args__add(args, n, GRPC_ARG_ENABLE_CHANNELZ, 0);
@@ -48,8 +47,7 @@ static inline size_t rpc_args__common(grpc_arg *args)
 static inline size_t rpc_args_server(grpc_arg *args)
 {
     size_t n = rpc_args__common(args);
-    n = rpc_args__add(
-        args, n, GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, TRANSPORT_HANDSHAKE_MS_MAX);
+    n = rpc_args__add(args, n, GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, TRANSPORT_HANDSHAKE_MS_MAX);
     n = rpc_args__add(args, n, GRPC_ARG_MAX_CONCURRENT_STREAMS, STREAMS_PER_CONNECTION_MAX);
     /* Any rhythm of client pings is fine; none is required. */
     n = rpc_args__add(args, n, GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);

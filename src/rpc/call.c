@@ -2,16 +2,21 @@
 /*
  * A call, from the request that the core fills to the callback on_close.
  *
- *   stream:  accepted ─► send initial metadata, await the close ─► on_open ─► receives, sends ─► status
- *   unary:   accepted with its message ─► on_open ─► on_message ─► one batch: metadata, message, status
+ *   stream:  accepted ─► send initial metadata, await the close ─► on_open ─► receives, sends ─►
+ *   status
+ *   unary:   accepted with its message ─► on_open ─► on_message ─► one batch: metadata, message,
+ *   status
  *            and, when the service answered at once, the wait for the close too
  *
- *   C1  Every batch counts in batches_open. The wait for the close is always posted before the thread
+ *   C1  Every batch counts in batches_open. The wait for the close is always posted before the
+ *   thread
  *       returns to its loop, so batches_open reaches 0 only when the call is over: then on_close.
  *   C2  One send operation at a time (rule R3): a status given meanwhile goes out behind it.
- *   C3  Nothing is started once the close was told (RPC__OVER). What is in flight then completes with
+ *   C3  Nothing is started once the close was told (RPC__OVER). What is in flight then completes
+ *   with
  *       a failure, and on_close follows.
- *   C4  The end of the client's side is told once, and never for a call that failed: a receive without
+ *   C4  The end of the client's side is told once, and never for a call that failed: a receive
+ *   without
  *       a message counts as half close only when the core says that it did not fail.
  *
  * Thread: the queue's, except ref and unref.
@@ -73,8 +78,8 @@ void rpc__accept(struct rpc__slot *s)
     if (!s->registered) {
         grpc_call_details *details = (void *)c->state;
         grpc_call_details_init(details);
-        r = grpc_server_request_call(
-            q->server->server, &c->call, details, &c->headers, q->cq, q->cq, &c->accepted);
+        r = grpc_server_request_call(q->server->server, &c->call, details, &c->headers, q->cq,
+                                     q->cq, &c->accepted);
     } else {
         r = grpc_server_request_registered_call(
             q->server->server, s->registered, &c->call, &c->deadline, &c->headers,
@@ -227,9 +232,8 @@ static void on_received(struct rpc__tag *t, bool ok)
         show_message(c, message);
     } else if (message) {
         grpc_byte_buffer_destroy(message);
-    } else if (
-        ok && !(c->word & (RPC__FINISHED | RPC__OVER)) &&
-        !grpc_call_failed_before_recv_message(c->call)) { /* C4 */
+    } else if (ok && !(c->word & (RPC__FINISHED | RPC__OVER)) &&
+               !grpc_call_failed_before_recv_message(c->call)) { /* C4 */
         c->word |= RPC__HALF_CLOSED;
         if (m->on_half_close)
             m->on_half_close(c, c->slot->ctx);
@@ -244,11 +248,10 @@ static grpc_op op_message(struct rpc_call *c, struct slice message)
     grpc_slice_buffer *out = &c->outgoing.data.raw.slice_buffer;
     grpc_slice_buffer_reset_and_unref(out);
     /* Acks are short enough to lie inside the slice: no allocation. */
-    grpc_slice_buffer_add(
-        out, grpc_slice_from_copied_buffer((const char *)message.data, message.len));
+    grpc_slice_buffer_add(out,
+                          grpc_slice_from_copied_buffer((const char *)message.data, message.len));
     rpc__count(&c->queue->messages_sent, 1);
-    return (grpc_op){
-        .op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = &c->outgoing};
+    return (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = &c->outgoing};
 }
 
 static void send_status(struct rpc_call *c, const char *text, const struct slice *reply)
@@ -403,11 +406,11 @@ static void refuse_unknown(struct rpc_call *c, void *ctx)
     (void)ctx;
     grpc_call_details *details = (void *)c->state;
     struct err e;
-    rpc_finish(
-        c, err_set(&e, ERR_UNSUPPORTED, "unknown method %.*s",
-                   (int)MIN(GRPC_SLICE_LENGTH(details->method), 200),
-                   (const char *)GRPC_SLICE_START_PTR(details->method)),
-        e.text);
+    rpc_finish(c,
+               err_set(&e, ERR_UNSUPPORTED, "unknown method %.*s",
+                       (int)MIN(GRPC_SLICE_LENGTH(details->method), 200),
+                       (const char *)GRPC_SLICE_START_PTR(details->method)),
+               e.text);
     grpc_call_details_destroy(details);
 }
 

@@ -50,8 +50,8 @@ void rpc__pool_put(struct rpc__pool *p, struct rpc__node *item)
         mem_free(item);
     } else {
         item->next = atomic_load_explicit(&p->returned, memory_order_relaxed);
-        while (!atomic_compare_exchange_weak_explicit(
-            &p->returned, &item->next, item, memory_order_release, memory_order_relaxed)) {
+        while (!atomic_compare_exchange_weak_explicit(&p->returned, &item->next, item,
+                                                      memory_order_release, memory_order_relaxed)) {
         }
     }
     atomic_fetch_sub_explicit(&p->taken, 1, memory_order_release);

@@ -5,7 +5,8 @@
  * The loop takes events while there are some, at most 64 in one go, then runs the mailbox, the tick
  * when it is due, and on_idle; and blocks when the core has nothing more.
  *
- * Doorbell (rule R2). The core has no alarm in its C interface. A connectivity watch on a channel that
+ * Doorbell (rule R2). The core has no alarm in its C interface. A connectivity watch on a channel
+ * that
  * never connects, with a deadline in the past, completes at once on the queue: that is the ring.
  * `bell` decides who rings:
  *
@@ -13,11 +14,14 @@
  *        ▲                                    │
  *        └────────── woken by an event ───────┘            AWAKE ──queue shuts down──► CLOSED
  *
- *   Q1  The thread sets SLEEPING, then looks into the mailbox, then blocks; a poster fills the mailbox,
+ *   Q1  The thread sets SLEEPING, then looks into the mailbox, then blocks; a poster fills the
+ *   mailbox,
  *       then looks at the bell. So one of the two sees the other and no post is slept through.
- *   Q2  From RUNG until the ring is seen nobody rings again; the thread may block: the ring will come.
+ *   Q2  From RUNG until the ring is seen nobody rings again; the thread may block: the ring will
+ *   come.
  *   Q3  The queue's own thread never sees SLEEPING, so posts to itself never ring.
- *   Q4  Nothing is started on a completion queue that is shut down: the thread shuts it down itself,
+ *   Q4  Nothing is started on a completion queue that is shut down: the thread shuts it down
+ *   itself,
  *       only from AWAKE (so no ring is on its way), and only when no call and no accept is open.
  */
 #include "rpc_priv.h"
@@ -91,9 +95,8 @@ void rpc_post(struct rpc_queue *q, struct rpc_post *p)
         !atomic_compare_exchange_strong(&q->bell, &bell, RPC__RUNG))
         return;
     atomic_fetch_add_explicit(&q->rings, 1, memory_order_relaxed);
-    grpc_channel_watch_connectivity_state(
-        q->bell_channel, GRPC_CHANNEL_TRANSIENT_FAILURE, gpr_inf_past(GPR_CLOCK_MONOTONIC), q->cq,
-        &q->bell_tag);
+    grpc_channel_watch_connectivity_state(q->bell_channel, GRPC_CHANNEL_TRANSIENT_FAILURE,
+                                          gpr_inf_past(GPR_CLOCK_MONOTONIC), q->cq, &q->bell_tag);
 }
 
 /* Runs what was posted before it began, oldest first. */
@@ -157,8 +160,8 @@ static gpr_timespec block_until(const struct rpc_queue *q)
         return gpr_inf_future(GPR_CLOCK_MONOTONIC);
     uint64_t now_ns = sys_mono_ns(q->server->sys);
     uint64_t left_ns = q->tick_next_ns > now_ns ? q->tick_next_ns - now_ns : 0;
-    return gpr_time_add(
-        gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos((int64_t)left_ns, GPR_TIMESPAN));
+    return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                        gpr_time_from_nanos((int64_t)left_ns, GPR_TIMESPAN));
 }
 
 static void block_for_event(struct rpc_queue *q)
@@ -191,8 +194,7 @@ void rpc__queue_run(void *arg)
 {
     struct rpc_queue *q = arg;
     const struct rpc_server *r = q->server;
-    atomic_store_explicit(
-        &q->thread_id, (uintptr_t)gpr_thd_currentid(), memory_order_relaxed);
+    atomic_store_explicit(&q->thread_id, (uintptr_t)gpr_thd_currentid(), memory_order_relaxed);
     while (!q->closed) {
         unsigned events = take_events(q);
         run_mailbox(q);

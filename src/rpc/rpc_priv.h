@@ -23,16 +23,16 @@ struct rpc__node {
 };
 struct rpc__pool {
     size_t item_bytes;
-    size_t keep_max;          /* 0 = no pooling: each item comes from and goes to the heap */
-    struct rpc__node *own;    /* taking thread only */
+    size_t keep_max;       /* 0 = no pooling: each item comes from and goes to the heap */
+    struct rpc__node *own; /* taking thread only */
     size_t own_count;
     _Atomic(struct rpc__node *) returned;
     _Atomic size_t taken;
 };
 void rpc__pool_init(struct rpc__pool *p, size_t item_bytes, size_t keep_max);
-void rpc__pool_deinit(struct rpc__pool *p);                        /* every item is back */
-void *rpc__pool_get(struct rpc__pool *p);                          /* not cleared */
-void rpc__pool_put(struct rpc__pool *p, struct rpc__node *item);   /* any thread */
+void rpc__pool_deinit(struct rpc__pool *p);                      /* every item is back */
+void *rpc__pool_get(struct rpc__pool *p);                        /* not cleared */
+void rpc__pool_put(struct rpc__pool *p, struct rpc__node *item); /* any thread */
 
 /* Debug builds use the heap at once, so that the address sanitizer sees a use after free. */
 #ifdef SLUICE_SLOW_CHECKS
@@ -88,8 +88,8 @@ struct rpc_queue {
 };
 
 void rpc__queue_init(struct rpc_queue *q, struct rpc_server *r, unsigned index);
-void rpc__queue_open(struct rpc_queue *q);   /* makes the completion queue and the bell */
-void rpc__queue_run(void *arg);              /* the loop; returns when closed */
+void rpc__queue_open(struct rpc_queue *q); /* makes the completion queue and the bell */
+void rpc__queue_run(void *arg);            /* the loop; returns when closed */
 void rpc__queue_deinit(struct rpc_queue *q);
 bool rpc__queue_is_mine(const struct rpc_queue *q);
 
@@ -130,7 +130,7 @@ struct rpc_server {
 
 /* What has happened to a call, in one word; only its queue's thread changes it (rule R3). */
 enum rpc__word {
-    RPC__SENDING = 1,       /* a message is on its way: a status waits behind it */
+    RPC__SENDING = 1, /* a message is on its way: a status waits behind it */
     RPC__RECEIVING = 2,
     RPC__HALF_CLOSED = 4,   /* the client has ended its side; said so once */
     RPC__FINISHED = 8,      /* the service gave a status */

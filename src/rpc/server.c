@@ -2,9 +2,11 @@
 /*
  * The server: its methods, its listeners, its queues; start and stop.
  *
- * Stop, in this order (rule R3): the core takes no more calls; the present ones get their grace; the
+ * Stop, in this order (rule R3): the core takes no more calls; the present ones get their grace;
+ * the
  * rest is cancelled; when the core says that everything is gone, each queue's thread shuts its
- * own completion queue down and ends; then the core's server goes. A start that fails half way takes
+ * own completion queue down and ends; then the core's server goes. A start that fails half way
+ * takes
  * the same road, with queues that have no thread run by the caller.
  *
  * The core's server and the queues' completion queues exist from start to free.
@@ -20,7 +22,7 @@
 
 /* Requests for a call that each queue keeps open with the core: more let a burst of calls be
  * matched without waiting for our thread. */
-#define ACCEPTS_UNARY 16
+#define ACCEPTS_UNARY  16
 #define ACCEPTS_STREAM 4
 
 static void on_down(struct rpc__tag *t, bool ok)
@@ -33,7 +35,8 @@ static void on_down(struct rpc__tag *t, bool ok)
 
 /*
  * Debian builds Abseil with its debugging aid on: each lock that the core takes is entered into a
- * graph that is searched for possible deadlocks, some percent of the cost of a message. The switch is
+ * graph that is searched for possible deadlocks, some percent of the cost of a message. The switch
+ * is
  * public, but C++; where it does not exist under this name, nothing happens.
  */
 static void lock_checks_off(void)
@@ -47,8 +50,8 @@ static void lock_checks_off(void)
         set_mode(0); /* OnDeadlockCycle::kIgnore */
 }
 
-int rpc_server_new(
-    struct sys *s, const struct rpc_options *o, struct rpc_server **ret_server, struct err *e)
+int rpc_server_new(struct sys *s, const struct rpc_options *o, struct rpc_server **ret_server,
+                   struct err *e)
 {
     if (o->queue_count == 0)
         return err_set(e, ERR_INVALID, "rpc: at least one queue is needed");
@@ -84,9 +87,8 @@ void rpc_server_add(struct rpc_server *r, const struct rpc_method *m, void *ctx)
     r->entries[r->entry_count++] = (struct rpc__entry){m, ctx};
 }
 
-void rpc_server_hooks(
-    struct rpc_server *r, void (*on_idle)(struct rpc_queue *q, void *ctx),
-    void (*on_tick)(struct rpc_queue *q, void *ctx), void *ctx)
+void rpc_server_hooks(struct rpc_server *r, void (*on_idle)(struct rpc_queue *q, void *ctx),
+                      void (*on_tick)(struct rpc_queue *q, void *ctx), void *ctx)
 {
     must(!r->started);
     r->on_idle = on_idle;
@@ -104,9 +106,9 @@ static int listen_plain(struct rpc_server *r, struct err *e)
     r->port_plain = grpc_server_add_http2_port(r->server, r->listen_plain, creds);
     grpc_server_credentials_release(creds);
     if (r->port_plain <= 0)
-        return err_set(
-            e, ERR_UNAVAILABLE, "cannot listen on %s (wrong address, or the port is in use)",
-            r->listen_plain);
+        return err_set(e, ERR_UNAVAILABLE,
+                       "cannot listen on %s (wrong address, or the port is in use)",
+                       r->listen_plain);
     return 0;
 }
 
@@ -131,9 +133,8 @@ static int listen_tls(struct rpc_server *r, struct err *e)
     if (!usable)
         return err_set(e, ERR_INVALID, "the TLS certificate or key is not usable");
     if (r->port_tls <= 0)
-        return err_set(
-            e, ERR_UNAVAILABLE, "cannot listen on %s (wrong address, or the port is in use)",
-            r->listen_tls);
+        return err_set(e, ERR_UNAVAILABLE,
+                       "cannot listen on %s (wrong address, or the port is in use)", r->listen_tls);
     return 0;
 }
 

@@ -178,8 +178,7 @@ static void delete_range(struct model *m, struct slice from, struct slice to)
 
     while (i < m->count && slice_cmp(key_of(m->versions[i]), to) < 0) {
         struct version *newest = m->versions[i];
-        _cleanup_(mem_freep) char *copy =
-            mem_strndup((const char *)newest->bytes, newest->key_len);
+        _cleanup_(mem_freep) char *copy = mem_strndup((const char *)newest->bytes, newest->key_len);
         struct slice key = slice_of(copy, newest->key_len);
         if (!newest->is_deleted)
             insert(m, key, SLICE_NULL, true);
@@ -229,7 +228,8 @@ static void sweep(struct model *m)
 
 /* ---- batches ---- */
 
-static void batch_add(struct store_batch *b, enum op_kind kind, struct slice key, struct slice value)
+static void batch_add(struct store_batch *b, enum op_kind kind, struct slice key,
+                      struct slice value)
 {
     struct buf *ops = &((struct model_batch *)b)->ops;
     struct op_head head = {(uint64_t)kind, key.len, value.len};
@@ -374,8 +374,8 @@ static uint64_t number_for(const struct model *m, struct store_read how)
     return how.snap != NULL ? how.snap->pin.number : m->last;
 }
 
-static int model_get(
-    struct store *base, struct store_read how, struct slice key, struct buf *out, struct err *e)
+static int model_get(struct store *base, struct store_read how, struct slice key, struct buf *out,
+                     struct err *e)
 {
     struct model *m = (struct model *)base;
 
@@ -388,8 +388,8 @@ static int model_get(
     return v != NULL ? STORE_FOUND : STORE_ABSENT;
 }
 
-static struct store_iter *
-model_iter_new(struct store *base, struct store_read how, struct slice prefix)
+static struct store_iter *model_iter_new(struct store *base, struct store_read how,
+                                         struct slice prefix)
 {
     struct model *m = (struct model *)base;
     struct model_iter *it = mem_zalloc(sizeof(*it));

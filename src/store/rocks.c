@@ -18,13 +18,13 @@
 
 #include <string.h>
 
-#define BLOCK_BYTES (16 * 1024)
-#define BLOOM_BITS_PER_KEY 10
-#define WRITE_BUFFERS_MAX 3
-#define BACKGROUND_JOBS 2
-#define SYNC_EVERY_BYTES (1024 * 1024)
-#define INFO_LOG_BYTES_MAX (4 * 1024 * 1024)
-#define INFO_LOG_FILES_MAX 4
+#define BLOCK_BYTES         (16 * 1024)
+#define BLOOM_BITS_PER_KEY  10
+#define WRITE_BUFFERS_MAX   3
+#define BACKGROUND_JOBS     2
+#define SYNC_EVERY_BYTES    (1024 * 1024)
+#define INFO_LOG_BYTES_MAX  (4 * 1024 * 1024)
+#define INFO_LOG_FILES_MAX  4
 #define INFO_LOG_LEVEL_WARN 2
 
 /* ---- what RocksDB says, in our words ---- */
@@ -244,8 +244,8 @@ static const rocksdb_readoptions_t *options_for(const struct rocks *s, struct st
     return how.cached_only ? s->read_cache : s->read_all;
 }
 
-static int rocks_get(
-    struct store *base, struct store_read how, struct slice key, struct buf *out, struct err *e)
+static int rocks_get(struct store *base, struct store_read how, struct slice key, struct buf *out,
+                     struct err *e)
 {
     struct rocks *s = (struct rocks *)base;
     char *text = NULL;

@@ -31,9 +31,8 @@ void rocks__batch_free(struct store_batch *b)
 
 void rocks__batch_put(struct store_batch *b, struct slice key, struct slice value)
 {
-    rocksdb_writebatch_put(
-        rocks__batch_inner(b), (const char *)key.data, key.len, (const char *)value.data,
-        value.len);
+    rocksdb_writebatch_put(rocks__batch_inner(b), (const char *)key.data, key.len,
+                           (const char *)value.data, value.len);
 }
 
 void rocks__batch_delete(struct store_batch *b, struct slice key)
@@ -43,8 +42,8 @@ void rocks__batch_delete(struct store_batch *b, struct slice key)
 
 void rocks__batch_delete_range(struct store_batch *b, struct slice from, struct slice to)
 {
-    rocksdb_writebatch_delete_range(
-        rocks__batch_inner(b), (const char *)from.data, from.len, (const char *)to.data, to.len);
+    rocksdb_writebatch_delete_range(rocks__batch_inner(b), (const char *)from.data, from.len,
+                                    (const char *)to.data, to.len);
 }
 
 void rocks__batch_clear(struct store_batch *b)

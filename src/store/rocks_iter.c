@@ -43,13 +43,12 @@ struct store_iter *rocks__iter_new(struct store *base, struct store_read how, st
     struct rocks_iter *it = mem_zalloc(sizeof(*it));
 
     it->base.store = base;
-    it->options = rocks__read_options(
-        how.snap != NULL ? how.snap->snap : NULL,
-        how.cached_only ? ROCKS_TIER_CACHE : ROCKS_TIER_ALL);
+    it->options = rocks__read_options(how.snap != NULL ? how.snap->snap : NULL,
+                                      how.cached_only ? ROCKS_TIER_CACHE : ROCKS_TIER_ALL);
     make_bound(&it->bound, prefix);
     if (it->bound.len > 0)
-        rocksdb_readoptions_set_iterate_upper_bound(
-            it->options, (const char *)it->bound.data, it->bound.len);
+        rocksdb_readoptions_set_iterate_upper_bound(it->options, (const char *)it->bound.data,
+                                                    it->bound.len);
     if (s->db != NULL)
         it->inner = rocksdb_create_iterator(s->db, it->options);
     return &it->base;

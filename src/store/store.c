@@ -11,7 +11,7 @@
 
 #include <stdatomic.h>
 
-#define REOPEN_STEP_US 1000
+#define REOPEN_STEP_US   1000
 #define REOPEN_STEPS_MAX 5000
 
 static void leave(struct store *s)
@@ -130,9 +130,8 @@ void store_snapshot_free(struct store *s, struct store_snapshot *snap)
     leave(s);
 }
 
-int store_get(
-    struct store *s, const struct store_snapshot *snap, struct slice key, bool cached_only,
-    struct buf *out, struct err *e)
+int store_get(struct store *s, const struct store_snapshot *snap, struct slice key,
+              bool cached_only, struct buf *out, struct err *e)
 {
     struct store_read how = {.snap = snap, .cached_only = cached_only};
 
@@ -159,9 +158,9 @@ static bool starts_with(struct slice key, struct slice prefix)
     return key.len >= prefix.len && slice_eq(slice_of(key.data, prefix.len), prefix);
 }
 
-int store_seek(
-    struct store *s, const struct store_snapshot *snap, struct slice from, struct slice prefix,
-    bool cached_only, struct buf *out_key, struct buf *out_value, struct err *e)
+int store_seek(struct store *s, const struct store_snapshot *snap, struct slice from,
+               struct slice prefix, bool cached_only, struct buf *out_key, struct buf *out_value,
+               struct err *e)
 {
     struct store_read how = {.snap = snap, .cached_only = cached_only};
     int r;

@@ -21,8 +21,8 @@ struct store_ops {
     int (*reopen)(struct store *s, struct err *e);
     struct store_snapshot *(*snapshot_new)(struct store *s);
     void (*snapshot_free)(struct store *s, struct store_snapshot *snap);
-    int (*get)(
-        struct store *s, struct store_read how, struct slice key, struct buf *out, struct err *e);
+    int (*get)(struct store *s, struct store_read how, struct slice key, struct buf *out,
+               struct err *e);
 
     struct store_batch *(*batch_new)(struct store *s);
     void (*batch_free)(struct store_batch *b);

@@ -35,8 +35,8 @@ static int open_flags(unsigned flags)
     return o;
 }
 
-int sys__file_open(
-    struct sys *s, const char *path, unsigned flags, struct sys_file **ret_file, struct err *e)
+int sys__file_open(struct sys *s, const char *path, unsigned flags, struct sys_file **ret_file,
+                   struct err *e)
 {
     int fd = open(path, open_flags(flags), FILE_MODE);
     struct stat st;
@@ -63,8 +63,8 @@ void sys__file_close(struct sys_file *f)
     mem_free(f);
 }
 
-int sys__file_read_some(
-    struct sys_file *f, void *buf, size_t len, uint64_t offset, size_t *ret_len, struct err *e)
+int sys__file_read_some(struct sys_file *f, void *buf, size_t len, uint64_t offset, size_t *ret_len,
+                        struct err *e)
 {
     size_t got = 0;
 
@@ -82,8 +82,7 @@ int sys__file_read_some(
     return 0;
 }
 
-int sys__file_write(
-    struct sys_file *f, const void *buf, size_t len, uint64_t offset, struct err *e)
+int sys__file_write(struct sys_file *f, const void *buf, size_t len, uint64_t offset, struct err *e)
 {
     size_t put = 0;
 

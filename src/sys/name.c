@@ -42,16 +42,15 @@ int sys__name_unlink(struct sys *s, const char *path, struct err *e)
     return 0;
 }
 
-int sys__name_rename(
-    struct sys *s, const char *from, const char *to, bool may_replace, struct err *e)
+int sys__name_rename(struct sys *s, const char *from, const char *to, bool may_replace,
+                     struct err *e)
 {
     (void)s;
     if (renameat2(AT_FDCWD, from, AT_FDCWD, to, may_replace ? 0 : RENAME_NOREPLACE) == 0)
         return 0;
     int failed = errno;
-    return err_set(
-        e, err_from_errno(failed), "%s: cannot rename it to %s: %s", from, to,
-        strerrordesc_np(failed));
+    return err_set(e, err_from_errno(failed), "%s: cannot rename it to %s: %s", from, to,
+                   strerrordesc_np(failed));
 }
 
 int sys__name_exists(struct sys *s, const char *path, bool *ret_exists, struct err *e)

@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-#define START_NS UINT64_C(1000000000)
+#define START_NS      UINT64_C(1000000000)
 #define START_WALL_US INT64_C(1767225600000000) /* 2026-01-01T00:00:00Z */
 
 /* splitmix64: a counter, mixed. */

@@ -27,7 +27,8 @@ static bool is_dead(const struct sim_file *f)
 /* ---- opening ---- */
 
 /* 0 or an errno value; the node may be new. */
-static int find_or_create(struct sim *s, const char *path, unsigned flags, struct sim_node **ret_node)
+static int find_or_create(struct sim *s, const char *path, unsigned flags,
+                          struct sim_node **ret_node)
 {
     char name[SIM_NAME_BYTES_MAX + 1];
     struct sim_node *folder;
@@ -64,8 +65,8 @@ static void set_length(struct sim_node *n, size_t len)
     sys__sim_bytes_resize(&n->live, len);
 }
 
-int sys__sim_open(
-    struct sys *base, const char *path, unsigned flags, struct sys_file **ret_file, struct err *e)
+int sys__sim_open(struct sys *base, const char *path, unsigned flags, struct sys_file **ret_file,
+                  struct err *e)
 {
     struct sim *s = (struct sim *)base;
     struct sim_node *n = NULL;
@@ -112,8 +113,8 @@ void sys__sim_close(struct sys_file *f)
 
 /* ---- bytes ---- */
 
-int sys__sim_read_some(
-    struct sys_file *base, void *buf, size_t len, uint64_t offset, size_t *ret_len, struct err *e)
+int sys__sim_read_some(struct sys_file *base, void *buf, size_t len, uint64_t offset,
+                       size_t *ret_len, struct err *e)
 {
     struct sim_file *f = (struct sim_file *)base;
     struct sim *s = sim_of(base);
@@ -131,8 +132,8 @@ int sys__sim_read_some(
     return 0;
 }
 
-int sys__sim_apply(
-    struct sim_file *f, const void *buf, size_t len, uint64_t offset, bool is_durable)
+int sys__sim_apply(struct sim_file *f, const void *buf, size_t len, uint64_t offset,
+                   bool is_durable)
 {
     struct sim_node *n = f->node;
 
@@ -158,14 +159,14 @@ int sys__sim_apply(
     return 0;
 }
 
-int sys__sim_write(
-    struct sys_file *base, const void *buf, size_t len, uint64_t offset, struct err *e)
+int sys__sim_write(struct sys_file *base, const void *buf, size_t len, uint64_t offset,
+                   struct err *e)
 {
     struct sim *s = sim_of(base);
 
     sys_mutex_lock(&s->lock);
-    int errnum = sys__sim_apply(
-        (struct sim_file *)base, buf, len, offset, (base->flags & SYS_DSYNC) != 0);
+    int errnum =
+        sys__sim_apply((struct sim_file *)base, buf, len, offset, (base->flags & SYS_DSYNC) != 0);
     sys_mutex_unlock(&s->lock);
     return errnum != 0 ? sys__fail(e, errnum, base->path, "write it") : 0;
 }
@@ -182,7 +183,8 @@ int sys__sim_sync(struct sys_file *base, struct err *e)
         sys__sim_bytes_resize(&n->synced, n->live.len);
         size_t to = MIN(n->dirty_to, n->live.len);
         if (n->dirty_from < to)
-            memcpy(n->synced.data + n->dirty_from, n->live.data + n->dirty_from, to - n->dirty_from);
+            memcpy(n->synced.data + n->dirty_from, n->live.data + n->dirty_from,
+                   to - n->dirty_from);
         n->dirty_from = n->dirty_to = 0;
     }
     sys_mutex_unlock(&s->lock);

@@ -20,8 +20,7 @@ int sys__sim_mkdir(struct sys *base, const char *path, struct err *e)
 
     sys_mutex_lock(&s->lock);
     int errnum = sys__sim_find_parent(s, path, &folder, name);
-    if (errnum == 0 &&
-        (name[0] == '\0' || sys__sim_folder_find(&folder->names, name) != NULL))
+    if (errnum == 0 && (name[0] == '\0' || sys__sim_folder_find(&folder->names, name) != NULL))
         errnum = EEXIST;
     if (errnum == 0)
         sys__sim_folder_set(&folder->names, name, sys__sim_node_new(s, true));
@@ -115,8 +114,8 @@ static int rename_in(struct sim *s, const char *from, const char *to, bool may_r
     return 0;
 }
 
-int sys__sim_rename(
-    struct sys *base, const char *from, const char *to, bool may_replace, struct err *e)
+int sys__sim_rename(struct sys *base, const char *from, const char *to, bool may_replace,
+                    struct err *e)
 {
     struct sim *s = (struct sim *)base;
 
@@ -125,9 +124,8 @@ int sys__sim_rename(
     sys_mutex_unlock(&s->lock);
     if (errnum == 0)
         return 0;
-    return err_set(
-        e, err_from_errno(errnum), "%s: cannot rename it to %s: %s", from, to,
-        strerrordesc_np(errnum));
+    return err_set(e, err_from_errno(errnum), "%s: cannot rename it to %s: %s", from, to,
+                   strerrordesc_np(errnum));
 }
 
 int sys__sim_exists(struct sys *base, const char *path, bool *ret_exists, struct err *e)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The simulator's nodes and paths. A node lives while a name, live or synced, or an open file refers
+ * The simulator's nodes and paths. A node lives while a name, live or synced, or an open file
+ * refers
  * to it. Thread: with the simulator's mutex held.
  */
 #include "sim_priv.h"
@@ -133,7 +134,8 @@ void sys__sim_node_revert(struct sim_node *n)
     sys__sim_folder_copy(&n->names, &n->synced_names);
 }
 
-/* Synced names may form a ring that no crash ever showed; so names are cleared first, then all go. */
+/* Synced names may form a ring that no crash ever showed; so names are cleared first, then all
+ * go. */
 void sys__sim_nodes_free(struct sim *s)
 {
     for (struct sim_node *n = s->nodes; n != NULL; n = n->next)
@@ -174,9 +176,8 @@ static bool next_part(const char **path, char name[SIM_NAME_BYTES_MAX + 1], int 
     return *ret_errnum == 0;
 }
 
-int sys__sim_find_parent(
-    struct sim *s, const char *path, struct sim_node **ret_folder,
-    char ret_name[SIM_NAME_BYTES_MAX + 1])
+int sys__sim_find_parent(struct sim *s, const char *path, struct sim_node **ret_folder,
+                         char ret_name[SIM_NAME_BYTES_MAX + 1])
 {
     struct sim_node *folder = s->root;
     char name[SIM_NAME_BYTES_MAX + 1];

@@ -61,18 +61,17 @@ void sys__sim_folder_remove(struct sim_folder *f, const char *name);
 void sys__sim_folder_copy(struct sim_folder *to, const struct sim_folder *from);
 /* Both return 0 or an errno value. The root's name is empty. */
 int sys__sim_find(struct sim *s, const char *path, struct sim_node **ret_node);
-int sys__sim_find_parent(
-    struct sim *s, const char *path, struct sim_node **ret_folder,
-    char ret_name[SIM_NAME_BYTES_MAX + 1]);
+int sys__sim_find_parent(struct sim *s, const char *path, struct sim_node **ret_folder,
+                         char ret_name[SIM_NAME_BYTES_MAX + 1]);
 
 uint64_t sys__sim_random(struct sim *s);
 
 /* files (sim_file.c) */
-int sys__sim_open(
-    struct sys *s, const char *path, unsigned flags, struct sys_file **ret_file, struct err *e);
+int sys__sim_open(struct sys *s, const char *path, unsigned flags, struct sys_file **ret_file,
+                  struct err *e);
 void sys__sim_close(struct sys_file *f);
-int sys__sim_read_some(
-    struct sys_file *f, void *buf, size_t len, uint64_t offset, size_t *ret_len, struct err *e);
+int sys__sim_read_some(struct sys_file *f, void *buf, size_t len, uint64_t offset, size_t *ret_len,
+                       struct err *e);
 int sys__sim_write(struct sys_file *f, const void *buf, size_t len, uint64_t offset, struct err *e);
 int sys__sim_sync(struct sys_file *f, struct err *e);
 int sys__sim_size(struct sys_file *f, uint64_t *ret_size, struct err *e);
@@ -80,16 +79,16 @@ int sys__sim_allocate(struct sys_file *f, uint64_t size, struct err *e);
 int sys__sim_truncate(struct sys_file *f, uint64_t size, struct err *e);
 int sys__sim_try_lock(struct sys_file *f, struct err *e);
 /* With the mutex held, for the ring. */
-int sys__sim_apply(
-    struct sim_file *f, const void *buf, size_t len, uint64_t offset, bool is_durable);
+int sys__sim_apply(struct sim_file *f, const void *buf, size_t len, uint64_t offset,
+                   bool is_durable);
 void sys__sim_file_unref(struct sim_file *f);
 
 /* names (sim_name.c) */
 int sys__sim_mkdir(struct sys *s, const char *path, struct err *e);
 int sys__sim_sync_dir(struct sys *s, const char *path, struct err *e);
 int sys__sim_unlink(struct sys *s, const char *path, struct err *e);
-int sys__sim_rename(
-    struct sys *s, const char *from, const char *to, bool may_replace, struct err *e);
+int sys__sim_rename(struct sys *s, const char *from, const char *to, bool may_replace,
+                    struct err *e);
 int sys__sim_exists(struct sys *s, const char *path, bool *ret_exists, struct err *e);
 int sys__sim_free_bytes(struct sys *s, const char *path, uint64_t *ret_bytes, struct err *e);
 int sys__sim_list(struct sys *s, const char *path, struct sys_names *names, struct err *e);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The simulator's ring. A write is only noted when it is started; it happens, durably, at the moment
+ * The simulator's ring. A write is only noted when it is started; it happens, durably, at the
+ * moment
  * a wait delivers its completion. The seed chooses which writes are ready and in which order, so
  * that callers meet every order that a device could show.
  * Thread: one, except wake.
@@ -31,8 +32,8 @@ struct sim_ring {
     struct pending pending[];
 };
 
-static int sim_ring_write(
-    struct sys_ring *base, struct sys_file *file, struct slice data, uint64_t offset, uint64_t tag)
+static int sim_ring_write(struct sys_ring *base, struct sys_file *file, struct slice data,
+                          uint64_t offset, uint64_t tag)
 {
     struct sim_ring *r = (struct sim_ring *)base;
     struct sim *s = r->sim;
@@ -61,8 +62,7 @@ static struct sys_done finish(struct sim_ring *r, unsigned index)
 }
 
 /* Each write in flight is ready with a chance of one half; at least @min of them are. */
-static unsigned
-deliver(struct sim_ring *r, struct sys_done *done, unsigned min, unsigned max)
+static unsigned deliver(struct sim_ring *r, struct sys_done *done, unsigned min, unsigned max)
 {
     unsigned n = 0;
 
@@ -71,8 +71,8 @@ deliver(struct sim_ring *r, struct sys_done *done, unsigned min, unsigned max)
     return n;
 }
 
-static unsigned
-sim_ring_wait(struct sys_ring *base, struct sys_done *done, unsigned max, uint64_t timeout_us)
+static unsigned sim_ring_wait(struct sys_ring *base, struct sys_done *done, unsigned max,
+                              uint64_t timeout_us)
 {
     struct sim_ring *r = (struct sim_ring *)base;
     struct sim *s = r->sim;

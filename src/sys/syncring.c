@@ -24,8 +24,8 @@ struct syncring {
     struct sys_done queue[];
 };
 
-static int syncring_write(
-    struct sys_ring *base, struct sys_file *file, struct slice data, uint64_t offset, uint64_t tag)
+static int syncring_write(struct sys_ring *base, struct sys_file *file, struct slice data,
+                          uint64_t offset, uint64_t tag)
 {
     struct syncring *r = (struct syncring *)base;
     struct iovec iov = {(void *)(uintptr_t)data.data, data.len};
@@ -59,8 +59,8 @@ static bool wait_wake(struct syncring *r, uint64_t timeout_us)
     } else {
         uint64_t end = sys__real_mono_ns() + timeout_us * 1000, now;
         while ((now = sys__real_mono_ns()) < end && p.revents == 0) {
-            struct timespec ts = {
-                (time_t)((end - now) / 1000000000u), (long)((end - now) % 1000000000u)};
+            struct timespec ts = {(time_t)((end - now) / 1000000000u),
+                                  (long)((end - now) % 1000000000u)};
             int n = ppoll(&p, 1, &ts, NULL);
             must(n >= 0 || errno == EINTR);
         }
@@ -68,8 +68,8 @@ static bool wait_wake(struct syncring *r, uint64_t timeout_us)
     return read(r->wake_fd, &value, sizeof(value)) == sizeof(value);
 }
 
-static unsigned
-syncring_wait(struct sys_ring *base, struct sys_done *done, unsigned max, uint64_t timeout_us)
+static unsigned syncring_wait(struct sys_ring *base, struct sys_done *done, unsigned max,
+                              uint64_t timeout_us)
 {
     struct syncring *r = (struct syncring *)base;
     unsigned n = 0;

@@ -31,8 +31,8 @@ const char *sys_write_method(const struct sys *s)
 int sys__fail(struct err *e, int errnum, const char *path, const char *doing)
 {
     const char *why = strerrordesc_np(errnum);
-    return err_set(
-        e, err_from_errno(errnum), "%s: cannot %s: %s", path, doing, why ? why : "unknown error");
+    return err_set(e, err_from_errno(errnum), "%s: cannot %s: %s", path, doing,
+                   why ? why : "unknown error");
 }
 
 int64_t sys_now_us(struct sys *s)
@@ -57,8 +57,8 @@ void sys_sleep_ms(struct sys *s, uint32_t ms)
 
 /* ---- files ---- */
 
-int sys_open(
-    struct sys *s, const char *path, unsigned flags, struct sys_file **ret_file, struct err *e)
+int sys_open(struct sys *s, const char *path, unsigned flags, struct sys_file **ret_file,
+             struct err *e)
 {
     unsigned needs_write = SYS_DSYNC | SYS_TRUNCATE | SYS_APPEND;
 
@@ -77,15 +77,13 @@ struct sys_file *sys_close(struct sys_file *f)
     return NULL;
 }
 
-static int check_alignment(
-    const struct sys_file *f, const void *buf, size_t len, uint64_t offset, struct err *e)
+static int check_alignment(const struct sys_file *f, const void *buf, size_t len, uint64_t offset,
+                           struct err *e)
 {
-    if ((f->flags & SYS_DIRECT) == 0 ||
-        (((uintptr_t)buf | len | offset) & (SYS_BLOCK - 1)) == 0)
+    if ((f->flags & SYS_DIRECT) == 0 || (((uintptr_t)buf | len | offset) & (SYS_BLOCK - 1)) == 0)
         return 0;
-    return err_set(
-        e, ERR_INVALID, "%s: direct access to %zu bytes at %llu is not aligned", f->path, len,
-        (unsigned long long)offset);
+    return err_set(e, ERR_INVALID, "%s: direct access to %zu bytes at %llu is not aligned", f->path,
+                   len, (unsigned long long)offset);
 }
 
 static int check_writable(const struct sys_file *f, struct err *e)
@@ -95,8 +93,8 @@ static int check_writable(const struct sys_file *f, struct err *e)
     return err_set(e, ERR_INVALID, "%s: opened for reading only", f->path);
 }
 
-int sys_read_some(
-    struct sys_file *f, void *buf, size_t len, uint64_t offset, size_t *ret_len, struct err *e)
+int sys_read_some(struct sys_file *f, void *buf, size_t len, uint64_t offset, size_t *ret_len,
+                  struct err *e)
 {
     TRY(check_alignment(f, buf, len, offset, e));
     return f->sys->ops->read_some(f, buf, len, offset, ret_len, e);
@@ -108,9 +106,8 @@ int sys_read(struct sys_file *f, void *buf, size_t len, uint64_t offset, struct 
 
     TRY(sys_read_some(f, buf, len, offset, &got, e));
     if (got < len)
-        return err_set(
-            e, ERR_DAMAGED, "%s: ends after %zu of %zu bytes at %llu", f->path, got, len,
-            (unsigned long long)offset);
+        return err_set(e, ERR_DAMAGED, "%s: ends after %zu of %zu bytes at %llu", f->path, got, len,
+                       (unsigned long long)offset);
     return 0;
 }
 
@@ -276,9 +273,8 @@ void sys_names_deinit(struct sys_names *n)
 
 /* ---- whole files ---- */
 
-int sys_read_file(
-    struct sys *s, const char *path, size_t len_max, char **ret_data, size_t *ret_len,
-    struct err *e)
+int sys_read_file(struct sys *s, const char *path, size_t len_max, char **ret_data, size_t *ret_len,
+                  struct err *e)
 {
     _cleanup_(sys_closep) struct sys_file *f = NULL;
     uint64_t size;
@@ -286,9 +282,8 @@ int sys_read_file(
     TRY(sys_open(s, path, SYS_READ, &f, e));
     TRY(sys_size(f, &size, e));
     if (size > len_max)
-        return err_set(
-            e, ERR_EXHAUSTED, "%s: has %llu bytes, more than the limit of %zu", path,
-            (unsigned long long)size, len_max);
+        return err_set(e, ERR_EXHAUSTED, "%s: has %llu bytes, more than the limit of %zu", path,
+                       (unsigned long long)size, len_max);
     _cleanup_(mem_freep) char *data = mem_alloc((size_t)size + 1);
     TRY(sys_read(f, data, (size_t)size, 0, e));
     data[size] = '\0';
@@ -335,8 +330,8 @@ struct sys_ring *sys_ring_free(struct sys_ring *r)
     return NULL;
 }
 
-int sys_ring_write(
-    struct sys_ring *r, struct sys_file *file, struct slice data, uint64_t offset, uint64_t tag)
+int sys_ring_write(struct sys_ring *r, struct sys_file *file, struct slice data, uint64_t offset,
+                   uint64_t tag)
 {
     must((file->flags & SYS_WRITE) != 0);
     must((file->flags & SYS_DIRECT) != 0);
@@ -349,8 +344,7 @@ int sys_ring_write(
     return 0;
 }
 
-unsigned
-sys_ring_wait(struct sys_ring *r, struct sys_done *done, unsigned max, uint64_t timeout_us)
+unsigned sys_ring_wait(struct sys_ring *r, struct sys_done *done, unsigned max, uint64_t timeout_us)
 {
     must(max > 0);
     unsigned n = r->ops->wait(r, done, max, timeout_us);

@@ -31,8 +31,8 @@ const char *sys_write_method(const struct sys *s);
 
 /* ---- time and chance ---- */
 
-int64_t sys_now_us(struct sys *s);           /* wall clock, µs since 1970 UTC */
-uint64_t sys_mono_ns(struct sys *s);         /* never goes back */
+int64_t sys_now_us(struct sys *s);                     /* wall clock, µs since 1970 UTC */
+uint64_t sys_mono_ns(struct sys *s);                   /* never goes back */
 void sys_random(struct sys *s, void *buf, size_t len); /* cryptographic; seeded under sim */
 void sys_sleep_ms(struct sys *s, uint32_t ms);
 
@@ -42,28 +42,29 @@ struct sys_file;
 
 enum sys_open_flags {
     SYS_READ = 0,
-    SYS_WRITE = 1,       /* read and write */
-    SYS_CREATE = 2,      /* make it if missing */
-    SYS_EXCLUSIVE = 4,   /* with CREATE: ERR_EXISTS if it is there */
-    SYS_DIRECT = 8,      /* O_DIRECT: offsets, lengths and buffers in multiples of 4096 */
-    SYS_DSYNC = 16,      /* a write returns when it is on stable storage */
+    SYS_WRITE = 1,     /* read and write */
+    SYS_CREATE = 2,    /* make it if missing */
+    SYS_EXCLUSIVE = 4, /* with CREATE: ERR_EXISTS if it is there */
+    SYS_DIRECT = 8,    /* O_DIRECT: offsets, lengths and buffers in multiples of 4096 */
+    SYS_DSYNC = 16,    /* a write returns when it is on stable storage */
     SYS_TRUNCATE = 32,
     SYS_APPEND = 64,
 };
 
-must_use int
-sys_open(struct sys *s, const char *path, unsigned flags, struct sys_file **ret_file, struct err *e);
+must_use int sys_open(struct sys *s, const char *path, unsigned flags, struct sys_file **ret_file,
+                      struct err *e);
 struct sys_file *sys_close(struct sys_file *f); /* takes NULL; returns NULL; drops its lock */
 CLEANUP_FUNC(struct sys_file *, sys_close)
 
 /* Exactly @len bytes at @offset, or an error: ERR_DAMAGED when the file ends before. */
 must_use int sys_read(struct sys_file *f, void *buf, size_t len, uint64_t offset, struct err *e);
 /* At most @len bytes; *ret_len < len only at the end of the file. */
-must_use int sys_read_some(
-    struct sys_file *f, void *buf, size_t len, uint64_t offset, size_t *ret_len, struct err *e);
+must_use int sys_read_some(struct sys_file *f, void *buf, size_t len, uint64_t offset,
+                           size_t *ret_len, struct err *e);
 /* All of @buf at @offset, or an error (then the file's content there is unknown). */
-must_use int sys_write(struct sys_file *f, const void *buf, size_t len, uint64_t offset, struct err *e);
-must_use int sys_sync(struct sys_file *f, struct err *e);      /* data and what is needed to read it */
+must_use int sys_write(struct sys_file *f, const void *buf, size_t len, uint64_t offset,
+                       struct err *e);
+must_use int sys_sync(struct sys_file *f, struct err *e); /* data and what is needed to read it */
 must_use int sys_size(struct sys_file *f, uint64_t *ret_size, struct err *e);
 must_use int sys_allocate(struct sys_file *f, uint64_t size, struct err *e); /* reserve blocks */
 must_use int sys_truncate(struct sys_file *f, uint64_t size, struct err *e);
@@ -76,11 +77,13 @@ must_use int sys_lock(struct sys_file *f, uint32_t wait_ms, struct err *e);
 
 /* ---- folders and names ---- */
 
-must_use int sys_mkdir(struct sys *s, const char *path, struct err *e);       /* ERR_EXISTS if there */
-must_use int sys_mkdirs(struct sys *s, const char *path, struct err *e);      /* with parents; fine if there */
+must_use int sys_mkdir(struct sys *s, const char *path, struct err *e); /* ERR_EXISTS if there */
+must_use int sys_mkdirs(struct sys *s, const char *path,
+                        struct err *e); /* with parents; fine if there */
 must_use int sys_sync_dir(struct sys *s, const char *path, struct err *e);
 must_use int sys_unlink(struct sys *s, const char *path, struct err *e);
-must_use int sys_rename(struct sys *s, const char *from, const char *to, struct err *e); /* replaces */
+must_use int sys_rename(struct sys *s, const char *from, const char *to,
+                        struct err *e); /* replaces */
 /* rename that never replaces: ERR_EXISTS when @to is there. Atomic. */
 must_use int sys_rename_new(struct sys *s, const char *from, const char *to, struct err *e);
 must_use int sys_exists(struct sys *s, const char *path, bool *ret_exists, struct err *e);
@@ -94,9 +97,10 @@ struct sys_names {
 must_use int sys_list(struct sys *s, const char *path, struct sys_names *ret_names, struct err *e);
 void sys_names_deinit(struct sys_names *n);
 
-/* Whole small files. Read: at most @len_max bytes, else ERR_EXHAUSTED. Gives *ret_data (mem_free). */
-must_use int sys_read_file(
-    struct sys *s, const char *path, size_t len_max, char **ret_data, size_t *ret_len, struct err *e);
+/* Whole small files. Read: at most @len_max bytes, else ERR_EXHAUSTED. Gives *ret_data
+ * (mem_free). */
+must_use int sys_read_file(struct sys *s, const char *path, size_t len_max, char **ret_data,
+                           size_t *ret_len, struct err *e);
 /* Durable replace: temporary file, sync, rename, sync of the folder. */
 must_use int sys_write_file(struct sys *s, const char *path, struct slice data, struct err *e);
 
@@ -106,7 +110,8 @@ struct sys_ring; /* used by one thread, except sys_ring_wake() */
 
 struct sys_done {
     uint64_t tag;
-    int result; /* 0 = all bytes are on stable storage; else a negative ERR_ code (short write too) */
+    /* 0 = all bytes are on stable storage; else a negative ERR_ code (short write too) */
+    int result;
 };
 
 must_use int sys_ring_new(struct sys *s, unsigned depth, struct sys_ring **ret_ring, struct err *e);
@@ -116,14 +121,14 @@ struct sys_ring *sys_ring_free(struct sys_ring *r);
  * completion with @tag. At most @depth at once. With the pwritev2 method it is done when it returns
  * and its completion waits to be reaped.
  */
-must_use int sys_ring_write(
-    struct sys_ring *r, struct sys_file *file, struct slice data, uint64_t offset, uint64_t tag);
+must_use int sys_ring_write(struct sys_ring *r, struct sys_file *file, struct slice data,
+                            uint64_t offset, uint64_t tag);
 /*
  * Completions, in any order. Waits until there is one, a wake, or @timeout_us (0 = do not wait,
  * UINT64_MAX = for ever). Returns their number, 0..max.
  */
-unsigned
-sys_ring_wait(struct sys_ring *r, struct sys_done *done, unsigned max, uint64_t timeout_us);
+unsigned sys_ring_wait(struct sys_ring *r, struct sys_done *done, unsigned max,
+                       uint64_t timeout_us);
 /* Make a present or the next sys_ring_wait() return. From any thread; costs a system call. */
 void sys_ring_wake(struct sys_ring *r);
 
@@ -131,8 +136,8 @@ void sys_ring_wake(struct sys_ring *r);
 
 struct sys_thread;
 typedef void sys_thread_fn(void *arg);
-must_use int
-sys_thread_start(struct sys *s, const char *name, sys_thread_fn *fn, void *arg, struct sys_thread **ret_thread);
+must_use int sys_thread_start(struct sys *s, const char *name, sys_thread_fn *fn, void *arg,
+                              struct sys_thread **ret_thread);
 /* The calling thread gives way to others while the processors are busy (a follower's bulk work). */
 void sys_thread_give_way(void);
 void sys_thread_join(struct sys_thread *t); /* takes NULL; frees */
@@ -151,7 +156,8 @@ void sys_mutex_lock(struct sys_mutex *m);
 void sys_mutex_unlock(struct sys_mutex *m);
 
 /*
- * An event count: a waiter reads the count, checks its condition, waits while the count is the same.
+ * An event count: a waiter reads the count, checks its condition, waits while the count is the
+ * same.
  *   uint32_t seen = sys_event_read(&ev); if (!condition) sys_event_wait(&ev, seen, timeout_us);
  * A signal costs a system call only when somebody waits.
  */

@@ -18,11 +18,11 @@ struct sys_ops {
     void (*random)(struct sys *s, void *buf, size_t len);
     void (*sleep_ns)(struct sys *s, uint64_t ns);
 
-    int (*open)(
-        struct sys *s, const char *path, unsigned flags, struct sys_file **ret_file, struct err *e);
+    int (*open)(struct sys *s, const char *path, unsigned flags, struct sys_file **ret_file,
+                struct err *e);
     void (*close)(struct sys_file *f);
-    int (*read_some)(
-        struct sys_file *f, void *buf, size_t len, uint64_t offset, size_t *ret_len, struct err *e);
+    int (*read_some)(struct sys_file *f, void *buf, size_t len, uint64_t offset, size_t *ret_len,
+                     struct err *e);
     int (*write)(struct sys_file *f, const void *buf, size_t len, uint64_t offset, struct err *e);
     int (*sync)(struct sys_file *f, struct err *e);
     int (*size)(struct sys_file *f, uint64_t *ret_size, struct err *e);
@@ -33,8 +33,7 @@ struct sys_ops {
     int (*mkdir)(struct sys *s, const char *path, struct err *e);
     int (*sync_dir)(struct sys *s, const char *path, struct err *e);
     int (*unlink)(struct sys *s, const char *path, struct err *e);
-    int (*rename)(
-        struct sys *s, const char *from, const char *to, bool may_replace, struct err *e);
+    int (*rename)(struct sys *s, const char *from, const char *to, bool may_replace, struct err *e);
     int (*exists)(struct sys *s, const char *path, bool *ret_exists, struct err *e);
     int (*free_bytes)(struct sys *s, const char *path, uint64_t *ret_bytes, struct err *e);
     /* Unsorted; adds with sys__names_add(). */
@@ -48,8 +47,7 @@ struct sys_ring_ops {
     void (*free)(struct sys_ring *r);
     int (*write)(struct sys_ring *r, struct sys_file *f, struct slice data, uint64_t offset,
                  uint64_t tag);
-    unsigned (*wait)(
-        struct sys_ring *r, struct sys_done *done, unsigned max, uint64_t timeout_us);
+    unsigned (*wait)(struct sys_ring *r, struct sys_done *done, unsigned max, uint64_t timeout_us);
     void (*wake)(struct sys_ring *r);
 };
 
@@ -76,13 +74,13 @@ struct sys_real_file {
     struct sys_file base;
     int fd;
 };
-int sys__file_open(
-    struct sys *s, const char *path, unsigned flags, struct sys_file **ret_file, struct err *e);
+int sys__file_open(struct sys *s, const char *path, unsigned flags, struct sys_file **ret_file,
+                   struct err *e);
 void sys__file_close(struct sys_file *f);
-int sys__file_read_some(
-    struct sys_file *f, void *buf, size_t len, uint64_t offset, size_t *ret_len, struct err *e);
-int sys__file_write(
-    struct sys_file *f, const void *buf, size_t len, uint64_t offset, struct err *e);
+int sys__file_read_some(struct sys_file *f, void *buf, size_t len, uint64_t offset, size_t *ret_len,
+                        struct err *e);
+int sys__file_write(struct sys_file *f, const void *buf, size_t len, uint64_t offset,
+                    struct err *e);
 int sys__file_sync(struct sys_file *f, struct err *e);
 int sys__file_size(struct sys_file *f, uint64_t *ret_size, struct err *e);
 int sys__file_allocate(struct sys_file *f, uint64_t size, struct err *e);
@@ -92,8 +90,8 @@ int sys__file_try_lock(struct sys_file *f, struct err *e);
 int sys__name_mkdir(struct sys *s, const char *path, struct err *e);
 int sys__name_sync_dir(struct sys *s, const char *path, struct err *e);
 int sys__name_unlink(struct sys *s, const char *path, struct err *e);
-int sys__name_rename(
-    struct sys *s, const char *from, const char *to, bool may_replace, struct err *e);
+int sys__name_rename(struct sys *s, const char *from, const char *to, bool may_replace,
+                     struct err *e);
 int sys__name_exists(struct sys *s, const char *path, bool *ret_exists, struct err *e);
 int sys__name_free_bytes(struct sys *s, const char *path, uint64_t *ret_bytes, struct err *e);
 int sys__name_list(struct sys *s, const char *path, struct sys_names *names, struct err *e);

@@ -9,12 +9,12 @@
 #include "base/mem.h"
 #include "base/must.h"
 
-#include <sys/resource.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,8 +36,8 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-int sys_thread_start(
-    struct sys *s, const char *name, sys_thread_fn *fn, void *arg, struct sys_thread **ret_thread)
+int sys_thread_start(struct sys *s, const char *name, sys_thread_fn *fn, void *arg,
+                     struct sys_thread **ret_thread)
 {
     struct sys_thread *t = mem_zalloc(sizeof(*t));
     sigset_t all, before;

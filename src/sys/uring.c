@@ -87,8 +87,8 @@ static void submit(struct uring *r)
         must_die("io_uring refuses to submit: %s", strerrordesc_np(-n));
 }
 
-static int uring_write(
-    struct sys_ring *base, struct sys_file *file, struct slice data, uint64_t offset, uint64_t tag)
+static int uring_write(struct sys_ring *base, struct sys_file *file, struct slice data,
+                       uint64_t offset, uint64_t tag)
 {
     struct uring *r = (struct uring *)base;
     unsigned index = r->first_free;
@@ -102,7 +102,8 @@ static int uring_write(
 
     struct io_uring_sqe *sqe = io_uring_get_sqe(&r->ring);
     must(sqe != NULL); /* I2 */
-    io_uring_prep_write(sqe, ((struct sys_real_file *)file)->fd, data.data, (unsigned)data.len, offset);
+    io_uring_prep_write(sqe, ((struct sys_real_file *)file)->fd, data.data, (unsigned)data.len,
+                        offset);
     sqe->rw_flags = RWF_DSYNC; /* the file says so too; twice holds better */
     io_uring_sqe_set_data64(sqe, index);
     submit(r);
@@ -147,8 +148,8 @@ static unsigned reap(struct uring *r, struct sys_done *done, unsigned max, bool 
 /* Until there is a completion or @left_ns are over. */
 static void wait_kernel(struct uring *r, uint64_t left_ns, bool forever)
 {
-    struct __kernel_timespec ts = {
-        (int64_t)(left_ns / 1000000000u), (long long)(left_ns % 1000000000u)};
+    struct __kernel_timespec ts = {(int64_t)(left_ns / 1000000000u),
+                                   (long long)(left_ns % 1000000000u)};
     struct io_uring_cqe *cqe;
     int n = io_uring_submit_and_wait_timeout(&r->ring, &cqe, 1, forever ? NULL : &ts, NULL);
 
@@ -156,8 +157,8 @@ static void wait_kernel(struct uring *r, uint64_t left_ns, bool forever)
         must_die("io_uring refuses to wait: %s", strerrordesc_np(-n));
 }
 
-static unsigned
-uring_wait(struct sys_ring *base, struct sys_done *done, unsigned max, uint64_t timeout_us)
+static unsigned uring_wait(struct sys_ring *base, struct sys_done *done, unsigned max,
+                           uint64_t timeout_us)
 {
     struct uring *r = (struct uring *)base;
     bool forever = timeout_us > UINT64_MAX / 4000;

@@ -33,9 +33,8 @@ static void cpu_relax(void)
 /* Sleeps while *@word is @expected. @deadline: monotonic, NULL = for ever. */
 static int futex_wait(uint32_t *word, uint32_t expected, const struct timespec *deadline)
 {
-    long r = syscall(
-        SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected, deadline, NULL,
-        FUTEX_BITSET_MATCH_ANY);
+    long r = syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, expected, deadline, NULL,
+                     FUTEX_BITSET_MATCH_ANY);
     return r < 0 ? errno : 0;
 }
 
@@ -48,8 +47,8 @@ static bool try_lock(struct sys_mutex *m)
 {
     uint32_t expected = 0;
 
-    return __atomic_compare_exchange_n(
-        &m->state, &expected, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+    return __atomic_compare_exchange_n(&m->state, &expected, 1, false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
 }
 
 void sys_mutex_lock(struct sys_mutex *m)

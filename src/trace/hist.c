@@ -10,8 +10,8 @@
  */
 #include "trace/trace.h"
 
-#define SUB_BITS 5
-#define SUBS (1u << SUB_BITS)
+#define SUB_BITS  5
+#define SUBS      (1u << SUB_BITS)
 #define VALUE_MAX (UINT64_C(1) << 40)
 
 static unsigned bucket_of(uint64_t value)

@@ -35,8 +35,8 @@ static size_t format_head(char *line, size_t size, enum trace_level level, const
     (void)timespec_get(&now, TIME_UTC);
     (void)gmtime_r(&now.tv_sec, &tm);
     size_t n = strftime(line, size, "%Y-%m-%dT%H:%M:%S", &tm);
-    int m = snprintf(
-        line + n, size - n, ".%03dZ %s %s: ", (int)(now.tv_nsec / 1000000), names[level], module);
+    int m = snprintf(line + n, size - n, ".%03dZ %s %s: ", (int)(now.tv_nsec / 1000000),
+                     names[level], module);
     return n + (m > 0 ? (size_t)m : 0);
 }
 

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * trace: counters, histograms and log lines. No globals but the log level and its sink; counters and
+ * trace: counters, histograms and log lines. No globals but the log level and its sink; counters
+ * and
  * histograms are members of whatever owns them. Safe from any thread; adding never blocks.
  */
 
@@ -23,7 +24,8 @@ static inline void trace_add(struct trace_counter *c, uint64_t n)
 }
 static inline uint64_t trace_read(const struct trace_counter *c)
 {
-    return atomic_load_explicit(&((struct trace_counter *)(uintptr_t)c)->value, memory_order_relaxed);
+    return atomic_load_explicit(&((struct trace_counter *)(uintptr_t)c)->value,
+                                memory_order_relaxed);
 }
 
 /*
@@ -38,7 +40,8 @@ struct trace_hist {
 };
 void trace_hist_add(struct trace_hist *h, uint64_t value);
 void trace_hist_add_n(struct trace_hist *h, uint64_t value, uint64_t n);
-/* The value below which the share @q (0..1) lies: upper edge of its bucket, never above max; 0 when empty. */
+/* The value below which the share @q (0..1) lies: upper edge of its bucket, never above max; 0
+ * when empty. */
 uint64_t trace_hist_quantile(const struct trace_hist *h, double q);
 void trace_hist_merge(struct trace_hist *into, const struct trace_hist *from);
 void trace_hist_reset(struct trace_hist *h);
@@ -50,9 +53,10 @@ void trace_set_level(enum trace_level level);
 /* Where finished lines go, their newline included; NULL = stderr. Called from any thread. */
 typedef void trace_sink_fn(const char *line, size_t len);
 void trace_set_sink(trace_sink_fn *sink);
-/* A line longer than 2 KiB is cut; control characters become '?', so text from outside stays one line. */
+/* A line longer than 2 KiB is cut; control characters become '?', so text from outside stays one
+ * line. */
 void trace_log(enum trace_level level, const char *module, const char *fmt, ...) printf_like(3, 4);
 #define LOG_DEBUG(module, ...) trace_log(TRACE_DEBUG, (module), __VA_ARGS__)
-#define LOG_INFO(module, ...) trace_log(TRACE_INFO, (module), __VA_ARGS__)
-#define LOG_WARN(module, ...) trace_log(TRACE_WARN, (module), __VA_ARGS__)
+#define LOG_INFO(module, ...)  trace_log(TRACE_INFO, (module), __VA_ARGS__)
+#define LOG_WARN(module, ...)  trace_log(TRACE_WARN, (module), __VA_ARGS__)
 #define LOG_ERROR(module, ...) trace_log(TRACE_ERROR, (module), __VA_ARGS__)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Appends per second and bytes per second of the log alone, and the time from append to durable with
+ * Appends per second and bytes per second of the log alone, and the time from append to durable
+ * with
  * one row in flight. Usage: bench_bronze DIR [ROW_BYTES [SECONDS [THREADS]]]
  */
 #include "bronze/bronze.h"
@@ -25,7 +26,8 @@ static void write_rows(void *arg)
     struct writer *w = arg;
     uint8_t *bytes = mem_zalloc(w->row_bytes);
     struct slice row = slice_of(bytes, w->row_bytes);
-    struct bronze_append a = {.kind = BRONZE_SINGLES, .stream_id = w->stream, .rows = &row, .row_count = 1};
+    struct bronze_append a = {
+        .kind = BRONZE_SINGLES, .stream_id = w->stream, .rows = &row, .row_count = 1};
     while (sys_mono_ns(w->sys) < w->end_ns) {
         for (int i = 0; i < 64; i++) {
             a.offset = w->rows;
@@ -41,7 +43,8 @@ static void write_rows(void *arg)
     mem_free(bytes);
 }
 
-static uint64_t run(struct bronze *log, struct sys *s, unsigned threads, uint64_t row_bytes, uint64_t seconds)
+static uint64_t run(struct bronze *log, struct sys *s, unsigned threads, uint64_t row_bytes,
+                    uint64_t seconds)
 {
     struct writer w[8];
     struct sys_thread *t[8];
@@ -63,7 +66,8 @@ static void one_in_flight(struct bronze *log, struct sys *s, uint64_t row_bytes)
     static struct trace_hist h;
     uint8_t *bytes = mem_zalloc(row_bytes);
     struct slice row = slice_of(bytes, row_bytes);
-    struct bronze_append a = {.kind = BRONZE_SINGLES, .stream_id = 99, .rows = &row, .row_count = 1};
+    struct bronze_append a = {
+        .kind = BRONZE_SINGLES, .stream_id = 99, .rows = &row, .row_count = 1};
     for (int i = 0; i < 5000; i++) {
         a.offset = (uint64_t)i;
         uint64_t t0 = sys_mono_ns(s);
@@ -72,7 +76,8 @@ static void one_in_flight(struct bronze *log, struct sys *s, uint64_t row_bytes)
         trace_hist_add(&h, (sys_mono_ns(s) - t0) / 1000);
     }
     printf("append to durable, one in flight: p50 %llu us, p99 %llu us\n",
-           (unsigned long long)trace_hist_quantile(&h, 0.5), (unsigned long long)trace_hist_quantile(&h, 0.99));
+           (unsigned long long)trace_hist_quantile(&h, 0.5),
+           (unsigned long long)trace_hist_quantile(&h, 0.99));
     mem_free(bytes);
 }
 
@@ -85,7 +90,8 @@ int main(int argc, char **argv)
     uint64_t seconds = argc > 3 ? strtoull(argv[3], NULL, 10) : 5;
     unsigned threads = argc > 4 ? (unsigned)strtoul(argv[4], NULL, 10) : 1;
     if (argc < 2 || sys_new_uring(&s, &e) < 0 || bronze_init(s, argv[1], &e) < 0) {
-        fprintf(stderr, "usage: bench_bronze NEW_DIR [ROW_BYTES [SECONDS [THREADS]]]  %s\n", e.text);
+        fprintf(stderr, "usage: bench_bronze NEW_DIR [ROW_BYTES [SECONDS [THREADS]]]  %s\n",
+                e.text);
         return 2;
     }
     struct bronze_options o = {argv[1], 64 * MIB, 4096 * MIB, 64 * MIB};
@@ -97,11 +103,11 @@ int main(int argc, char **argv)
     uint64_t rows = run(log, s, MIN(threads, 8u), row_bytes, seconds);
     struct bronze_usage u;
     bronze_usage(log, &u);
-    printf(
-        "%llu rows/s of %llu bytes, %.0f MB/s, %.0f KiB a write, device write p50 %llu us\n",
-        (unsigned long long)(rows / seconds), (unsigned long long)row_bytes,
-        (double)(rows * row_bytes) / 1e6 / (double)seconds, (double)(rows * row_bytes) / 1024 / (double)u.writes,
-        (unsigned long long)trace_hist_quantile(bronze_write_hist(log), 0.5));
+    printf("%llu rows/s of %llu bytes, %.0f MB/s, %.0f KiB a write, device write p50 %llu us\n",
+           (unsigned long long)(rows / seconds), (unsigned long long)row_bytes,
+           (double)(rows * row_bytes) / 1e6 / (double)seconds,
+           (double)(rows * row_bytes) / 1024 / (double)u.writes,
+           (unsigned long long)trace_hist_quantile(bronze_write_hist(log), 0.5));
     bronze_stop(log);
     log = bronze_close(log);
     s = sys_free(s);

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define ROUNDS 3
+#define ROUNDS            3
 #define RAW_BYTES_PER_ROW 128
 
 static const char ddl[] = "id bigint not null, seq bigint, ts timestamp not null, x double, "
@@ -48,11 +48,11 @@ static void fill(struct row_batch *b, uint32_t rows)
     uint64_t seed = 1;
     for (uint32_t i = 0; i < rows; i++) {
         char device[16], state[24], url[64], token[33];
-        int state_len = snprintf(
-            state, sizeof(state), "%s-%u", states[next(&seed) % 5], (unsigned)(next(&seed) % 4));
-        int url_len = snprintf(
-            url, sizeof(url), "https://example.com/p/%04u/item/%u", (unsigned)(next(&seed) % 2000),
-            (unsigned)(1000 + next(&seed) % 2000));
+        int state_len = snprintf(state, sizeof(state), "%s-%u", states[next(&seed) % 5],
+                                 (unsigned)(next(&seed) % 4));
+        int url_len =
+            snprintf(url, sizeof(url), "https://example.com/p/%04u/item/%u",
+                     (unsigned)(next(&seed) % 2000), (unsigned)(1000 + next(&seed) % 2000));
         (void)snprintf(device, sizeof(device), "device-%05u", (unsigned)(next(&seed) % 10000));
         for (int k = 0; k < 32; k++)
             token[k] = hex[next(&seed) % 16];
@@ -119,9 +119,8 @@ int main(int argc, char **argv)
         double t = write_once(s, b, &out);
         best = t < best ? t : best;
     }
-    printf(
-        "%.2f M rows/s, %.0f MB/s raw, %.1f bytes/row\n", rows / best / 1e6,
-        (double)rows * RAW_BYTES_PER_ROW / best / 1e6, (double)out.len / rows);
+    printf("%.2f M rows/s, %.0f MB/s raw, %.1f bytes/row\n", rows / best / 1e6,
+           (double)rows * RAW_BYTES_PER_ROW / best / 1e6, (double)out.len / rows);
     if (argc > 2) {
         FILE *f = fopen(argv[2], "wb");
         must_be(f == NULL || fwrite(out.data, 1, out.len, f) != out.len || fclose(f) != 0);

@@ -46,7 +46,7 @@ struct table {
     const char *name, *ddl;
     uint32_t groups, rows; /* rows per group */
     struct parquet_options options;
-    uint32_t long_bytes;   /* longest string */
+    uint32_t long_bytes; /* longest string */
 };
 
 struct writing {
@@ -63,19 +63,13 @@ struct writing {
 static int64_t int_limit(enum row_type type, bool max)
 {
     switch (type) {
-    case ROW_BYTE:
-        return max ? INT8_MAX : INT8_MIN;
-    case ROW_SHORT:
-        return max ? INT16_MAX : INT16_MIN;
-    case ROW_INT:
-        return max ? INT32_MAX : INT32_MIN;
-    case ROW_DATE: /* 0001-01-01 and 9999-12-31 */
-        return max ? 2932896 : -719162;
+    case ROW_BYTE: return max ? INT8_MAX : INT8_MIN;
+    case ROW_SHORT: return max ? INT16_MAX : INT16_MIN;
+    case ROW_INT: return max ? INT32_MAX : INT32_MIN;
+    case ROW_DATE: /* 0001-01-01 and 9999-12-31 */ return max ? 2932896 : -719162;
     case ROW_TIMESTAMP:
-    case ROW_TIMESTAMP_NTZ:
-        return max ? 253402300799999999 : -62135596800000000;
-    default:
-        return max ? INT64_MAX : INT64_MIN;
+    case ROW_TIMESTAMP_NTZ: return max ? 253402300799999999 : -62135596800000000;
+    default: return max ? INT64_MAX : INT64_MIN;
     }
 }
 
@@ -84,14 +78,10 @@ static int64_t make_int(struct writing *w, enum row_type type, enum spread sprea
     int64_t min = int_limit(type, false), max = int_limit(type, true);
     uint64_t span = (uint64_t)max - (uint64_t)min;
     switch (spread) {
-    case SPREAD_FEW:
-        return (int64_t)below(&w->random, 20) - 10;
-    case SPREAD_RISING:
-        return type == ROW_BYTE ? (int64_t)(w->row / 4000) : (int64_t)(w->row / 7);
-    case SPREAD_EDGES:
-        return below(&w->random, 3) == 0 ? min : below(&w->random, 2) ? max : 0;
-    case SPREAD_CONSTANT:
-        return 42;
+    case SPREAD_FEW: return (int64_t)below(&w->random, 20) - 10;
+    case SPREAD_RISING: return type == ROW_BYTE ? (int64_t)(w->row / 4000) : (int64_t)(w->row / 7);
+    case SPREAD_EDGES: return below(&w->random, 3) == 0 ? min : below(&w->random, 2) ? max : 0;
+    case SPREAD_CONSTANT: return 42;
     default:
         if (span == UINT64_MAX)
             return (int64_t)next(&w->random);
@@ -105,17 +95,12 @@ static double make_double(struct writing *w, enum spread spread)
     uint64_t bits = next(&w->random);
     double d;
     switch (spread) {
-    case SPREAD_FEW:
-        return (double)below(&w->random, 100) / 100;
-    case SPREAD_RISING:
-        return (double)w->row / 3;
+    case SPREAD_FEW: return (double)below(&w->random, 100) / 100;
+    case SPREAD_RISING: return (double)w->row / 3;
     case SPREAD_EDGES: /* NaN now and then */
         return below(&w->random, 50) == 0 ? (double)NAN : edges[below(&w->random, 8)];
-    case SPREAD_CONSTANT:
-        return below(&w->random, 2) ? 0.0 : -0.0;
-    default:
-        memcpy(&d, &bits, sizeof(d));
-        return d == d ? d : 1;
+    case SPREAD_CONSTANT: return below(&w->random, 2) ? 0.0 : -0.0;
+    default: memcpy(&d, &bits, sizeof(d)); return d == d ? d : 1;
     }
 }
 
@@ -127,23 +112,26 @@ static row_i128 make_decimal(struct writing *w, uint8_t precision, enum spread s
     unsigned __int128 any = (unsigned __int128)next(&w->random) << 64 | next(&w->random);
     row_i128 v = (row_i128)(any % (unsigned __int128)max);
     switch (spread) {
-    case SPREAD_FEW:
-        return (row_i128)below(&w->random, 9) - 4;
-    case SPREAD_RISING:
-        return (row_i128)(w->row % 9);
-    case SPREAD_EDGES:
-        return below(&w->random, 2) ? max - 1 : 1 - max;
-    case SPREAD_CONSTANT:
-        return 7;
-    default:
-        return below(&w->random, 2) ? v : -v;
+    case SPREAD_FEW: return (row_i128)below(&w->random, 9) - 4;
+    case SPREAD_RISING: return (row_i128)(w->row % 9);
+    case SPREAD_EDGES: return below(&w->random, 2) ? max - 1 : 1 - max;
+    case SPREAD_CONSTANT: return 7;
+    default: return below(&w->random, 2) ? v : -v;
     }
 }
 
 static void make_text(struct writing *w, bool utf8, uint32_t len)
 {
-    static const char *const chars[] = {"a", "z", "\"", "\\", "\xc3\xa9", "\xe2\x82\xac",
-                                        "\xef\xbf\xbf", "\xed\x9f\xbf", "\xf0\x9f\x98\x80", "\n"};
+    static const char *const chars[] = {"a",
+                                        "z",
+                                        "\"",
+                                        "\\",
+                                        "\xc3\xa9",
+                                        "\xe2\x82\xac",
+                                        "\xef\xbf\xbf",
+                                        "\xed\x9f\xbf",
+                                        "\xf0\x9f\x98\x80",
+                                        "\n"};
     while (w->text.len < len) {
         if (utf8)
             buf_add_str(&w->text, chars[below(&w->random, ARRAY_LEN(chars))]);
@@ -160,9 +148,7 @@ static struct slice make_bytes(struct writing *w, bool utf8, enum spread spread)
     case SPREAD_FEW:
         buf_printf(&w->text, "value-%llu", (unsigned long long)below(&w->random, 30));
         break;
-    case SPREAD_RISING:
-        buf_printf(&w->text, "%012llu", (unsigned long long)(w->row / 3));
-        break;
+    case SPREAD_RISING: buf_printf(&w->text, "%012llu", (unsigned long long)(w->row / 3)); break;
     case SPREAD_EDGES: /* empty, or longer than a bound may be and often equal at the start */
         if (below(&w->random, 3) == 0)
             break;
@@ -170,9 +156,7 @@ static struct slice make_bytes(struct writing *w, bool utf8, enum spread spread)
             buf_add_byte(&w->text, utf8 ? 'x' : 0xff);
         make_text(w, utf8, 60 + (uint32_t)below(&w->random, 20));
         break;
-    case SPREAD_CONSTANT:
-        buf_add_str(&w->text, "the same");
-        break;
+    case SPREAD_CONSTANT: buf_add_str(&w->text, "the same"); break;
     default:
         make_text(w, utf8, (uint32_t)below(&w->random, 1 + below(&w->random, long_bytes)));
         break;
@@ -190,25 +174,15 @@ static struct row_value make_value(struct writing *w, const struct row_column *c
     if (null)
         return (struct row_value){.null = true};
     switch (c->type) {
-    case ROW_BOOLEAN:
-        v.boolean = spread == SPREAD_CONSTANT || below(&w->random, 2);
-        break;
+    case ROW_BOOLEAN: v.boolean = spread == SPREAD_CONSTANT || below(&w->random, 2); break;
     case ROW_FLOAT:
         v.f32 = (float)make_double(w, spread == SPREAD_ANY ? SPREAD_RISING : spread);
         break;
-    case ROW_DOUBLE:
-        v.f64 = make_double(w, spread);
-        break;
-    case ROW_DECIMAL:
-        v.decimal = make_decimal(w, c->precision, spread);
-        break;
+    case ROW_DOUBLE: v.f64 = make_double(w, spread); break;
+    case ROW_DECIMAL: v.decimal = make_decimal(w, c->precision, spread); break;
     case ROW_STRING:
-    case ROW_BINARY:
-        v.bytes = make_bytes(w, c->type == ROW_STRING, spread);
-        break;
-    default:
-        v.i64 = make_int(w, c->type, spread);
-        break;
+    case ROW_BINARY: v.bytes = make_bytes(w, c->type == ROW_STRING, spread); break;
+    default: v.i64 = make_int(w, c->type, spread); break;
     }
     return v;
 }
@@ -225,9 +199,7 @@ static void put_cell(struct json *j, const struct row_column *c, const struct ro
         return;
     }
     switch (c->type) {
-    case ROW_BOOLEAN:
-        json_bool(j, v->boolean);
-        break;
+    case ROW_BOOLEAN: json_bool(j, v->boolean); break;
     case ROW_FLOAT:
         memcpy(&bits32, &v->f32, sizeof(bits32));
         json_u64(j, bits32);
@@ -240,17 +212,13 @@ static void put_cell(struct json *j, const struct row_column *c, const struct ro
         row_decimal_format(v->decimal, c->scale, &text);
         json_slice(j, buf_slice(&text));
         break;
-    case ROW_STRING:
-        json_slice(j, v->bytes);
-        break;
+    case ROW_STRING: json_slice(j, v->bytes); break;
     case ROW_BINARY:
         for (size_t i = 0; i < v->bytes.len; i++)
             buf_printf(&text, "%02x", v->bytes.data[i]);
         json_slice(j, buf_slice(&text));
         break;
-    default:
-        json_i64(j, v->i64);
-        break;
+    default: json_i64(j, v->i64); break;
     }
     buf_deinit(&text);
 }
@@ -426,8 +394,8 @@ static void make_nested(struct random *r, struct nested_row *n)
         n->root[2] = parquet_value_list(n->numbers, count);
 }
 
-static void
-put_nested(struct json *j, const struct parquet_field *f, const struct parquet_value *v);
+static void put_nested(struct json *j, const struct parquet_field *f,
+                       const struct parquet_value *v);
 
 static void put_leaf(struct json *j, const struct parquet_field *f, const struct row_value *v)
 {
@@ -435,8 +403,8 @@ static void put_leaf(struct json *j, const struct parquet_field *f, const struct
     put_cell(j, &c, v);
 }
 
-static void put_fields(
-    struct json *j, const struct parquet_field *f, size_t count, const struct parquet_value *v)
+static void put_fields(struct json *j, const struct parquet_field *f, size_t count,
+                       const struct parquet_value *v)
 {
     json_open(j, '{');
     for (size_t i = 0; i < count; i++) {
@@ -446,8 +414,7 @@ static void put_fields(
     json_close(j, '}');
 }
 
-static void
-put_nested(struct json *j, const struct parquet_field *f, const struct parquet_value *v)
+static void put_nested(struct json *j, const struct parquet_field *f, const struct parquet_value *v)
 {
     static const struct row_value null = {.null = true};
     if (!v->present) {
@@ -455,12 +422,8 @@ put_nested(struct json *j, const struct parquet_field *f, const struct parquet_v
         return;
     }
     switch (f->kind) {
-    case PARQUET_LEAF:
-        put_leaf(j, f, &v->leaf);
-        return;
-    case PARQUET_STRUCT:
-        put_fields(j, f->fields, f->field_count, v->fields);
-        return;
+    case PARQUET_LEAF: put_leaf(j, f, &v->leaf); return;
+    case PARQUET_STRUCT: put_fields(j, f->fields, f->field_count, v->fields); return;
     case PARQUET_LIST:
         json_open(j, '[');
         for (size_t i = 0; i < v->list.count; i++)
@@ -472,8 +435,7 @@ put_nested(struct json *j, const struct parquet_field *f, const struct parquet_v
         for (size_t i = 0; i < v->map.count; i++) {
             json_open(j, '[');
             json_slice(j, v->map.pairs[i].key);
-            put_leaf(
-                j, f, v->map.pairs[i].value.present ? &v->map.pairs[i].value.value : &null);
+            put_leaf(j, f, v->map.pairs[i].value.present ? &v->map.pairs[i].value.value : &null);
             json_close(j, ']');
         }
         json_close(j, ']');
@@ -488,8 +450,7 @@ static void write_nested(const char *name, uint32_t rows, uint64_t seed, const c
     struct err e;
     struct nested_row n;
     struct parquet_options o = {.page_rows_max = rows > 1000 ? 0 : 7};
-    struct parquet_nested *w =
-        parquet_nested_new(root_fields, ARRAY_LEN(root_fields), &o, &file);
+    struct parquet_nested *w = parquet_nested_new(root_fields, ARRAY_LEN(root_fields), &o, &file);
     for (uint32_t i = 0; i < rows; i++) {
         struct json j = json_on(&text);
         make_nested(&r, &n);
@@ -510,15 +471,15 @@ static void write_nested(const char *name, uint32_t rows, uint64_t seed, const c
 
 /* ---- the tables ---- */
 
-#define ALL_TYPES                                                                               \
-    "b boolean, i8 tinyint, i16 smallint, i32 int, i64 bigint, f float, d double, "             \
-    "dec4 decimal(4,1), dec9 decimal(9,2), dec18 decimal(18,6), dec20 decimal(20,0), "          \
+#define ALL_TYPES                                                                                  \
+    "b boolean, i8 tinyint, i16 smallint, i32 int, i64 bigint, f float, d double, "                \
+    "dec4 decimal(4,1), dec9 decimal(9,2), dec18 decimal(18,6), dec20 decimal(20,0), "             \
     "dec38 decimal(38,10), s string, bin binary, day date, ts timestamp, ntz timestamp_ntz"
 /* The same types again: other spreads and nulls. */
-#define ALL_AGAIN                                                                               \
+#define ALL_AGAIN                                                                                  \
     "b2 boolean not null, i82 tinyint, i162 smallint not null, i322 int, i642 bigint, f2 float, "  \
-    "d2 double not null, dec92 decimal(9,2) not null, dec182 decimal(18,6), "                   \
-    "dec382 decimal(38,10), s2 string not null, s3 string, bin2 binary, bin3 binary not null, " \
+    "d2 double not null, dec92 decimal(9,2) not null, dec182 decimal(18,6), "                      \
+    "dec382 decimal(38,10), s2 string not null, s3 string, bin2 binary, bin3 binary not null, "    \
     "day2 date, ts2 timestamp not null, d3 double, f3 float not null, s4 string"
 
 int main(int argc, char **argv)
@@ -532,7 +493,10 @@ int main(int argc, char **argv)
         {"groups", "id bigint not null, s string, d double", 40, 1500, {0}, 100},
         {"large",
          "id bigint not null, day date, s string, ts timestamp, d double, e string not null",
-         1, 200000, {0}, 40},
+         1,
+         200000,
+         {0},
+         40},
         {"long_text", "s0 string, s string not null, b binary", 2, 200, {0}, 300000},
         {"required", "a int not null, b string not null, c boolean not null", 1, 70000, {0}, 30},
         {"no_rows", ALL_TYPES, 0, 1, {0}, 10},

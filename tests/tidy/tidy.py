@@ -106,7 +106,7 @@ def functions(code):
 
 
 def parameter_count(signature):
-    """Inputs only: the error's sentence and out parameters (ret_x, out_x) do not count (decision 5)."""
+    """Inputs only: the error's sentence and ret_x, out_x do not count (decision 5)."""
     inside = signature[signature.index("(") + 1:]
     depth, current, parameters = 0, "", []
     for c in inside:

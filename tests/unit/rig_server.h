@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * A small real server for tests: log, catalog, store (the model), rpc on a loopback port without TLS, and one
+ * A small real server for tests: log, catalog, store (the model), rpc on a loopback port without
+ * TLS, and one
  * admin token. The test adds the service that it is about between rig_open() and rig_start().
  */
 

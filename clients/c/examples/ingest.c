@@ -31,8 +31,8 @@ static int send_lines(struct sluice_stream *s)
         if (len > 0 && line[len - 1] == '\n')
             len--;
         if (len > 0) /* waits for room when too many rows are unacknowledged */
-            r = sluice_stream_append(
-                s, (struct sluice_bytes){line, (size_t)len}, SLUICE_FOREVER, NULL);
+            r = sluice_stream_append(s, (struct sluice_bytes){line, (size_t)len}, SLUICE_FOREVER,
+                                     NULL);
     }
     free(line);
     return r;

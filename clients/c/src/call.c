@@ -55,9 +55,8 @@ static void call_done(struct op *op, bool ok)
     (void)ok; /* a batch with a status always says it there */
     struct call *k = OP_OF(op, struct call, op);
     struct sluice_error e = {0};
-    sluice__error_set(
-        &e, (int)k->status, (const char *)GRPC_SLICE_START_PTR(k->status_details),
-        GRPC_SLICE_LENGTH(k->status_details));
+    sluice__error_set(&e, (int)k->status, (const char *)GRPC_SLICE_START_PTR(k->status_details),
+                      GRPC_SLICE_LENGTH(k->status_details));
     static const char lacking[] = "the server's answer has no message";
     if (e.status == 0 && k->response == NULL)
         sluice__error_set(&e, GRPC_STATUS_INTERNAL, lacking, sizeof(lacking) - 1);
@@ -90,8 +89,8 @@ static struct call *call_new(struct sluice_client *c, const struct sluice_reques
     return k;
 }
 
-int sluice_call_start(
-    struct sluice_client *c, const struct sluice_request *r, sluice_call_fn *done, void *ctx)
+int sluice_call_start(struct sluice_client *c, const struct sluice_request *r, sluice_call_fn *done,
+                      void *ctx)
 {
     if (r->method == NULL || r->method[0] != '/' || done == NULL)
         return SLUICE_INVALID;
@@ -112,10 +111,9 @@ int sluice_call_start(
          .data.recv_initial_metadata.recv_initial_metadata = &k->initial_metadata},
         {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &k->response},
         {.op = GRPC_OP_RECV_STATUS_ON_CLIENT,
-         .data.recv_status_on_client =
-             {.trailing_metadata = &k->trailing_metadata,
-              .status = &k->status,
-              .status_details = &k->status_details}},
+         .data.recv_status_on_client = {.trailing_metadata = &k->trailing_metadata,
+                                        .status = &k->status,
+                                        .status_details = &k->status_details}},
     };
     atomic_fetch_add(&c->call_count, 1);
     grpc_call_error error = grpc_call_start_batch(k->call, ops, 6, &k->op, NULL);
@@ -156,9 +154,8 @@ static void awaited_done(void *ctx, const struct sluice_reply *reply)
     pthread_mutex_unlock(&a->lock);
 }
 
-int sluice_call(
-    struct sluice_client *c, const struct sluice_request *r, struct sluice_message *ret_response,
-    struct sluice_error *e)
+int sluice_call(struct sluice_client *c, const struct sluice_request *r,
+                struct sluice_message *ret_response, struct sluice_error *e)
 {
     struct awaited a = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     if (sluice_call_start(c, r, awaited_done, &a) != SLUICE_OK) {

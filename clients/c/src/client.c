@@ -21,7 +21,7 @@
 #include <time.h>
 
 #define EVENTS_PER_TURN_MAX 64
-#define PEM_BYTES_MAX (4l * 1024 * 1024)
+#define PEM_BYTES_MAX       (4l * 1024 * 1024)
 
 void *sluice__alloc(size_t size)
 {
@@ -59,8 +59,8 @@ gpr_timespec sluice__deadline(uint32_t timeout_ms)
 {
     if (timeout_ms == SLUICE_FOREVER)
         return gpr_inf_future(GPR_CLOCK_MONOTONIC);
-    return gpr_time_add(
-        gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(timeout_ms, GPR_TIMESPAN));
+    return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                        gpr_time_from_millis(timeout_ms, GPR_TIMESPAN));
 }
 
 struct timespec sluice__timespec(uint32_t timeout_ms)
@@ -76,8 +76,8 @@ struct timespec sluice__timespec(uint32_t timeout_ms)
     return t;
 }
 
-size_t sluice__metadata(
-    const struct sluice_client *c, const char *table, grpc_metadata metadata[METADATA_MAX])
+size_t sluice__metadata(const struct sluice_client *c, const char *table,
+                        grpc_metadata metadata[METADATA_MAX])
 {
     size_t count = 0;
     memset(metadata, 0, sizeof(metadata[0]) * METADATA_MAX);
@@ -102,8 +102,8 @@ static void ready_add(struct sluice_client *c, struct op *op, bool ok)
     c->ready_last = &op->next;
 }
 
-bool sluice__start(
-    struct sluice_client *c, grpc_call *call, const grpc_op *ops, size_t count, struct op *op)
+bool sluice__start(struct sluice_client *c, grpc_call *call, const grpc_op *ops, size_t count,
+                   struct op *op)
 {
     grpc_completion_queue_thread_local_cache_init(c->queue);
     grpc_call_error error = grpc_call_start_batch(call, ops, count, op, NULL);
@@ -123,8 +123,8 @@ bool sluice__start(
     return false;
 }
 
-void sluice__start_later(
-    struct sluice_client *c, grpc_call *call, const grpc_op *ops, size_t count, struct op *op)
+void sluice__start_later(struct sluice_client *c, grpc_call *call, const grpc_op *ops, size_t count,
+                         struct op *op)
 {
     if (sluice__start(c, call, ops, count, op))
         ready_add(c, op, op->ok);
@@ -223,10 +223,9 @@ static grpc_arg arg_int(const char *key, int value)
 
 static grpc_arg arg_text(const char *key, const char *value)
 {
-    return (grpc_arg){
-        .type = GRPC_ARG_STRING,
-        .key = (char *)(uintptr_t)key,
-        .value.string = (char *)(uintptr_t)value};
+    return (grpc_arg){.type = GRPC_ARG_STRING,
+                      .key = (char *)(uintptr_t)key,
+                      .value.string = (char *)(uintptr_t)value};
 }
 
 /* Retries would keep a copy of what was sent; a channel of its own is a connection of its own. */
@@ -249,8 +248,8 @@ static grpc_channel *channel_new(const struct sluice_options *o, grpc_channel_cr
 }
 
 /* Credentials by the options; NULL with @e set. */
-static grpc_channel_credentials *
-credentials_new(const struct sluice_options *o, struct sluice_error *e)
+static grpc_channel_credentials *credentials_new(const struct sluice_options *o,
+                                                 struct sluice_error *e)
 {
     if (o->plain_text)
         return grpc_insecure_credentials_create();
@@ -284,8 +283,8 @@ static grpc_slice bearer(const char *token)
     return s;
 }
 
-int sluice_client_new(
-    const struct sluice_options *o, struct sluice_client **ret_client, struct sluice_error *e)
+int sluice_client_new(const struct sluice_options *o, struct sluice_client **ret_client,
+                      struct sluice_error *e)
 {
     if (o->endpoint == NULL || o->endpoint[0] == '\0')
         return fail(e, SLUICE_INVALID, "no endpoint given (host:port)");

@@ -46,11 +46,11 @@ void sluice__error_set(struct sluice_error *e, int status, const char *text, siz
 bool sluice__is_loop(const struct sluice_client *c); /* is this the client's thread? */
 /* Start @ops from the client's thread. True when @op is done already (op->ok says how); its done()
  * is not called then. Another operation that is done in passing goes to the ready list. */
-bool sluice__start(
-    struct sluice_client *c, grpc_call *call, const grpc_op *ops, size_t count, struct op *op);
+bool sluice__start(struct sluice_client *c, grpc_call *call, const grpc_op *ops, size_t count,
+                   struct op *op);
 /* The same, but done() is always called by the loop. */
-void sluice__start_later(
-    struct sluice_client *c, grpc_call *call, const grpc_op *ops, size_t count, struct op *op);
+void sluice__start_later(struct sluice_client *c, grpc_call *call, const grpc_op *ops, size_t count,
+                         struct op *op);
 void sluice__run_later(struct sluice_client *c, struct runnable *r);
 
 /* The absolute time @timeout_ms from now, for gRPC and for condition variables (monotonic). */
@@ -59,5 +59,5 @@ struct timespec sluice__timespec(uint32_t timeout_ms);
 
 #define METADATA_MAX 2
 /* The request headers of a call; returns their count. @table may be NULL. */
-size_t sluice__metadata(
-    const struct sluice_client *c, const char *table, grpc_metadata metadata[METADATA_MAX]);
+size_t sluice__metadata(const struct sluice_client *c, const char *table,
+                        grpc_metadata metadata[METADATA_MAX]);

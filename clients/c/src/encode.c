@@ -39,8 +39,8 @@ void encode_row(uint8_t *p, const struct row_layout *l, uint64_t offset, struct 
     bytes_put(p, row.data, row.len);
 }
 
-struct batch_layout encode_batch_layout(
-    enum sluice_record record, uint64_t offset, const struct sluice_bytes *rows, size_t count)
+struct batch_layout encode_batch_layout(enum sluice_record record, uint64_t offset,
+                                        const struct sluice_bytes *rows, size_t count)
 {
     struct batch_layout l = {.batch_tag = record == SLUICE_JSON ? TAG_BYTES_3 : TAG_BYTES_2};
     for (size_t i = 0; i < count; i++)
@@ -50,9 +50,8 @@ struct batch_layout encode_batch_layout(
     return l;
 }
 
-void encode_batch(
-    uint8_t *p, const struct batch_layout *l, uint64_t offset, const struct sluice_bytes *rows,
-    size_t count)
+void encode_batch(uint8_t *p, const struct batch_layout *l, uint64_t offset,
+                  const struct sluice_bytes *rows, size_t count)
 {
     *p++ = TAG_BYTES_3;
     p = varint_put(p, l->inner_len);
@@ -67,8 +66,8 @@ void encode_batch(
     }
 }
 
-size_t encode_create(
-    uint8_t *p, const char *table, enum sluice_record record, struct sluice_bytes descriptor)
+size_t encode_create(uint8_t *p, const char *table, enum sluice_record record,
+                     struct sluice_bytes descriptor)
 {
     size_t table_len = strlen(table);
     size_t inner = field_len(table_len) + 2;
@@ -92,9 +91,8 @@ size_t encode_create(
 }
 
 /* Skip a field's value; false when malformed. @ret_number: of a varint; @ret_bytes: of a length. */
-static bool value_get(
-    const uint8_t **p, const uint8_t *end, unsigned type, uint64_t *ret_number,
-    struct sluice_bytes *ret_bytes)
+static bool value_get(const uint8_t **p, const uint8_t *end, unsigned type, uint64_t *ret_number,
+                      struct sluice_bytes *ret_bytes)
 {
     switch (type) {
     case 0: return varint_get(p, end, ret_number);
@@ -119,17 +117,15 @@ static bool value_get(
 }
 
 /* The last field 1 of type @type in @message: 1 found, 0 absent, -1 malformed. */
-static int first_field(
-    struct sluice_bytes message, unsigned type, uint64_t *ret_number,
-    struct sluice_bytes *ret_bytes)
+static int first_field(struct sluice_bytes message, unsigned type, uint64_t *ret_number,
+                       struct sluice_bytes *ret_bytes)
 {
     const uint8_t *p = message.data, *end = p + message.len;
     int found = 0;
     while (p < end) {
         uint64_t tag, number = 0;
         struct sluice_bytes bytes = {NULL, 0};
-        if (!varint_get(&p, end, &tag) ||
-            !value_get(&p, end, (unsigned)(tag & 7), &number, &bytes))
+        if (!varint_get(&p, end, &tag) || !value_get(&p, end, (unsigned)(tag & 7), &number, &bytes))
             return -1;
         if (tag != (1u << 3 | type))
             continue;

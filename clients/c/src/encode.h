@@ -55,15 +55,14 @@ struct batch_layout {
     size_t records_len, inner_len, total_len;
     uint8_t batch_tag;
 };
-struct batch_layout encode_batch_layout(
-    enum sluice_record record, uint64_t offset, const struct sluice_bytes *rows, size_t count);
-void encode_batch(
-    uint8_t *p, const struct batch_layout *l, uint64_t offset, const struct sluice_bytes *rows,
-    size_t count);
+struct batch_layout encode_batch_layout(enum sluice_record record, uint64_t offset,
+                                        const struct sluice_bytes *rows, size_t count);
+void encode_batch(uint8_t *p, const struct batch_layout *l, uint64_t offset,
+                  const struct sluice_bytes *rows, size_t count);
 
 /* create_stream. Its length with @p NULL. */
-size_t encode_create(
-    uint8_t *p, const char *table, enum sluice_record record, struct sluice_bytes descriptor);
+size_t encode_create(uint8_t *p, const char *table, enum sluice_record record,
+                     struct sluice_bytes descriptor);
 
 /* What a message from the server says. */
 enum answer_kind { ANSWER_BAD, ANSWER_NOTHING, ANSWER_CREATED, ANSWER_ACK, ANSWER_CLOSING };

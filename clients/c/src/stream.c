@@ -35,16 +35,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define METHOD_STREAM "/databricks.zerobus.Zerobus/EphemeralStream"
-#define ROWS_IN_FLIGHT_DEFAULT 16384
+#define METHOD_STREAM           "/databricks.zerobus.Zerobus/EphemeralStream"
+#define ROWS_IN_FLIGHT_DEFAULT  16384
 #define BYTES_IN_FLIGHT_DEFAULT (64ull * 1024 * 1024)
-#define TIMEOUT_MS_DEFAULT 10000
-#define RING_ROWS_MIN 256u
-#define CHUNK_BYTES (64u * 1024)
+#define TIMEOUT_MS_DEFAULT      10000
+#define RING_ROWS_MIN           256u
+#define CHUNK_BYTES             (64u * 1024)
 #define CHUNK_MESSAGE_BYTES_MAX (8u * 1024) /* larger ones get memory of their own */
-#define SEND_PER_TAKE_MAX 64
-#define SEND_PER_TURN_MAX 256
-#define STREAM_ID_BYTES_MAX 64
+#define SEND_PER_TAKE_MAX       64
+#define SEND_PER_TURN_MAX       256
+#define STREAM_ID_BYTES_MAX     64
 
 struct entry {
     grpc_slice message; /* until it is sent */
@@ -168,8 +168,8 @@ static bool send_one(struct sluice_stream *s, grpc_slice message, bool more)
 static void half_close_if_asked(struct sluice_stream *s)
 {
     pthread_mutex_lock(&s->lock);
-    bool now = s->half_close_wanted && !s->half_closed && s->created &&
-               s->next_send == s->next_offset;
+    bool now =
+        s->half_close_wanted && !s->half_closed && s->created && s->next_send == s->next_offset;
     pthread_mutex_unlock(&s->lock);
     if (!now)
         return;
@@ -340,9 +340,8 @@ static void status_came(struct op *op, bool ok)
     s->ops_out--;
     s->status_done = true;
     pthread_mutex_lock(&s->lock);
-    error_keep(
-        s, (int)s->status, (const char *)GRPC_SLICE_START_PTR(s->status_details),
-        GRPC_SLICE_LENGTH(s->status_details));
+    error_keep(s, (int)s->status, (const char *)GRPC_SLICE_START_PTR(s->status_details),
+               GRPC_SLICE_LENGTH(s->status_details));
     pthread_mutex_unlock(&s->lock);
     drop_taken(s);
     finish_if_over(s);
@@ -459,8 +458,8 @@ static void unlock_and_ring(struct sluice_stream *s)
         (void)grpc_call_start_batch(s->call, NULL, 0, &s->ring_op, NULL);
 }
 
-int sluice_stream_append(
-    struct sluice_stream *s, struct sluice_bytes row, uint32_t timeout_ms, int64_t *ret_offset)
+int sluice_stream_append(struct sluice_stream *s, struct sluice_bytes row, uint32_t timeout_ms,
+                         int64_t *ret_offset)
 {
     if (row.len > SLUICE_REQUEST_BYTES_MAX)
         return SLUICE_INVALID;
@@ -481,9 +480,8 @@ int sluice_stream_append(
     return SLUICE_OK;
 }
 
-int sluice_stream_append_batch(
-    struct sluice_stream *s, const struct sluice_bytes *rows, size_t row_count,
-    uint32_t timeout_ms, int64_t *ret_offset)
+int sluice_stream_append_batch(struct sluice_stream *s, const struct sluice_bytes *rows,
+                               size_t row_count, uint32_t timeout_ms, int64_t *ret_offset)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < row_count; i++)
@@ -585,8 +583,8 @@ static void ops_init(struct sluice_stream *s)
     s->status_details = grpc_empty_slice();
 }
 
-static struct sluice_stream *
-stream_new(struct sluice_client *c, const struct sluice_stream_options *o)
+static struct sluice_stream *stream_new(struct sluice_client *c,
+                                        const struct sluice_stream_options *o)
 {
     struct sluice_stream *s = sluice__alloc(sizeof(*s));
     s->client = c;
@@ -608,10 +606,9 @@ stream_new(struct sluice_client *c, const struct sluice_stream_options *o)
     pthread_cond_init(&s->changed, &attr);
     pthread_condattr_destroy(&attr);
     ops_init(s);
-    s->call = grpc_channel_create_call(
-        c->channel, NULL, GRPC_PROPAGATE_DEFAULTS, c->queue,
-        grpc_slice_from_static_string(METHOD_STREAM), NULL, gpr_inf_future(GPR_CLOCK_MONOTONIC),
-        NULL);
+    s->call = grpc_channel_create_call(c->channel, NULL, GRPC_PROPAGATE_DEFAULTS, c->queue,
+                                       grpc_slice_from_static_string(METHOD_STREAM), NULL,
+                                       gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
     return s;
 }
 
@@ -647,10 +644,9 @@ static void start_call(struct sluice_stream *s, const struct sluice_stream_optio
     s->send_out = true;
     grpc_op status = {
         .op = GRPC_OP_RECV_STATUS_ON_CLIENT,
-        .data.recv_status_on_client =
-            {.trailing_metadata = &s->trailing_metadata,
-             .status = &s->status,
-             .status_details = &s->status_details},
+        .data.recv_status_on_client = {.trailing_metadata = &s->trailing_metadata,
+                                       .status = &s->status,
+                                       .status_details = &s->status_details},
     };
     (void)grpc_call_start_batch(s->call, &status, 1, &s->status_op, NULL);
     grpc_op start[3] = {
@@ -663,8 +659,7 @@ static void start_call(struct sluice_stream *s, const struct sluice_stream_optio
          .data.recv_initial_metadata.recv_initial_metadata = &s->initial_metadata},
     };
     (void)grpc_call_start_batch(s->call, start, 3, &s->start_op, NULL);
-    grpc_op receive = {
-        .op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &s->received};
+    grpc_op receive = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &s->received};
     (void)grpc_call_start_batch(s->call, &receive, 1, &s->receive_op, NULL);
     grpc_byte_buffer_destroy(message);
     for (size_t i = 0; i < metadata_count; i++)
@@ -688,9 +683,8 @@ static bool await_finish(struct sluice_stream *s, uint32_t timeout_ms)
     return in_time;
 }
 
-int sluice_stream_open(
-    struct sluice_client *c, const struct sluice_stream_options *o,
-    struct sluice_stream **ret_stream, struct sluice_error *e)
+int sluice_stream_open(struct sluice_client *c, const struct sluice_stream_options *o,
+                       struct sluice_stream **ret_stream, struct sluice_error *e)
 {
     bool proto = o->record == SLUICE_PROTO;
     if (o->table == NULL || o->table[0] == '\0' || (!proto && o->record != SLUICE_JSON) ||
@@ -727,8 +721,8 @@ int sluice_stream_open(
     return SLUICE_FAILED;
 }
 
-int sluice_stream_close(
-    struct sluice_stream *s, uint32_t timeout_ms, struct sluice_error *ret_error)
+int sluice_stream_close(struct sluice_stream *s, uint32_t timeout_ms,
+                        struct sluice_error *ret_error)
 {
     if (s == NULL)
         return SLUICE_OK;

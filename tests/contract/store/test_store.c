@@ -161,8 +161,8 @@ CONTRACT(keeps_everything_over_a_reopen)
 
 /* ---- seeking ---- */
 
-static const char *
-seek(struct world *w, const struct store_snapshot *snap, const char *from, const char *prefix, char *into)
+static const char *seek(struct world *w, const struct store_snapshot *snap, const char *from,
+                        const char *prefix, char *into)
 {
     struct buf key = BUF_NULL, value = BUF_NULL;
     int r = store_seek(w->s, snap, slice_str(from), slice_str(prefix), false, &key, &value, NULL);
@@ -202,11 +202,19 @@ CONTRACT(seeks_with_a_prefix_of_high_bytes)
 {
     char a[64];
 
-    put(w, "r\xff\xff""1", "x");
+    put(w,
+        "r\xff\xff"
+        "1",
+        "x");
     put(w, "s", "y");
 
-    cr_assert_str_eq(seek(w, NULL, "r\xff\xff", "r\xff\xff", a), "r\xff\xff""1=x");
-    cr_assert_str_eq(seek(w, NULL, "r\xff\xff""2", "r\xff\xff", a), "-");
+    cr_assert_str_eq(seek(w, NULL, "r\xff\xff", "r\xff\xff", a), "r\xff\xff"
+                                                                 "1=x");
+    cr_assert_str_eq(seek(w, NULL,
+                          "r\xff\xff"
+                          "2",
+                          "r\xff\xff", a),
+                     "-");
     cr_assert_str_eq(seek(w, NULL, "\xff", "\xff", a), "-");
 }
 
@@ -230,8 +238,7 @@ CONTRACT(answers_from_memory_when_only_the_cache_is_allowed)
 
     put(w, "a", "1");
     int got = store_get(w->s, NULL, slice_str("a"), true, &value, NULL);
-    int sought = store_seek(
-        w->s, NULL, slice_str("a"), slice_str("a"), true, &key, &value, NULL);
+    int sought = store_seek(w->s, NULL, slice_str("a"), slice_str("a"), true, &key, &value, NULL);
 
     cr_assert_eq(got, STORE_FOUND);
     cr_assert_eq(sought, STORE_FOUND);

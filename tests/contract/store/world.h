@@ -16,22 +16,22 @@ void world_start_rocksdb(struct world *w);
 void world_start_model(struct world *w);
 void world_stop(struct world *w);
 
-#define CONTRACT(name)                  \
-    static void name(struct world *w);  \
-    Test(store_rocksdb, name)           \
-    {                                   \
-        struct world w;                 \
-        world_start_rocksdb(&w);        \
-        name(&w);                       \
-        world_stop(&w);                 \
-    }                                   \
-    Test(store_model, name)             \
-    {                                   \
-        struct world w;                 \
-        world_start_model(&w);          \
-        name(&w);                       \
-        world_stop(&w);                 \
-    }                                   \
+#define CONTRACT(name)                                                                             \
+    static void name(struct world *w);                                                             \
+    Test(store_rocksdb, name)                                                                      \
+    {                                                                                              \
+        struct world w;                                                                            \
+        world_start_rocksdb(&w);                                                                   \
+        name(&w);                                                                                  \
+        world_stop(&w);                                                                            \
+    }                                                                                              \
+    Test(store_model, name)                                                                        \
+    {                                                                                              \
+        struct world w;                                                                            \
+        world_start_model(&w);                                                                     \
+        name(&w);                                                                                  \
+        world_stop(&w);                                                                            \
+    }                                                                                              \
     static void name(struct world *w)
 
 /* Short forms for text keys and values. */

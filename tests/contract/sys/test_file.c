@@ -50,8 +50,8 @@ CONTRACT(opens_only_what_is_meant)
     cr_assert_eq(sys_open(w->s, at(w, 0, "g"), SYS_READ, &f, &w->e), ERR_NOT_FOUND);
     cr_assert_not_null(strstr(w->e.text, "/g"));
     cr_assert_eq(sys_open(w->s, at(w, 0, "g/h"), SYS_WRITE | SYS_CREATE, &f, NULL), ERR_NOT_FOUND);
-    cr_assert_eq(
-        sys_open(w->s, at(w, 0, "f"), SYS_WRITE | SYS_CREATE | SYS_EXCLUSIVE, &f, NULL), ERR_EXISTS);
+    cr_assert_eq(sys_open(w->s, at(w, 0, "f"), SYS_WRITE | SYS_CREATE | SYS_EXCLUSIVE, &f, NULL),
+                 ERR_EXISTS);
     cr_assert_eq(sys_open(w->s, at(w, 0, "f"), SYS_EXCLUSIVE, &f, NULL), ERR_INVALID);
     cr_assert_eq(sys_open(w->s, at(w, 0, "f"), SYS_TRUNCATE, &f, NULL), ERR_INVALID);
     cr_assert_lt(sys_open(w->s, w->dir, SYS_READ, &f, NULL), 0);
@@ -107,7 +107,8 @@ CONTRACT(wants_direct_access_aligned)
 
     memset(block, 'x', 8192);
     cr_assert_eq(
-        sys_open(w->s, at(w, 0, "f"), SYS_WRITE | SYS_CREATE | SYS_DIRECT | SYS_DSYNC, &f, &w->e), 0);
+        sys_open(w->s, at(w, 0, "f"), SYS_WRITE | SYS_CREATE | SYS_DIRECT | SYS_DSYNC, &f, &w->e),
+        0);
 
     cr_assert_eq(sys_write(f, block, 4096, 4096, &w->e), 0);
     cr_assert_eq(sys_write(f, block, 4096, 512, NULL), ERR_INVALID);
@@ -276,8 +277,7 @@ CONTRACT(replaces_whole_files)
     cr_assert_eq(sys_read_file(w->s, at(w, 0, "f"), 4, &data, &len, &w->e), ERR_EXHAUSTED);
     cr_assert_eq(sys_read_file(w->s, at(w, 0, "g"), 4, &data, &len, &w->e), ERR_NOT_FOUND);
     cr_assert_null(data);
-    cr_assert_eq(
-        sys_write_file(w->s, at(w, 0, "none/f"), slice_str("x"), &w->e), ERR_NOT_FOUND);
+    cr_assert_eq(sys_write_file(w->s, at(w, 0, "none/f"), slice_str("x"), &w->e), ERR_NOT_FOUND);
 }
 
 CONTRACT(knows_the_free_space)

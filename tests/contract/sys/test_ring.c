@@ -20,10 +20,9 @@ static struct setup start(struct world *w)
 
     for (int i = 0; i < 16; i++)
         memset(u.blocks + i * BLOCK, i + 1, BLOCK);
-    cr_assert_eq(
-        sys_open(
-            w->s, at(w, 0, "log"), SYS_WRITE | SYS_CREATE | SYS_DIRECT | SYS_DSYNC, &u.f, &w->e),
-        0);
+    cr_assert_eq(sys_open(w->s, at(w, 0, "log"), SYS_WRITE | SYS_CREATE | SYS_DIRECT | SYS_DSYNC,
+                          &u.f, &w->e),
+                 0);
     cr_assert_eq(sys_ring_new(w->s, DEPTH, &u.ring, &w->e), 0);
     return u;
 }
@@ -37,8 +36,8 @@ static void stop(struct setup *u)
 
 static void write_block(struct setup *u, unsigned number, uint64_t tag)
 {
-    int r = sys_ring_write(
-        u->ring, u->f, slice_of(u->blocks + number * BLOCK, BLOCK), (uint64_t)number * BLOCK, tag);
+    int r = sys_ring_write(u->ring, u->f, slice_of(u->blocks + number * BLOCK, BLOCK),
+                           (uint64_t)number * BLOCK, tag);
     cr_assert_eq(r, 0);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* CONTRACT(name) { … w->s … } becomes a test over io_uring, over pwritev2 and over the simulator. */
+/* CONTRACT(name) { … w->s … } becomes a test over io_uring, over pwritev2 and over the
+ * simulator. */
 
 #include "sys/sys.h"
 
@@ -25,17 +26,17 @@ const char *at(struct world *w, int slot, const char *name);
 void make_file(struct world *w, const char *name, const char *content);
 bool has_file(struct world *w, const char *name, const char *content);
 
-#define CONTRACT_ONE(kind_, suite_, name_) \
-    Test(suite_, name_)                    \
-    {                                      \
-        struct world w;                    \
-        world_start(&w, kind_);            \
-        name_(&w);                         \
-        world_stop(&w);                    \
+#define CONTRACT_ONE(kind_, suite_, name_)                                                         \
+    Test(suite_, name_)                                                                            \
+    {                                                                                              \
+        struct world w;                                                                            \
+        world_start(&w, kind_);                                                                    \
+        name_(&w);                                                                                 \
+        world_stop(&w);                                                                            \
     }
-#define CONTRACT(name)                              \
-    static void name(struct world *w);              \
-    CONTRACT_ONE(WORLD_URING, sys_uring, name)      \
-    CONTRACT_ONE(WORLD_PWRITEV2, sys_pwritev2, name) \
-    CONTRACT_ONE(WORLD_SIM, sys_sim, name)          \
+#define CONTRACT(name)                                                                             \
+    static void name(struct world *w);                                                             \
+    CONTRACT_ONE(WORLD_URING, sys_uring, name)                                                     \
+    CONTRACT_ONE(WORLD_PWRITEV2, sys_pwritev2, name)                                               \
+    CONTRACT_ONE(WORLD_SIM, sys_sim, name)                                                         \
     static void name(struct world *w)

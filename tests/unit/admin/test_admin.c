@@ -15,7 +15,8 @@ struct admin_rig {
 static int check_location(void *ctx, const char *location, struct err *e)
 {
     (void)ctx;
-    return strstr(location, "taken") != NULL ? err_set(e, ERR_EXISTS, "%s is not empty", location) : 0;
+    return strstr(location, "taken") != NULL ? err_set(e, ERR_EXISTS, "%s is not empty", location)
+                                             : 0;
 }
 
 static void table_of(void *ctx, uint32_t id, struct admin_table *ret)
@@ -89,7 +90,8 @@ static void *call(struct sluice_client *c, const char *method, const ProtobufCMe
     return message;
 }
 
-static Sluice__V1__CreateTableResponse *create(struct admin_rig *x, char *name, char *ddl, char *key)
+static Sluice__V1__CreateTableResponse *create(struct admin_rig *x, char *name, char *ddl,
+                                               char *key)
 {
     Sluice__V1__CreateTableRequest q = SLUICE__V1__CREATE_TABLE_REQUEST__INIT;
     q.name = name;
@@ -124,21 +126,21 @@ Test(admin_tables, are_created_described_listed_and_dropped)
     cr_assert_eq(last.status, 12);
 
     Sluice__V1__ListTablesRequest lq = SLUICE__V1__LIST_TABLES_REQUEST__INIT;
-    Sluice__V1__ListTablesResponse *l
-        = call(x.r.client, "/sluice.v1.Tables/ListTables", &lq.base, &sluice__v1__list_tables_response__descriptor);
+    Sluice__V1__ListTablesResponse *l = call(x.r.client, "/sluice.v1.Tables/ListTables", &lq.base,
+                                             &sluice__v1__list_tables_response__descriptor);
     cr_assert_eq(l->n_tables, 1);
     sluice__v1__list_tables_response__free_unpacked(l, NULL);
 
     Sluice__V1__DropTableRequest dq = SLUICE__V1__DROP_TABLE_REQUEST__INIT;
     dq.name = (char *)"a.b.c";
-    Sluice__V1__DropTableResponse *d
-        = call(x.r.client, "/sluice.v1.Tables/DropTable", &dq.base, &sluice__v1__drop_table_response__descriptor);
+    Sluice__V1__DropTableResponse *d = call(x.r.client, "/sluice.v1.Tables/DropTable", &dq.base,
+                                            &sluice__v1__drop_table_response__descriptor);
     cr_assert_not_null(d);
     sluice__v1__drop_table_response__free_unpacked(d, NULL);
     Sluice__V1__DescribeTableRequest sq = SLUICE__V1__DESCRIBE_TABLE_REQUEST__INIT;
     sq.name = (char *)"a.b.c";
-    cr_assert_null(
-        call(x.r.client, "/sluice.v1.Tables/DescribeTable", &sq.base, &sluice__v1__describe_table_response__descriptor));
+    cr_assert_null(call(x.r.client, "/sluice.v1.Tables/DescribeTable", &sq.base,
+                        &sluice__v1__describe_table_response__descriptor));
     cr_assert_eq(last.status, 5);
     tear_down(&x);
 }
@@ -155,28 +157,30 @@ Test(admin_tokens, are_told_once_and_may_only_what_they_were_granted)
     q.n_grants = 1;
     q.grants = grants;
 
-    Sluice__V1__CreateTokenResponse *t
-        = call(x.r.client, "/sluice.v1.Tokens/CreateToken", &q.base, &sluice__v1__create_token_response__descriptor);
+    Sluice__V1__CreateTokenResponse *t = call(x.r.client, "/sluice.v1.Tokens/CreateToken", &q.base,
+                                              &sluice__v1__create_token_response__descriptor);
     cr_assert_not_null(t, "%s", last.text);
     struct sluice_client *reader = rig_client(&x.r, t->token);
     sluice__v1__create_token_response__free_unpacked(t, NULL);
 
     Sluice__V1__ListTokensRequest lq = SLUICE__V1__LIST_TOKENS_REQUEST__INIT;
-    cr_assert_null(call(reader, "/sluice.v1.Tokens/ListTokens", &lq.base, &sluice__v1__list_tokens_response__descriptor));
+    cr_assert_null(call(reader, "/sluice.v1.Tokens/ListTokens", &lq.base,
+                        &sluice__v1__list_tokens_response__descriptor));
     cr_assert_eq(last.status, 7);
-    Sluice__V1__ListTokensResponse *l
-        = call(x.r.client, "/sluice.v1.Tokens/ListTokens", &lq.base, &sluice__v1__list_tokens_response__descriptor);
+    Sluice__V1__ListTokensResponse *l = call(x.r.client, "/sluice.v1.Tokens/ListTokens", &lq.base,
+                                             &sluice__v1__list_tokens_response__descriptor);
     cr_assert_eq(l->n_tokens, 2);
     sluice__v1__list_tokens_response__free_unpacked(l, NULL);
 
     Sluice__V1__RevokeTokenRequest rq = SLUICE__V1__REVOKE_TOKEN_REQUEST__INIT;
     rq.name = (char *)"reader";
-    Sluice__V1__RevokeTokenResponse *r
-        = call(x.r.client, "/sluice.v1.Tokens/RevokeToken", &rq.base, &sluice__v1__revoke_token_response__descriptor);
+    Sluice__V1__RevokeTokenResponse *r = call(x.r.client, "/sluice.v1.Tokens/RevokeToken", &rq.base,
+                                              &sluice__v1__revoke_token_response__descriptor);
     cr_assert_not_null(r);
     sluice__v1__revoke_token_response__free_unpacked(r, NULL);
     Sluice__V1__ListTablesRequest tq = SLUICE__V1__LIST_TABLES_REQUEST__INIT;
-    cr_assert_null(call(reader, "/sluice.v1.Tables/ListTables", &tq.base, &sluice__v1__list_tables_response__descriptor));
+    cr_assert_null(call(reader, "/sluice.v1.Tables/ListTables", &tq.base,
+                        &sluice__v1__list_tables_response__descriptor));
     cr_assert_eq(last.status, 16);
     reader = sluice_client_free(reader);
     tear_down(&x);
@@ -190,15 +194,17 @@ Test(admin_calls, need_a_token_except_health)
     Sluice__V1__StatusRequest q = SLUICE__V1__STATUS_REQUEST__INIT;
     Grpc__Health__V1__HealthCheckRequest hq = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
 
-    cr_assert_null(call(nobody, "/sluice.v1.Server/Status", &q.base, &sluice__v1__status_response__descriptor));
+    cr_assert_null(call(nobody, "/sluice.v1.Server/Status", &q.base,
+                        &sluice__v1__status_response__descriptor));
     cr_assert_eq(last.status, 16);
-    Grpc__Health__V1__HealthCheckResponse *h
-        = call(nobody, "/grpc.health.v1.Health/Check", &hq.base, &grpc__health__v1__health_check_response__descriptor);
+    Grpc__Health__V1__HealthCheckResponse *h =
+        call(nobody, "/grpc.health.v1.Health/Check", &hq.base,
+             &grpc__health__v1__health_check_response__descriptor);
     cr_assert_eq(h->status, GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING);
     grpc__health__v1__health_check_response__free_unpacked(h, NULL);
     hq.service = (char *)"no.such.Service";
-    cr_assert_null(
-        call(nobody, "/grpc.health.v1.Health/Check", &hq.base, &grpc__health__v1__health_check_response__descriptor));
+    cr_assert_null(call(nobody, "/grpc.health.v1.Health/Check", &hq.base,
+                        &grpc__health__v1__health_check_response__descriptor));
     cr_assert_eq(last.status, 5);
     nobody = sluice_client_free(nobody);
     tear_down(&x);
@@ -212,8 +218,8 @@ Test(admin_status, tells_what_the_hooks_and_the_log_say)
     sluice__v1__create_table_response__free_unpacked(a, NULL);
     Sluice__V1__StatusRequest q = SLUICE__V1__STATUS_REQUEST__INIT;
 
-    Sluice__V1__StatusResponse *s
-        = call(x.r.client, "/sluice.v1.Server/Status", &q.base, &sluice__v1__status_response__descriptor);
+    Sluice__V1__StatusResponse *s = call(x.r.client, "/sluice.v1.Server/Status", &q.base,
+                                         &sluice__v1__status_response__descriptor);
 
     cr_assert_not_null(s);
     cr_assert_str_eq(s->version, "9.9");

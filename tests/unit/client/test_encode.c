@@ -44,8 +44,8 @@ Test(client_encode, writes_a_batch_under_one_offset)
     struct batch_layout l = encode_batch_layout(SLUICE_PROTO, 5, rows, 3);
     encode_batch(out, &l, 5, rows, 3);
 
-    static const uint8_t expected[] = {0x1a, 13,   0x08, 5, 0x12, 9,    0x0a, 1,
-                                       'a',  0x0a, 0,    0x0a, 2, 'b', 'c'};
+    static const uint8_t expected[] = {0x1a, 13,   0x08, 5,    0x12, 9,   0x0a, 1,
+                                       'a',  0x0a, 0,    0x0a, 2,    'b', 'c'};
     cr_assert_eq(l.total_len, sizeof(expected));
     cr_assert_arr_eq(out, expected, sizeof(expected));
 }
@@ -58,7 +58,7 @@ Test(client_encode, says_its_length_before_it_writes_create_stream)
     size_t len = encode_create(NULL, "a.b.c", SLUICE_PROTO, descriptor);
     size_t written = encode_create(out, "a.b.c", SLUICE_PROTO, descriptor);
 
-    static const uint8_t expected[] = {0x0a, 12,  0x0a, 5, 'a',  '.', 'b',
+    static const uint8_t expected[] = {0x0a, 12,  0x0a, 5, 'a', '.',  'b',
                                        '.',  'c', 0x1a, 1, 'D', 0x20, 1};
     cr_assert_eq(len, sizeof(expected));
     cr_assert_eq(written, len);

@@ -83,28 +83,19 @@ static void read_list(struct reading *r, struct node *n)
 static void read_value(struct reading *r, struct node *n)
 {
     switch (n->type) {
-    case 3:
-        n->i = (int8_t)read_byte(r);
-        return;
+    case 3: n->i = (int8_t)read_byte(r); return;
     case 4:
     case 5:
-    case 6:
-        n->i = read_zigzag(r);
-        return;
+    case 6: n->i = read_zigzag(r); return;
     case 8:
         n->s.len = read_varint(r);
         cr_assert_leq(n->s.len, r->s.len - r->at);
         n->s.data = r->s.data + r->at;
         r->at += n->s.len;
         return;
-    case 9:
-        read_list(r, n);
-        return;
-    case 12:
-        read_struct(r, n);
-        return;
-    default:
-        cr_assert_fail("no such thrift type");
+    case 9: read_list(r, n); return;
+    case 12: read_struct(r, n); return;
+    default: cr_assert_fail("no such thrift type");
     }
 }
 
@@ -247,8 +238,8 @@ struct chunk_reading {
     struct slice *dict;
 };
 
-static void values_read(
-    struct chunk *c, const struct chunk_reading *how, struct slice body, size_t count, bool indexes)
+static void values_read(struct chunk *c, const struct chunk_reading *how, struct slice body,
+                        size_t count, bool indexes)
 {
     struct slice *to = c->values + c->value_count;
     if (!indexes) {
@@ -286,9 +277,8 @@ static void data_page_read(struct chunk *c, const struct chunk_reading *how, con
     c->data_pages++;
 }
 
-void chunk_read(
-    struct slice file, const struct node *meta, uint32_t width, const int max[2],
-    struct chunk *ret_chunk)
+void chunk_read(struct slice file, const struct node *meta, uint32_t width, const int max[2],
+                struct chunk *ret_chunk)
 {
     struct chunk *c = ret_chunk;
     struct chunk_reading how = {meta, width, max[0], max[1], NULL};

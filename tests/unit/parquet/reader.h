@@ -23,7 +23,7 @@ void node_free(struct node *n);
 /* The node at the path of ids that ends with -1; NULL when it is not there. */
 const struct node *node_at(const struct node *n, ...);
 /* Its integer; asserts that it is there. */
-#define INT_AT(n, ...) (node_at((n), __VA_ARGS__, -1)->i)
+#define INT_AT(n, ...)  (node_at((n), __VA_ARGS__, -1)->i)
 #define TEXT_AT(n, ...) (node_at((n), __VA_ARGS__, -1)->s)
 
 /* Checks magic and length; the caller frees the FileMetaData. */
@@ -37,9 +37,8 @@ struct chunk {
     struct buf pages[512]; /* uncompressed bodies, borrowed by values */
     size_t page_count;
 };
-void chunk_read(
-    struct slice file, const struct node *meta, uint32_t width, const int max[2],
-    struct chunk *ret_chunk);
+void chunk_read(struct slice file, const struct node *meta, uint32_t width, const int max[2],
+                struct chunk *ret_chunk);
 #define OPTIONAL ((const int[]){1, 0})
 #define REQUIRED ((const int[]){0, 0})
 void chunk_free(struct chunk *c);

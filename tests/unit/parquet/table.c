@@ -41,8 +41,8 @@ const struct node *table_meta(const struct table *t, int group, int column)
     return n;
 }
 
-static bool
-index_parse(const struct table *t, const struct node *chunk, int id, struct node *ret_index)
+static bool index_parse(const struct table *t, const struct node *chunk, int id,
+                        struct node *ret_index)
 {
     const struct node *at = node_at(chunk, id, -1);
     if (at == NULL)

@@ -100,13 +100,11 @@ Test(parquet_chunk, pages_end_by_rows_and_by_bytes)
     struct table t;
     struct node index;
     char text[200];
-    table_init(
-        &t, "s string not null, n bigint not null",
-        &(struct parquet_options){.page_rows_max = 50, .page_bytes_max = 2000});
+    table_init(&t, "s string not null, n bigint not null",
+               &(struct parquet_options){.page_rows_max = 50, .page_bytes_max = 2000});
     for (int i = 0; i < 100; i++) {
         (void)snprintf(text, sizeof(text), "%0*d", i < 50 ? 10 : 150, i);
-        row_batch_append(
-            t.batch, (struct row_value[]){{.bytes = slice_str(text)}, {.i64 = i}});
+        row_batch_append(t.batch, (struct row_value[]){{.bytes = slice_str(text)}, {.i64 = i}});
     }
 
     table_finish(&t);

@@ -12,8 +12,8 @@ static const uint32_t *indexes_of(const struct parquet_dict *d)
     return (const uint32_t *)(const void *)d->indexes.data;
 }
 
-static bool
-build_longs(struct parquet_dict *d, const int64_t *values, uint32_t count, struct buf *plain)
+static bool build_longs(struct parquet_dict *d, const int64_t *values, uint32_t count,
+                        struct buf *plain)
 {
     struct parquet_leaf leaf;
     struct parquet_data data = {.value_count = count, .fixed = (const uint8_t *)values};

@@ -45,8 +45,8 @@ Test(parquet_footer, row_groups_say_where_they_are)
     table_init(&t, "s string, n bigint not null", NULL);
     for (int g = 0; g < 3; g++) {
         for (int i = 0; i < 300; i++)
-            row_batch_append(
-                t.batch, (struct row_value[]){{.bytes = slice_str("same")}, {.i64 = i * i}});
+            row_batch_append(t.batch,
+                             (struct row_value[]){{.bytes = slice_str("same")}, {.i64 = i * i}});
         table_flush(&t);
     }
 

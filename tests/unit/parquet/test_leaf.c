@@ -23,8 +23,8 @@ Test(parquet_leaf, decimals_take_the_fewest_bytes)
         uint8_t precision, width;
         enum parquet_physical physical;
     } cases[] = {
-        {1, 4, PHYS_INT32},  {9, 4, PHYS_INT32},  {10, 8, PHYS_INT64}, {18, 8, PHYS_INT64},
-        {19, 9, PHYS_FIXED}, {21, 9, PHYS_FIXED}, {22, 10, PHYS_FIXED}, {28, 12, PHYS_FIXED},
+        {1, 4, PHYS_INT32},   {9, 4, PHYS_INT32},   {10, 8, PHYS_INT64},  {18, 8, PHYS_INT64},
+        {19, 9, PHYS_FIXED},  {21, 9, PHYS_FIXED},  {22, 10, PHYS_FIXED}, {28, 12, PHYS_FIXED},
         {36, 16, PHYS_FIXED}, {38, 16, PHYS_FIXED},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -41,9 +41,11 @@ Test(parquet_leaf, nulls_take_no_place_among_the_values)
     struct parquet_data data = {0};
     int32_t cells[] = {7, 0, 0, 9, 0};
     uint8_t valid[] = {1, 0, 0, 1, 0};
-    struct row_vector v = {
-        .type = ROW_INT, .cell_bytes = 4, .null_count = 3, .valid = valid,
-        .fixed = (uint8_t *)cells};
+    struct row_vector v = {.type = ROW_INT,
+                           .cell_bytes = 4,
+                           .null_count = 3,
+                           .valid = valid,
+                           .fixed = (uint8_t *)cells};
 
     parquet__leaf_values(&leaf, &v, 5, &scratch, &data);
 
@@ -110,7 +112,10 @@ Test(parquet_leaf, narrow_decimals_are_numbers)
     struct parquet_data data = {0};
     row_i128 cells[] = {-999999999, 0, 5};
     uint8_t valid[] = {1, 0, 1};
-    struct row_vector v = {.type = ROW_DECIMAL, .cell_bytes = 16, .null_count = 1, .valid = valid,
+    struct row_vector v = {.type = ROW_DECIMAL,
+                           .cell_bytes = 16,
+                           .null_count = 1,
+                           .valid = valid,
                            .fixed = (uint8_t *)cells};
 
     parquet__leaf_values(&leaf, &v, 3, &scratch, &data);
@@ -127,10 +132,10 @@ Test(parquet_leaf, each_type_says_what_it_means_in_both_ways)
         enum row_type type;
         int physical, converted, logical;
     } cases[] = {
-        {ROW_BOOLEAN, 0, -1, 0}, {ROW_BYTE, 1, 15, 10},  {ROW_SHORT, 1, 16, 10},
-        {ROW_INT, 1, -1, 0},     {ROW_LONG, 2, -1, 0},   {ROW_FLOAT, 4, -1, 0},
-        {ROW_DOUBLE, 5, -1, 0},  {ROW_DECIMAL, 2, 5, 5}, {ROW_STRING, 6, 0, 1},
-        {ROW_BINARY, 6, -1, 0},  {ROW_DATE, 1, 6, 6},    {ROW_TIMESTAMP, 2, 10, 8},
+        {ROW_BOOLEAN, 0, -1, 0},       {ROW_BYTE, 1, 15, 10},  {ROW_SHORT, 1, 16, 10},
+        {ROW_INT, 1, -1, 0},           {ROW_LONG, 2, -1, 0},   {ROW_FLOAT, 4, -1, 0},
+        {ROW_DOUBLE, 5, -1, 0},        {ROW_DECIMAL, 2, 5, 5}, {ROW_STRING, 6, 0, 1},
+        {ROW_BINARY, 6, -1, 0},        {ROW_DATE, 1, 6, 6},    {ROW_TIMESTAMP, 2, 10, 8},
         {ROW_TIMESTAMP_NTZ, 2, -1, 8},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -25,9 +25,8 @@ struct written {
     struct node footer;
 };
 
-static void write_rows(
-    struct written *w, const struct parquet_value rows[][2], size_t count,
-    const struct parquet_options *o)
+static void write_rows(struct written *w, const struct parquet_value rows[][2], size_t count,
+                       const struct parquet_options *o)
 {
     *w = (struct written){0};
     struct parquet_nested *n = parquet_nested_new(fields, ARRAY_LEN(fields), o, &w->file);
@@ -45,8 +44,8 @@ static void written_free(struct written *w)
     buf_deinit(&w->file);
 }
 
-static void assert_column(
-    const struct written *w, int leaf, const char *def, const char *rep, const char *values)
+static void assert_column(const struct written *w, int leaf, const char *def, const char *rep,
+                          const char *values)
 {
     struct chunk c;
     struct buf text = BUF_NULL;
@@ -78,9 +77,9 @@ Test(parquet_nested, the_tree_is_spelled_as_delta_readers_expect)
         const char *name;
         int repetition, children, converted;
     } want[] = {
-        {"schema", -1, 2, -1},  {"add", 1, 3, -1},      {"path", 1, -1, 0},  {"values", 1, 1, 1},
-        {"key_value", 2, 2, -1}, {"key", 0, -1, 0},     {"value", 1, -1, 0}, {"size", 1, -1, -1},
-        {"features", 1, 1, 3},  {"list", 2, 1, -1},     {"element", 1, -1, 0},
+        {"schema", -1, 2, -1},   {"add", 1, 3, -1},  {"path", 1, -1, 0},    {"values", 1, 1, 1},
+        {"key_value", 2, 2, -1}, {"key", 0, -1, 0},  {"value", 1, -1, 0},   {"size", 1, -1, -1},
+        {"features", 1, 1, 3},   {"list", 2, 1, -1}, {"element", 1, -1, 0},
     };
 
     write_rows(&w, NULL, 0, NULL);
@@ -108,10 +107,10 @@ Test(parquet_nested, null_and_empty_are_different)
         {.key = slice_str("k"), .value = parquet_cell_text(slice_str("v"))},
         {.key = slice_str("n")},
     };
-    struct parquet_cell cells[] = {parquet_cell_text(slice_str("x")), {0},
-                                   parquet_cell_text(slice_str("y"))};
-    struct parquet_value full[] = {
-        parquet_value_text(slice_str("p")), parquet_value_map(pairs, 2), parquet_value_int(7)};
+    struct parquet_cell cells[] = {
+        parquet_cell_text(slice_str("x")), {0}, parquet_cell_text(slice_str("y"))};
+    struct parquet_value full[] = {parquet_value_text(slice_str("p")), parquet_value_map(pairs, 2),
+                                   parquet_value_int(7)};
     struct parquet_value empty[] = {
         parquet_value_text(slice_of("", 0)), parquet_value_map(NULL, 0), {0}};
     struct parquet_value hollow[3] = {0};

@@ -46,11 +46,15 @@ Test(parquet_writer, totals_go_over_all_row_groups)
     struct parquet_stats s;
     table_init(&t, "n bigint, s string, d double, e decimal(30,2), b boolean", NULL);
     for (int g = 0; g < 3; g++) {
-        struct row_value some[] = {
-            {.i64 = 10 - g}, {.bytes = slice_str(g == 1 ? "zz" : g == 2 ? "aa" : "mm")},
-            {.f64 = g == 0 ? (double)NAN : g}, {.decimal = (row_i128)g - 1}, {.boolean = g == 2}};
-        struct row_value none[] = {{.null = true}, {.null = true}, {.null = true}, {.null = true},
-                                   {.null = true}};
+        struct row_value some[] = {{.i64 = 10 - g},
+                                   {.bytes = slice_str(g == 1   ? "zz"
+                                                       : g == 2 ? "aa"
+                                                                : "mm")},
+                                   {.f64 = g == 0 ? (double)NAN : g},
+                                   {.decimal = (row_i128)g - 1},
+                                   {.boolean = g == 2}};
+        struct row_value none[] = {
+            {.null = true}, {.null = true}, {.null = true}, {.null = true}, {.null = true}};
         row_batch_append(t.batch, some);
         row_batch_append(t.batch, none);
         table_flush(&t);

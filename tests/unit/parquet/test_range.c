@@ -86,7 +86,11 @@ Test(parquet_range, a_zero_minimum_is_negative_and_a_zero_maximum_positive)
 Test(parquet_range, bytes_are_compared_unsigned_and_by_length)
 {
     struct parquet_leaf leaf = leaf_of(ROW_BINARY);
-    static const uint8_t bytes[] = "abcdefgh"  "abcdefgh\x00"  "abcdefg"  "\xff"  "abcdefgg";
+    static const uint8_t bytes[] = "abcdefgh"
+                                   "abcdefgh\x00"
+                                   "abcdefg"
+                                   "\xff"
+                                   "abcdefgg";
     uint32_t offsets[] = {0, 8, 17, 24, 25, 33};
     struct parquet_data data = {.value_count = 5, .offsets = offsets, .bytes = bytes};
     struct parquet_range r, head;
@@ -103,9 +107,9 @@ Test(parquet_range, bytes_are_compared_unsigned_and_by_length)
 Test(parquet_range, wide_decimals_are_compared_with_their_sign)
 {
     uint8_t v[3 * 16] = {0};
-    v[15] = 1;              /* 1 */
+    v[15] = 1;                /* 1 */
     memset(v + 16, 0xff, 16); /* -1 */
-    v[32] = 0x80;           /* the lowest */
+    v[32] = 0x80;             /* the lowest */
 
     struct parquet_range r = scan(ROW_DECIMAL, v, 3);
 
@@ -181,12 +185,12 @@ static void assert_rounded(const char *tail, const char *want_tail, size_t want_
 
 Test(parquet_range, a_cut_maximum_stays_text)
 {
-    assert_rounded("\xc3\xa9", "\xc3\xaa", 64);                 /* é → ê */
-    assert_rounded("\xdf\xbf", "y", 62);                        /* U+07FF would grow: x → y */
-    assert_rounded("\xed\x9f\xbf", "\xee\x80\x80", 64);         /* over the surrogates */
-    assert_rounded("\xef\xbf\xbf", "y", 61);                    /* U+FFFF would grow */
-    assert_rounded("\xf4\x8f\xbf\xbf", "y", 60);                /* the last character */
-    assert_rounded("\x7f", "y", 63);                            /* would grow */
+    assert_rounded("\xc3\xa9", "\xc3\xaa", 64);         /* é → ê */
+    assert_rounded("\xdf\xbf", "y", 62);                /* U+07FF would grow: x → y */
+    assert_rounded("\xed\x9f\xbf", "\xee\x80\x80", 64); /* over the surrogates */
+    assert_rounded("\xef\xbf\xbf", "y", 61);            /* U+FFFF would grow */
+    assert_rounded("\xf4\x8f\xbf\xbf", "y", 60);        /* the last character */
+    assert_rounded("\x7f", "y", 63);                    /* would grow */
 }
 
 Test(parquet_range, a_maximum_that_cannot_be_raised_stays_whole)

@@ -11,7 +11,7 @@ Test(parquet_thrift, writes_the_bytes_of_the_compact_protocol)
     static const uint8_t want[] = {
         0x15, 0x02,             /* 1: i32 1 */
         0x25, 0x01,             /* 3: i32 -1 */
-        0x18, 0x02, 'h', 'i',   /* 4: binary */
+        0x18, 0x02, 'h',  'i',  /* 4: binary */
         0x11,                   /* 5: true */
         0x02, 0x2a,             /* 21: false, id written out */
         0x19, 0x26, 0x80, 0x02, /* 22: list of 2 i64: 128 … */

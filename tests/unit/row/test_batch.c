@@ -23,15 +23,23 @@ Test(row_batch, keeps_its_schema_alive)
 
 Test(row_batch, gives_back_what_was_put_in)
 {
-    struct row_batch *b = batch_of(
-        "b boolean, i8 tinyint, i16 smallint, i int, l bigint, f float, d double, "
-        "e decimal(38,0), s string, x binary, day date, ts timestamp, ntz timestamp_ntz");
+    struct row_batch *b =
+        batch_of("b boolean, i8 tinyint, i16 smallint, i int, l bigint, f float, d double, "
+                 "e decimal(38,0), s string, x binary, day date, ts timestamp, ntz timestamp_ntz");
     row_i128 big = ((row_i128)INT64_MIN) * 1000000007;
-    struct row_value v[] = {
-        {.boolean = true}, {.i64 = -128}, {.i64 = INT16_MAX}, {.i64 = INT32_MIN},
-        {.i64 = INT64_MIN}, {.f32 = -1.5f}, {.f64 = 2.25}, {.decimal = big},
-        {.bytes = slice_str("text")}, {.bytes = slice_of("\0\1", 2)}, {.i64 = -719162},
-        {.i64 = 253402300799999999}, {.i64 = -1}};
+    struct row_value v[] = {{.boolean = true},
+                            {.i64 = -128},
+                            {.i64 = INT16_MAX},
+                            {.i64 = INT32_MIN},
+                            {.i64 = INT64_MIN},
+                            {.f32 = -1.5f},
+                            {.f64 = 2.25},
+                            {.decimal = big},
+                            {.bytes = slice_str("text")},
+                            {.bytes = slice_of("\0\1", 2)},
+                            {.i64 = -719162},
+                            {.i64 = 253402300799999999},
+                            {.i64 = -1}};
 
     row_batch_append(b, v);
 

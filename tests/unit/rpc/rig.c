@@ -65,7 +65,9 @@ static void facts_message(struct rpc_call *c, void *ctx, struct rpc_message *m)
     bool given = left_us > 0 && left_us <= (int64_t)PATIENCE_MS * 1000;
     int len = snprintf(text, sizeof(text), "%.*s|%.*s|%s", (int)fact.len,
                        fact.data ? (const char *)fact.data : "", (int)strcspn(peer, ":"), peer,
-                       left_us == INT64_MAX ? "n" : given ? "y" : "?");
+                       left_us == INT64_MAX ? "n"
+                       : given              ? "y"
+                                            : "?");
     rpc_message_free(m);
     rpc_reply(c, slice_of(text, (size_t)len));
 }
@@ -152,22 +154,48 @@ static void must_not_sent(struct rpc_call *c, void *ctx)
 }
 
 static const struct rpc_method methods[] = {
-    {.path = "/t.T/Echo", .kind = RPC_UNARY, .on_open = on_open, .on_message = echo_message,
+    {.path = "/t.T/Echo",
+     .kind = RPC_UNARY,
+     .on_open = on_open,
+     .on_message = echo_message,
      .on_close = on_close},
     {.path = "/t.T/Facts", .kind = RPC_UNARY, .on_message = facts_message},
-    {.path = "/t.T/Later", .kind = RPC_UNARY, .on_open = on_open, .on_message = later_message,
+    {.path = "/t.T/Later",
+     .kind = RPC_UNARY,
+     .on_open = on_open,
+     .on_message = later_message,
      .on_close = on_close},
-    {.path = "/t.T/Deny", .kind = RPC_UNARY, .on_open = deny_open, .on_message = echo_message,
+    {.path = "/t.T/Deny",
+     .kind = RPC_UNARY,
+     .on_open = deny_open,
+     .on_message = echo_message,
      .on_close = on_close},
     {.path = "/t.T/Keep", .kind = RPC_UNARY, .on_message = keep_message, .on_close = on_close},
-    {.path = "/t.T/Chat", .kind = RPC_STREAM, .state_bytes = sizeof(int), .on_open = recv_open,
-     .on_message = chat_message, .on_half_close = on_half_close, .on_sent = chat_sent,
+    {.path = "/t.T/Chat",
+     .kind = RPC_STREAM,
+     .state_bytes = sizeof(int),
+     .on_open = recv_open,
+     .on_message = chat_message,
+     .on_half_close = on_half_close,
+     .on_sent = chat_sent,
      .on_close = on_close},
-    {.path = "/t.T/Mute", .kind = RPC_STREAM, .on_open = mute_open, .on_message = chat_message,
-     .on_half_close = on_half_close, .on_close = on_close},
-    {.path = "/t.T/Last", .kind = RPC_STREAM, .on_open = recv_open, .on_message = last_message,
-     .on_half_close = on_half_close, .on_sent = must_not_sent, .on_close = on_close},
-    {.path = "/t.T/Closed", .kind = RPC_STREAM, .on_open = deny_open, .on_message = chat_message,
+    {.path = "/t.T/Mute",
+     .kind = RPC_STREAM,
+     .on_open = mute_open,
+     .on_message = chat_message,
+     .on_half_close = on_half_close,
+     .on_close = on_close},
+    {.path = "/t.T/Last",
+     .kind = RPC_STREAM,
+     .on_open = recv_open,
+     .on_message = last_message,
+     .on_half_close = on_half_close,
+     .on_sent = must_not_sent,
+     .on_close = on_close},
+    {.path = "/t.T/Closed",
+     .kind = RPC_STREAM,
+     .on_open = deny_open,
+     .on_message = chat_message,
      .on_close = on_close},
 };
 
@@ -274,8 +302,8 @@ void rig_answer_later(struct rig *g)
 
 static void await_tag(struct ccall *c, struct tag *t)
 {
-    gpr_timespec end = gpr_time_add(
-        gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(PATIENCE_MS, GPR_TIMESPAN));
+    gpr_timespec end =
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(PATIENCE_MS, GPR_TIMESPAN));
     while (!t->done) {
         grpc_event ev = grpc_completion_queue_next(c->rig->cq, end, NULL);
         if (ev.type != GRPC_OP_COMPLETE)
@@ -292,18 +320,18 @@ static void begin(struct ccall *c, const grpc_op *op, struct tag *t)
     cr_assert_eq(grpc_call_start_batch(c->call, op, 1, t, NULL), GRPC_CALL_OK);
 }
 
-static void call_begin(
-    struct ccall *c, struct rig *g, const char *path, uint32_t deadline_ms, grpc_metadata *header)
+static void call_begin(struct ccall *c, struct rig *g, const char *path, uint32_t deadline_ms,
+                       grpc_metadata *header)
 {
     *c = (struct ccall){.rig = g};
     grpc_metadata_array_init(&c->initial);
     grpc_metadata_array_init(&c->trailing);
     gpr_timespec end = gpr_inf_future(GPR_CLOCK_MONOTONIC);
     if (deadline_ms != NO_DEADLINE)
-        end = gpr_time_add(
-            gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(deadline_ms, GPR_TIMESPAN));
-    c->call = grpc_channel_create_call(
-        g->channel, NULL, 0, g->cq, grpc_slice_from_static_string(path), NULL, end, NULL);
+        end = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                           gpr_time_from_millis(deadline_ms, GPR_TIMESPAN));
+    c->call = grpc_channel_create_call(g->channel, NULL, 0, g->cq,
+                                       grpc_slice_from_static_string(path), NULL, end, NULL);
     grpc_op first = {.op = GRPC_OP_SEND_INITIAL_METADATA,
                      .data.send_initial_metadata = {.count = header ? 1 : 0, .metadata = header}};
     begin(c, &first, &c->begun);
@@ -322,8 +350,8 @@ void ccall_init(struct ccall *c, struct rig *g, const char *path, uint32_t deadl
     call_begin(c, g, path, deadline_ms, NULL);
 }
 
-void ccall_init_header(
-    struct ccall *c, struct rig *g, const char *path, const char *name, const char *value)
+void ccall_init_header(struct ccall *c, struct rig *g, const char *path, const char *name,
+                       const char *value)
 {
     grpc_metadata header = {.key = grpc_slice_from_static_string(name),
                             .value = grpc_slice_from_static_string(value)};

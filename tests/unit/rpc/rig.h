@@ -17,8 +17,8 @@
 struct seen {
     struct sys_event event;
     _Atomic int opened, messages, half_closed, sent, closed, cancelled, ran, idle, ticks;
-    _Atomic int last_count; /* Chat: messages of its call, kept in the call's state */
-    _Atomic(struct rpc_call *) kept_call;       /* of Later and Mute; Later holds a reference */
+    _Atomic int last_count;               /* Chat: messages of its call, kept in the call's state */
+    _Atomic(struct rpc_call *) kept_call; /* of Later and Mute; Later holds a reference */
     _Atomic(struct rpc_message *) kept_message; /* of Keep */
     _Atomic(struct rpc_post *) idle_post;       /* posted by the next on_idle */
 };
@@ -71,9 +71,9 @@ struct ccall {
 
 #define NO_DEADLINE 0
 void ccall_init(struct ccall *c, struct rig *g, const char *path, uint32_t deadline_ms);
-void ccall_init_header(
-    struct ccall *c, struct rig *g, const char *path, const char *name, const char *value);
-void ccall_deinit(struct ccall *c); /* cancels what is open */
+void ccall_init_header(struct ccall *c, struct rig *g, const char *path, const char *name,
+                       const char *value);
+void ccall_deinit(struct ccall *c);         /* cancels what is open */
 void ccall_await_greeting(struct ccall *c); /* the server's initial metadata */
 bool ccall_send(struct ccall *c, struct slice message);
 bool ccall_half_close(struct ccall *c);

@@ -135,7 +135,8 @@ Test(rpc_unary, may_be_answered_later_from_a_post)
     rig_deinit(&g);
 }
 
-/* The client gives up while the service still thinks; the service's answer afterwards is harmless. */
+/* The client gives up while the service still thinks; the service's answer afterwards is
+ * harmless. */
 Test(rpc_unary, tells_of_a_cancellation_before_the_answer)
 {
     struct rig g;

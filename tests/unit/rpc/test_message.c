@@ -38,11 +38,10 @@ Test(rpc_message, of_several_slices_is_joined_once)
     struct rpc__pool p;
     rpc__pool_init(&p, sizeof(struct rpc_message), 4);
     grpc_init();
-    struct rpc_message *m = message_of(
-        &p,
-        (const char *[]){"the first part, which is long enough, ", "and the second, long as well, ",
-                         "3"},
-        3);
+    struct rpc_message *m = message_of(&p,
+                                       (const char *[]){"the first part, which is long enough, ",
+                                                        "and the second, long as well, ", "3"},
+                                       3);
 
     struct slice s = rpc_message_bytes(m);
     struct slice again = rpc_message_bytes(m);

@@ -99,7 +99,8 @@ Test(rpc_queue, does_not_ring_for_posts_of_its_own_thread)
     rig_deinit(&g);
 }
 
-/* A post made after the mailbox was emptied, just before the thread blocks, with no tick to help. */
+/* A post made after the mailbox was emptied, just before the thread blocks, with no tick to
+ * help. */
 Test(rpc_queue, does_not_sleep_through_a_post_of_on_idle)
 {
     struct rig g;

@@ -38,8 +38,7 @@ static void expect_failed_write(void)
     strcpy(path, dir);
     strcat(path, "/f");
     cr_assert_eq(sys_new_uring(&s, &e), 0);
-    cr_assert_eq(
-        sys_open(s, path, SYS_WRITE | SYS_CREATE | SYS_DIRECT | SYS_DSYNC, &f, &e), 0);
+    cr_assert_eq(sys_open(s, path, SYS_WRITE | SYS_CREATE | SYS_DIRECT | SYS_DSYNC, &f, &e), 0);
     cr_assert_eq(sys_ring_new(s, 2, &ring, &e), 0);
 
     /* The file may have one block: the write over both is short, the one behind them fails. */
