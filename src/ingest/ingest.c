@@ -66,6 +66,7 @@ struct lane {
     uint32_t json_cap;
     uint64_t reviewed_ns;
     bool draining;
+    uint64_t drain_end_ns;           /* what is open then, is ended */
 };
 
 struct ingest {
@@ -510,13 +511,28 @@ static void review(struct lane *lane, uint64_t now_ns)
     }
 }
 
-static void drain(struct lane *lane)
+static void drain(struct lane *lane, uint64_t now_ns)
 {
     lane->draining = true;
+    lane->drain_end_ns = now_ns + atomic_load(&lane->in->drain_ms) * 1000000ull;
     struct stream *st, *next;
     for (st = LIST_FIRST(&lane->all); st != NULL; st = next) {
         next = LIST_NEXT(st, all_link);
         session_signal(&st->session);
+        advance(st);
+    }
+}
+
+/* The grace is over: what was received is acknowledged yet, nothing more is taken. */
+static void end_drained(struct lane *lane)
+{
+    struct stream *st, *next;
+    for (st = LIST_FIRST(&lane->all); st != NULL; st = next) {
+        next = LIST_NEXT(st, all_link);
+        if (st->session.phase >= SESSION_ENDING)
+            continue;
+        rpc_message_free(TAKE(st->parked));
+        session_end(&st->session, ERR_UNAVAILABLE, "the server is shutting down: connect again later");
         advance(st);
     }
 }
@@ -526,7 +542,9 @@ void ingest_on_tick(struct ingest *in, struct rpc_queue *q)
     struct lane *lane = &in->lanes[rpc_queue_index(q)];
     uint64_t now_ns = sys_mono_ns(in->o.sys);
     if (atomic_load(&in->drain_ms) != 0 && !lane->draining)
-        drain(lane);
+        drain(lane, now_ns);
+    if (lane->draining && now_ns >= lane->drain_end_ns)
+        end_drained(lane);
     advance_waiters(lane);
     retry_parked(lane);
     if (now_ns - lane->reviewed_ns < REVIEW_MS * 1000000ull)

@@ -180,3 +180,22 @@ Test(ingest_stream, ends_when_its_table_is_dropped)
     (void)sluice_stream_close(s, 10000, NULL);
     tear_down(&x);
 }
+
+Test(ingest_stream, is_acknowledged_and_ended_when_the_grace_of_a_shutdown_is_over)
+{
+    struct ingest_rig x;
+    set_up(&x);
+    struct sluice_stream *s = open_json(&x);
+    cr_assert_eq(append(s, "{\"id\":1}"), 0);
+
+    ingest_drain(x.ingest, 50);
+    for (int i = 0; i < 500 && !sluice_stream_error(s, NULL); i++)
+        sys_sleep_ms(x.r.sys, 10);
+
+    struct sluice_error e = {0};
+    cr_assert(sluice_stream_error(s, &e));
+    cr_assert_eq(e.status, 14);
+    cr_assert_eq(sluice_stream_acked(s), 0);
+    (void)sluice_stream_close(s, 10000, NULL);
+    tear_down(&x);
+}
