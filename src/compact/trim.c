@@ -92,7 +92,8 @@ static bool snapshot(struct compact *c)
     return true;
 }
 
-/* Once, each time the log becomes half full. */
+/* Once, each time the log becomes half full; and again when trims have used up what the last one gave:
+ * else a log that stays half full and then fills up could neither be trimmed nor take a snapshot. */
 static void snapshot_at_half(struct compact *c, const struct bronze_usage *u)
 {
     if (u->log_bytes < u->log_bytes_max / 2) {
@@ -101,7 +102,8 @@ static void snapshot_at_half(struct compact *c, const struct bronze_usage *u)
     }
     if (c->half_pos == 0)
         c->half_pos = MAX(bronze_durable_pos(c->d.log), 1);
-    if (catalog_snapshot_pos(c->d.catalog) < c->half_pos && u->log_bytes < u->log_bytes_max / 8 * 7)
+    bronze_pos wanted = MAX(c->half_pos, u->next_trim_pos);
+    if (catalog_snapshot_pos(c->d.catalog) < wanted && u->log_bytes < u->log_bytes_max / 8 * 7)
         (void)snapshot(c); /* it has been told; the next turn tries again */
 }
 

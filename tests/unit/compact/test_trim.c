@@ -100,3 +100,27 @@ Test(compact_trim, half_full_log_gets_a_snapshot_while_there_is_room)
     catalog_table_unref(t);
     rig_down(&x);
 }
+
+/* A full log takes no snapshot: there must be one that frees a segment before it is full. */
+Test(compact_trim, half_full_log_gets_another_snapshot_when_the_last_is_used_up)
+{
+    struct rig x;
+    rig_up(&x);
+    struct catalog_table *t = rig_table(&x, "main.farm.quotes");
+    fill(&x, t, 48);
+    rig_settle(&x, t);
+    set_applied(&x, bronze_durable_pos(x.log));
+    compact__trim(x.c);
+    bronze_pos first = catalog_snapshot_pos(x.catalog);
+    cr_assert_gt(first, 0);
+    fill(&x, t, 32); /* not applied: nothing of it can be trimmed */
+
+    compact__trim(x.c);
+
+    struct bronze_usage u;
+    bronze_usage(x.log, &u);
+    cr_assert_lt(first, u.next_trim_pos);
+    cr_assert_geq(catalog_snapshot_pos(x.catalog), u.next_trim_pos);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
