@@ -92,8 +92,10 @@ static bool snapshot(struct compact *c)
     return true;
 }
 
-/* Once, each time the log becomes half full; and again when trims have used up what the last one gave:
- * else a log that stays half full and then fills up could neither be trimmed nor take a snapshot. */
+/* Once, each time the log becomes half full; and again when trims have used up what the last one
+ * gave:
+ * else a log that stays half full and then fills up could neither be trimmed nor take a
+ * snapshot. */
 static void snapshot_at_half(struct compact *c, const struct bronze_usage *u)
 {
     if (u->log_bytes < u->log_bytes_max / 2) {
