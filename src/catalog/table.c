@@ -188,6 +188,20 @@ size_t catalog_tables(struct catalog *c, struct catalog_table ***ret_tables)
     return count;
 }
 
+size_t catalog_dropped_tables(struct catalog *c, struct catalog_table ***ret_tables)
+{
+    sys_mutex_lock(&c->lock);
+    struct catalog_table **tables = mem_calloc(c->tables_alive + 1, sizeof(struct catalog_table *));
+    size_t count = 0;
+    struct entry *en;
+    for (size_t i = 0; (en = map_next(&c->tables_by_id, &i)) != NULL;)
+        if (!en->forgotten && map_get(&c->tables_by_name, slice_str(en->table->name)) != en)
+            tables[count++] = catalog_table_ref(en->table);
+    sys_mutex_unlock(&c->lock);
+    *ret_tables = tables;
+    return count;
+}
+
 /* ---- create ---- */
 
 /* A dropped table of the same name still has its folder. Under the lock. */

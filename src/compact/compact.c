@@ -81,10 +81,8 @@ struct compact_table *compact__table(struct compact *c, uint32_t id)
     return meta ? add_table(c, meta) : NULL;
 }
 
-static void add_tables(struct compact *c)
+static void add_known(struct compact *c, struct catalog_table **metas, size_t count)
 {
-    struct catalog_table **metas = NULL;
-    size_t count = catalog_tables(c->d.catalog, &metas);
     for (size_t i = 0; i < count; i++) {
         uint32_t id = metas[i]->id;
         if (map_get(&c->tables, slice_of(&id, sizeof(id))))
@@ -93,6 +91,16 @@ static void add_tables(struct compact *c)
             (void)add_table(c, metas[i]); /* in the map */
     }
     mem_free(metas);
+}
+
+/* Dropped ones too: the record of a drop that is over may lie below where the reading begins. */
+static void add_tables(struct compact *c)
+{
+    struct catalog_table **metas = NULL;
+    size_t count = catalog_tables(c->d.catalog, &metas);
+    add_known(c, metas, count);
+    count = catalog_dropped_tables(c->d.catalog, &metas);
+    add_known(c, metas, count);
 }
 
 static void open_tables(struct compact *c)

@@ -408,6 +408,32 @@ Test(compact_drop, waits_until_the_rows_below_are_committed)
     rig_down(&x);
 }
 
+/* The drop's record lies below where the reading begins: nothing else would tell. */
+Test(compact_drop, that_is_over_frees_the_name_after_a_restart_too)
+{
+    struct rig x;
+    rig_up(&x);
+    struct catalog_table *t = rig_table(&x, "main.farm.quotes");
+    struct catalog_table *other = rig_table(&x, "main.farm.other");
+    rig_rows(&x, t, 10, 5);
+    cr_assert_eq(catalog_drop_table(x.catalog, "main.farm.quotes", &x.e), 0);
+    rig_settle(&x, t);
+    rig_rows(&x, other, 1, 5);
+    rig_settle(&x, other); /* its commit keeps the floor, above the drop */
+    catalog_table_unref(t);
+    catalog_table_unref(other);
+
+    rig_restart(&x);
+    rig_turn(&x);
+
+    t = rig_table(&x, "main.farm.quotes");
+    rig_rows(&x, t, 2, 5);
+    rig_settle(&x, t);
+    cr_assert_eq(rig_delta(&x, t->location).rows, 2);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
+
 Test(compact_drop, is_finished_after_a_restart)
 {
     struct rig x;
