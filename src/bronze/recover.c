@@ -25,7 +25,7 @@ struct found {
     uint64_t number, bytes;
     bool used;              /* its header is valid */
     struct segment_header header;
-    struct sys_file *file;
+    struct sys_file *file;  /* while it is looked at */
 };
 
 struct recovery {
@@ -60,14 +60,20 @@ static bool parse_name(const char *name, uint64_t *ret_number)
     return end == name + 20;
 }
 
-/* Open it, wait for late writes of a killed life, read its header. */
-static int look_at(struct recovery *rc, struct found *s, struct err *e)
+static int open_file(const struct recovery *rc, struct found *s, struct err *e)
 {
     char *path = bronze__segment_path(rc->log, s->number);
-    uint8_t *bytes = mem_aligned(BLOCK_ALIGN, SEGMENT_HEADER_BYTES);
     int r = sys_open(rc->log->sys, path, SYS_WRITE | SYS_DIRECT, &s->file, e);
-    if (r == 0)
-        r = sys_lock(s->file, LATE_WRITE_WAIT_MS, e);
+    mem_free(path);
+    return r;
+}
+
+/* Open it, wait for late writes of a killed life, read its header; closed again: there may be many. */
+static int look_at(struct recovery *rc, struct found *s, struct err *e)
+{
+    TRY(open_file(rc, s, e));
+    uint8_t *bytes = mem_aligned(BLOCK_ALIGN, SEGMENT_HEADER_BYTES);
+    int r = sys_lock(s->file, LATE_WRITE_WAIT_MS, e);
     if (r == 0)
         r = sys_size(s->file, &s->bytes, e);
     if (r == 0 && s->bytes >= SEGMENT_HEADER_BYTES) {
@@ -76,7 +82,7 @@ static int look_at(struct recovery *rc, struct found *s, struct err *e)
                   && s->header.number >= s->number; /* lower: renamed for reuse, not used yet */
     }
     mem_free(bytes);
-    mem_free(path);
+    s->file = sys_close(s->file);
     TRY(r);
     if (s->used && memcmp(s->header.uuid.bytes, rc->log->uuid.bytes, 16) != 0)
         return damaged(rc, s, 0, "it belongs to another log", e);
@@ -90,10 +96,11 @@ static int look_at(struct recovery *rc, struct found *s, struct err *e)
  * @durable or a later one was durable? With @durable 0: any block header of this segment at all.
  */
 static int proof_behind(
-    struct recovery *rc, const struct found *s, uint64_t offset, uint64_t epoch, uint64_t durable,
+    struct recovery *rc, struct found *s, uint64_t offset, uint64_t epoch, uint64_t durable,
     bool *ret_proof, struct err *e)
 {
     struct scan sc;
+    TRY(open_file(rc, s, e));
     bronze__scan_init(&sc, s->file, &s->header, s->bytes / BLOCK_ALIGN * BLOCK_ALIGN);
     sc.uuid = rc->log->uuid;
     int r = 0;
@@ -109,6 +116,7 @@ static int proof_behind(
         *ret_proof = (epoch == 0 || h.epoch == epoch) && h.durable_ticket >= durable;
     }
     bronze__scan_deinit(&sc);
+    s->file = sys_close(s->file);
     return r;
 }
 
@@ -133,9 +141,7 @@ static int sweep_unused(struct recovery *rc, struct err *e)
     for (size_t i = 0; i < rc->count; i++) {
         struct found *s = &rc->segs[i];
         if (s->used) {
-            struct found moved = *s;
-            s->file = NULL;
-            rc->segs[kept++] = moved;
+            rc->segs[kept++] = *s;
             continue;
         }
         bool proof;
@@ -143,7 +149,6 @@ static int sweep_unused(struct recovery *rc, struct err *e)
         if (proof)
             return damaged(rc, s, 0, "its header is not valid, but it holds blocks", e);
         char *path = bronze__segment_path(rc->log, s->number);
-        s->file = sys_close(s->file);
         int r = sys_unlink(rc->log->sys, path, e);
         mem_free(path);
         TRY(r);
@@ -165,9 +170,10 @@ static int show_controls(struct recovery *rc, const struct bronze_block *b)
 }
 
 /* Read the valid blocks of one segment; *ret_offset is where they end. */
-static int read_segment(struct recovery *rc, const struct found *s, uint64_t *ret_offset, struct err *e)
+static int read_segment(struct recovery *rc, struct found *s, uint64_t *ret_offset, struct err *e)
 {
     struct scan sc;
+    TRY(open_file(rc, s, e));
     bronze__scan_init(&sc, s->file, &s->header, s->bytes / BLOCK_ALIGN * BLOCK_ALIGN);
     int r;
     struct bronze_block b;
@@ -182,6 +188,7 @@ static int read_segment(struct recovery *rc, const struct found *s, uint64_t *re
     rc->pos = sc.pos;
     *ret_offset = sc.offset;
     bronze__scan_deinit(&sc);
+    s->file = sys_close(s->file);
     return r < 0 ? r : 0;
 }
 
@@ -197,6 +204,15 @@ static int judge_tail(struct recovery *rc, size_t i, uint64_t offset, struct err
             return damaged(rc, &rc->segs[i], offset, "a later block proves that the block here was durable", e);
     }
     return 0;
+}
+
+/* The tail may stand in the device's cache only: what counts from now on is durable first. */
+static int make_durable(const struct recovery *rc, struct found *s, struct err *e)
+{
+    TRY(open_file(rc, s, e));
+    int r = sys_sync(s->file, e);
+    s->file = sys_close(s->file);
+    return r;
 }
 
 /* Segments of the last life behind its torn tail hold nothing that was acknowledged: removed, so that
@@ -240,8 +256,7 @@ static int next_segment(struct recovery *rc, size_t i, uint64_t offset, size_t *
     if (life == rc->count) {
         *ret_next = rc->count;
         TRY(judge_tail(rc, i, offset, e));
-        /* The tail may stand in the device's cache only: what counts from now on is durable first. */
-        TRY(sys_sync(rc->segs[i].file, e));
+        TRY(make_durable(rc, &rc->segs[i], e));
         return drop_behind(rc, i, e);
     }
     const struct segment_header *h = &rc->segs[life].header;
@@ -280,10 +295,8 @@ int bronze__recover(
     if (r == 0)
         r = read_all(&rc, e);
     *ret = (struct recovered){rc.pos, rc.ticket, 0, max_number, rc.last_time_us};
-    for (size_t i = 0; i < rc.count; i++) {
+    for (size_t i = 0; i < rc.count; i++)
         ret->max_epoch = MAX(ret->max_epoch, rc.segs[i].header.epoch);
-        (void)sys_close(rc.segs[i].file);
-    }
     mem_free(rc.segs);
     return r;
 }

@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -520,5 +521,31 @@ Test(bronze_recovery, refuses_damage_behind_an_unused_segment)
 
     cr_assert_eq(r, ERR_DAMAGED);
     cr_assert_not_null(strstr(e.text, "its header is not valid"), "%s", e.text);
+    tear_down(&x);
+}
+
+Test(bronze_recovery, needs_few_descriptors_for_many_segments)
+{
+    struct fixture x;
+    three_blocks(&x);
+    for (unsigned n = 100; n < 300; n++) { /* prepared ones, for want of gigabytes */
+        char path[160];
+        snprintf(path, sizeof(path), "%s/log/%020u.log", x.path, n);
+        int fd = open(path, O_RDWR | O_CREAT, 0600);
+        cr_assert_eq(ftruncate(fd, 8192), 0);
+        close(fd);
+    }
+    struct rlimit before, few;
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = 100;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    struct err e = {0};
+
+    int r = try_open(&x, &e);
+
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    cr_assert_eq(r, 0, "%s", e.text);
+    cr_assert_eq(bronze_durable_pos(x.log), 3);
     tear_down(&x);
 }
