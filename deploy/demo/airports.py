@@ -39,7 +39,7 @@ def send(airports, server, on_progress):
         latencies.extend((now - sent_at[i]) * 1e6 for i in range(first, last + 1))
         on_progress(last + 1)
 
-    with server.producer(NAME, on_ack=on_ack, inflight_max=2_000) as producer:
+    with server.producer(NAME, on_ack=on_ack, inflight_max=200) as producer:
         for airport in airports.values():
             row = json.dumps(airport, ensure_ascii=False)
             sent_at.append(time.perf_counter())
