@@ -6,8 +6,12 @@
 #include "codec/codec.h"
 #include "row/row.h"
 #include "sluice/v1/sluice.pb-c.h"
+#include "sys/sys.h"
 
 #include <string.h>
+
+#define DROP_WAIT_MS 5000
+#define DROP_LOOK_MS 20
 
 static int32_t key_ordinal(const struct row_schema *s, uint32_t column)
 {
@@ -67,6 +71,27 @@ static Sluice__V1__Table *table_message(struct job *j, const struct catalog_tabl
     return m;
 }
 
+static bool is_being_dropped(struct catalog *c, const char *name)
+{
+    struct catalog_table **tables;
+    size_t count = catalog_dropped_tables(c, &tables);
+    bool found = false;
+    for (size_t i = 0; i < count; i++) {
+        found |= strcmp(tables[i]->name, name) == 0;
+        tables[i] = catalog_table_unref(tables[i]);
+    }
+    mem_free(tables);
+    return found;
+}
+
+/* A name that was just dropped is free when its folder is aside: a matter of moments. When it takes
+ * longer, the create says so itself. */
+static void wait_for_drop(const struct admin_options *o, const char *name)
+{
+    for (int i = 0; i < DROP_WAIT_MS / DROP_LOOK_MS && is_being_dropped(o->catalog, name); i++)
+        sys_sleep_ms(o->sys, DROP_LOOK_MS);
+}
+
 int admin__table_create(struct job *j)
 {
     const struct admin_options *o = admin__options(j->admin);
@@ -77,6 +102,7 @@ int admin__table_create(struct job *j)
         t = catalog_table_unref(t);
         return err_set(&j->err, ERR_EXISTS, "table %s exists already", q->name);
     }
+    wait_for_drop(o, q->name);
     char *location = catalog_location(q->name);
     int r = o->hooks.check_location(o->hooks.ctx, location, &j->err);
     mem_free(location);
