@@ -3,15 +3,12 @@
 
 /*
  * admin: the calls about the server itself. sluice.v1.Tables, Tokens and Server (proto/sluice/v1),
- * and
- * grpc.health.v1. Each call is authenticated on its queue, then runs on one worker thread with a
- * bounded
- * queue, because control operations wait for the log; the answer goes back through the call's
- * mailbox.
+ * and grpc.health.v1. Each call is authenticated on its queue, then runs on one worker thread with
+ * a bounded queue, because control operations wait for the log; the answer goes back through the
+ * call's mailbox.
  *
  * What other services know (positions, lags, latencies) is asked through hooks that the program
- * fills in, so this module names
- * none of them.
+ * fills in, so this module names none of them.
  */
 
 #include "base/attr.h"

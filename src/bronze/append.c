@@ -7,12 +7,14 @@
  *      … durable, kept for readers … │ in flight │ closed, waiting │ open block →
  *                                    ▲ durable+1   ▲ submit_ticket   ▲ open_ticket
  *
- * Blocks stand in the ring just as they will stand on the device: the copy into the open block is the
- * only one, and the log thread writes from there. A block never straddles the ring's end. Old blocks stay
- * readable until new ones overwrite them; what is not durable, or pinned by a reader, is never overwritten.
+ * Blocks stand in the ring just as they will stand on the device: the copy into the open block is
+ * the only one, and the log thread writes from there. A block never straddles the ring's end. Old
+ * blocks stay readable until new ones overwrite them; what is not durable, or pinned by a reader,
+ * is never overwritten.
  *
  * Invariants
- *   A1  the blocks [durable+1, open_ticket] lie within ring_bytes / 2 (so a burst leaves room to read)
+ *   A1  the blocks [durable+1, open_ticket] lie within ring_bytes / 2 (so a burst leaves room to
+ *   read)
  *   A2  write_end never passes a pinned block's virt + ring_bytes
  *   A3  positions and tickets are given out under the lock, in the order of the frames (no gaps)
  *   A4  all frames of one request lie in one block (L6)
@@ -24,7 +26,8 @@
 #include "base/bits.h"
 #include "base/must.h"
 
-/* Where block @ticket's successor may begin: aligned, with room for a largest block before the ring ends. */
+/* Where block @ticket's successor may begin: aligned, with room for a largest block before the
+ * ring ends. */
 static uint64_t place_after(const struct bronze *log, uint64_t end)
 {
     uint64_t virt = align_up(end, BLOCK_ALIGN);
@@ -97,9 +100,9 @@ static uint64_t rows_bytes(const struct bronze_append *a)
 static bool joins_last(const struct bronze *log, const struct bronze_append *a)
 {
     const struct bronze_frame *f = &log->last;
-    return log->last_is_singles && a->kind == BRONZE_SINGLES && f->stream_id == a->stream_id
-           && f->table_id == a->table_id && f->descriptor_id == a->descriptor_id
-           && f->first_offset + f->offset_count == a->offset;
+    return log->last_is_singles && a->kind == BRONZE_SINGLES && f->stream_id == a->stream_id &&
+           f->table_id == a->table_id && f->descriptor_id == a->descriptor_id &&
+           f->first_offset + f->offset_count == a->offset;
 }
 
 static uint8_t *put_rows(uint8_t *p, const struct bronze_append *a)
@@ -150,7 +153,8 @@ static void add_frame(struct bronze *log, const struct bronze_append *a)
         .offset_count = a->kind == BRONZE_CONTROL ? 0 : 1,
         .time_us = log->last_time_us,
     };
-    bronze__frame_encode(&log->last, (uint32_t)(end - frames) - at - FRAME_HEADER_BYTES, frames + at);
+    bronze__frame_encode(&log->last, (uint32_t)(end - frames) - at - FRAME_HEADER_BYTES,
+                         frames + at);
     log->last_frame = at;
     log->last_is_singles = a->kind == BRONZE_SINGLES;
     log->open_used = (uint32_t)(end - frames);
@@ -177,10 +181,10 @@ static int append_locked(struct bronze *log, struct bronze_append *a, uint64_t p
         return log->no_space ? BRONZE_NO_SPACE : BRONZE_FULL;
     }
     bool joins = joins_last(log, a);
-    uint64_t used = align_up(log->open_used, joins ? 1 : FRAME_ALIGN)
-                    + (joins ? 0 : FRAME_HEADER_BYTES) + payload;
-    if (log->open_frames > 0
-        && (log->open_used >= BLOCK_BYTES_TARGET || BLOCK_HEADER_BYTES + used > BLOCK_BYTES_MAX)) {
+    uint64_t used = align_up(log->open_used, joins ? 1 : FRAME_ALIGN) +
+                    (joins ? 0 : FRAME_HEADER_BYTES) + payload;
+    if (log->open_frames > 0 &&
+        (log->open_used >= BLOCK_BYTES_TARGET || BLOCK_HEADER_BYTES + used > BLOCK_BYTES_MAX)) {
         bronze__close_open_block(log);
         joins = false;
         used = FRAME_HEADER_BYTES + payload;

@@ -9,8 +9,8 @@
  *   follow.c   readers: from memory, else from the device               (I5)
  *   record.c   the bytes; scan.c the blocks of one file; index.c the index in the store
  *
- * Life of a log: bronze_init once per folder; then bronze_open (recover, new epoch durable, fresh segment
- * durable) → bronze_start → … → bronze_stop → bronze_close.
+ * Life of a log: bronze_init once per folder; then bronze_open (recover, new epoch durable, fresh
+ * segment durable) → bronze_start → … → bronze_stop → bronze_close.
  */
 #include "bronze_priv.h"
 
@@ -20,7 +20,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION       1
 #define SMALL_FILE_BYTES_MAX 4096
 
 static char *path_in(const struct bronze *log, const char *name)
@@ -46,7 +46,8 @@ int bronze_init(struct sys *s, const char *path, struct err *e)
         sys_random(s, random, sizeof(random));
         struct uuid u = uuid_from_random(random);
         uuid_format(&u, text);
-        (void)snprintf(content, sizeof(content), "sluice-log %d\nuuid %s\ntimeline 1\n", FORMAT_VERSION, text);
+        (void)snprintf(content, sizeof(content), "sluice-log %d\nuuid %s\ntimeline 1\n",
+                       FORMAT_VERSION, text);
         r = sys_write_file(s, format, slice_str(content), e);
     }
     mem_free(format);
@@ -72,16 +73,18 @@ static int read_format(struct bronze *log, struct err *e)
     char *text;
     int r = read_text(log, "FORMAT", &text, e);
     if (r == ERR_NOT_FOUND)
-        return err_set(e, ERR_NOT_FOUND, "%s is not a data folder: make one with `sluice init`", log->path);
+        return err_set(e, ERR_NOT_FOUND, "%s is not a data folder: make one with `sluice init`",
+                       log->path);
     TRY(r);
     unsigned version = 0;
     char uuid[UUID_TEXT_LEN + 1] = "";
-    int got = sscanf(text, "sluice-log %u\nuuid %36s\ntimeline %" SCNu64, &version, uuid, &log->timeline);
+    int got =
+        sscanf(text, "sluice-log %u\nuuid %36s\ntimeline %" SCNu64, &version, uuid, &log->timeline);
     mem_free(text);
     if (got >= 1 && version > FORMAT_VERSION)
-        return err_set(
-            e, ERR_UNSUPPORTED, "%s/FORMAT is of version %u, this build reads up to %d: use a newer build",
-            log->path, version, FORMAT_VERSION);
+        return err_set(e, ERR_UNSUPPORTED,
+                       "%s/FORMAT is of version %u, this build reads up to %d: use a newer build",
+                       log->path, version, FORMAT_VERSION);
     if (got != 3 || !uuid_parse(uuid, &log->uuid))
         return err_set(e, ERR_DAMAGED, "%s/FORMAT cannot be read", log->path);
     return 0;
@@ -169,9 +172,8 @@ static int check_options(const struct bronze_options *o, struct err *e)
     return 0;
 }
 
-int bronze_open(
-    struct sys *s, const struct bronze_options *o, bronze_control_fn *on_control, void *ctx,
-    struct bronze **ret_log, struct err *e)
+int bronze_open(struct sys *s, const struct bronze_options *o, bronze_control_fn *on_control,
+                void *ctx, struct bronze **ret_log, struct err *e)
 {
     TRY(check_options(o, e));
     struct bronze *log = mem_zalloc(sizeof(*log));

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * bronze: the durable log. A row is ours from the moment bronze says so. It stores opaque frames and
- * knows no schema. Design and crash rules: bronze.c and README.md. Bytes: docs/formats/bronze.md.
+ * bronze: the durable log. A row is ours from the moment bronze says so. It stores opaque frames
+ * and knows no schema. Design and crash rules: bronze.c and README.md. Bytes:
+ * docs/formats/bronze.md.
  *
  * Words. position: the number of a row (a control record counts as one), from 1, no gaps, never
  * reused. block: one write, the frames that became durable together. ticket: the sequence number of
@@ -27,48 +28,54 @@ struct bronze;
 typedef uint64_t bronze_pos;
 
 enum bronze_kind {
-    BRONZE_ROWS = 1,     /* payload: rows, each u32 length + bytes; one offset for all of them (a batch) */
-    BRONZE_SINGLES = 2,  /* the same; each row has an offset of its own: row i has first_offset + i */
-    BRONZE_CONTROL = 3,  /* payload: one control record; takes one position */
+    BRONZE_ROWS =
+        1, /* payload: rows, each u32 length + bytes; one offset for all of them (a batch) */
+    BRONZE_SINGLES =
+        2, /* the same; each row has an offset of its own: row i has first_offset + i */
+    BRONZE_CONTROL = 3, /* payload: one control record; takes one position */
 };
 
 struct bronze_frame {
-    bronze_pos first_pos;   /* of its first row; with row_count 0 the position the next row will have */
+    bronze_pos
+        first_pos; /* of its first row; with row_count 0 the position the next row will have */
     uint32_t row_count;
     uint32_t table_id, descriptor_id;
     enum bronze_kind kind;
     uint64_t stream_id;
-    uint64_t first_offset;  /* of the stream */
+    uint64_t first_offset; /* of the stream */
     uint32_t offset_count;
-    int64_t time_us;        /* arrival, never going back along the log */
-    struct slice payload;   /* borrowed from the block */
+    int64_t time_us;      /* arrival, never going back along the log */
+    struct slice payload; /* borrowed from the block */
 };
 
-/* Walks the rows of a frame: *at starts at 0; false at the end. The block's checksum has been verified. */
+/* Walks the rows of a frame: *at starts at 0; false at the end. The block's checksum has been
+ * verified. */
 bool bronze_frame_row(const struct bronze_frame *f, size_t *at, struct slice *ret_row);
 
 /* ---- life ---- */
 
 struct bronze_options {
-    const char *path;             /* data folder; the log is in <path>/log */
-    uint64_t segment_bytes;       /* 64 MiB; 16 MiB..4 GiB, multiple of 1 MiB */
-    uint64_t log_bytes_max;       /* all segments together; at least 4 segments */
-    uint64_t memory_bytes;        /* the ring of recent blocks; 64 MiB, at least 32 MiB */
+    const char *path;       /* data folder; the log is in <path>/log */
+    uint64_t segment_bytes; /* 64 MiB; 16 MiB..4 GiB, multiple of 1 MiB */
+    uint64_t log_bytes_max; /* all segments together; at least 4 segments */
+    uint64_t memory_bytes;  /* the ring of recent blocks; 64 MiB, at least 32 MiB */
 };
 
 /* Make FORMAT and the log folder. ERR_EXISTS when there is a log already. */
 must_use int bronze_init(struct sys *s, const char *path, struct err *e);
 
 /*
- * Recover: every valid block since the trim bound is read once, checksums verified, and each CONTROL
- * frame shown to @on_control in log order. Then a fresh segment and a new epoch are durable and the log takes appends.
- * Returns: 0. ERR_DAMAGED naming file and offset: acknowledged data is damaged, refused to start (L5).
+ * Recover: every valid block since the trim bound is read once, checksums verified, and each
+ * CONTROL frame shown to @on_control in log order. Then a fresh segment and a new epoch are durable
+ * and the log takes appends.
+ * Returns: 0. ERR_DAMAGED naming file and offset: acknowledged data is damaged, refused to start
+ * (L5).
  * ERR_BUSY: another process writes this log. ERR_UNSUPPORTED: FORMAT of a newer build (L12).
  */
 typedef int bronze_control_fn(void *ctx, const struct bronze_frame *f);
-must_use int bronze_open(
-    struct sys *s, const struct bronze_options *o, bronze_control_fn *on_control, void *ctx,
-    struct bronze **ret_log, struct err *e);
+must_use int bronze_open(struct sys *s, const struct bronze_options *o,
+                         bronze_control_fn *on_control, void *ctx, struct bronze **ret_log,
+                         struct err *e);
 must_use int bronze_start(struct bronze *log, struct err *e); /* starts its threads */
 /* Everything appended becomes durable, an empty block seals the tail, threads end. */
 void bronze_stop(struct bronze *log);
@@ -84,7 +91,7 @@ uint64_t bronze_epoch(const struct bronze *log);
 /* ---- append ---- */
 
 enum bronze_outcome {
-    BRONZE_FULL = 1,     /* a limit is reached, or no segment is ready: ask again when on_room rings */
+    BRONZE_FULL = 1, /* a limit is reached, or no segment is ready: ask again when on_room rings */
     BRONZE_NO_SPACE = 2, /* the same, and the reason is that the disk or the log's limit is full */
     BRONZE_END = 3,      /* reader: nothing more is durable yet */
 };
@@ -94,8 +101,8 @@ struct bronze_append {
     enum bronze_kind kind;
     uint32_t table_id, descriptor_id;
     uint64_t stream_id, offset;
-    const struct slice *rows;  /* CONTROL: exactly one */
-    uint32_t row_count;        /* 0 is fine: the request leaves an empty frame */
+    const struct slice *rows; /* CONTROL: exactly one */
+    uint32_t row_count;       /* 0 is fine: the request leaves an empty frame */
     /* set on return 0 */
     bronze_pos first_pos, last_pos; /* last_pos = first_pos - 1 when row_count is 0 */
     uint64_t ticket;
@@ -107,11 +114,13 @@ struct bronze_append {
  */
 must_use int bronze_append(struct bronze *log, struct bronze_append *a);
 
-/* The durable end: all tickets / positions up to it are on stable storage (L3). Any thread, wait-free. */
+/* The durable end: all tickets / positions up to it are on stable storage (L3). Any thread,
+ * wait-free. */
 uint64_t bronze_durable_ticket(const struct bronze *log);
 bronze_pos bronze_durable_pos(const struct bronze *log);
 bronze_pos bronze_appended_pos(const struct bronze *log);
-/* Blocks the calling thread until @ticket is durable; ERR_TIMEOUT. Not on a loop that must not block. */
+/* Blocks the calling thread until @ticket is durable; ERR_TIMEOUT. Not on a loop that must not
+ * block. */
 must_use int bronze_wait(struct bronze *log, uint64_t ticket, uint32_t timeout_ms);
 
 /* Called by the log thread after the durable end has moved (on_durable), and when appends may
@@ -128,8 +137,8 @@ void bronze_listen(struct bronze *log, struct bronze_listener *l);
 
 /*
  * A reader sees the durable blocks in order, from memory while it keeps up, else from the device.
- * The frames of a block are borrowed until the next call on this reader. A block held for long keeps
- * the log from reusing memory: give it back with bronze_reader_release() before slow work.
+ * The frames of a block are borrowed until the next call on this reader. A block held for long
+ * keeps the log from reusing memory: give it back with bronze_reader_release() before slow work.
  */
 struct bronze_reader;
 
@@ -137,22 +146,23 @@ struct bronze_block {
     uint64_t ticket;
     bronze_pos first_pos, end_pos; /* positions [first_pos, end_pos) */
     uint32_t frame_count;
-    uint64_t bytes;                /* on the device */
-    int64_t first_time_us;         /* arrival of its first frame */
-    uint64_t segment, offset;      /* where it stands */
-    struct slice frames;           /* private: walk with bronze_block_frame() */
+    uint64_t bytes;           /* on the device */
+    int64_t first_time_us;    /* arrival of its first frame */
+    uint64_t segment, offset; /* where it stands */
+    struct slice frames;      /* private: walk with bronze_block_frame() */
 };
 
 /* Walks the frames: *at starts at 0; false at the end. */
 bool bronze_block_frame(const struct bronze_block *b, size_t *at, struct bronze_frame *ret_frame);
 
-/* From the block that holds position @from (or the next after it). ERR_NOT_FOUND: trimmed already. */
-must_use int bronze_reader_open(
-    struct bronze *log, const char *name, bronze_pos from, struct bronze_reader **ret_reader,
-    struct err *e);
+/* From the block that holds position @from (or the next after it). ERR_NOT_FOUND: trimmed
+ * already. */
+must_use int bronze_reader_open(struct bronze *log, const char *name, bronze_pos from,
+                                struct bronze_reader **ret_reader, struct err *e);
 struct bronze_reader *bronze_reader_close(struct bronze_reader *r); /* takes NULL; returns NULL */
 /* 0 with a block, BRONZE_END, or ERR_DAMAGED (a broken promise: the caller ends the process). */
-must_use int bronze_reader_next(struct bronze_reader *r, struct bronze_block *ret_block, struct err *e);
+must_use int bronze_reader_next(struct bronze_reader *r, struct bronze_block *ret_block,
+                                struct err *e);
 void bronze_reader_release(struct bronze_reader *r);
 /* Wait until a block is there for this reader, bronze_reader_wake() or @timeout_us. */
 void bronze_reader_wait(struct bronze_reader *r, uint64_t timeout_us);
@@ -161,17 +171,18 @@ void bronze_reader_wake(struct bronze_reader *r); /* from any thread */
 /* ---- trim ---- */
 
 /*
- * Segments that lie wholly below @bound (positions < bound) may be reused (I4). The caller has made sure
- * that control records still in force stand at or above it (L7). Any thread.
+ * Segments that lie wholly below @bound (positions < bound) may be reused (I4). The caller has made
+ * sure that control records still in force stand at or above it (L7). Any thread.
  */
 void bronze_trim(struct bronze *log, bronze_pos bound);
-bronze_pos bronze_trimmed_pos(const struct bronze *log); /* the first position that is still there */
+bronze_pos
+bronze_trimmed_pos(const struct bronze *log); /* the first position that is still there */
 /* The position at which a trim would free at least one more segment, and how full the log is. */
 struct bronze_usage {
     uint64_t log_bytes, log_bytes_max; /* segments in use; the limit */
-    bronze_pos next_trim_pos;          /* first position of the second oldest segment; 0 = only one */
+    bronze_pos next_trim_pos; /* first position of the second oldest segment; 0 = only one */
     uint64_t segments, writes, write_errors, full_events;
-    bool no_space;                     /* the last try to make a segment failed for space */
+    bool no_space; /* the last try to make a segment failed for space */
 };
 void bronze_usage(struct bronze *log, struct bronze_usage *ret_usage);
 
@@ -182,5 +193,5 @@ const struct trace_hist *bronze_write_hist(const struct bronze *log); /* device 
 
 /* Shows each valid block of a closed or live log; stops at the first invalid one of each life. */
 typedef int bronze_dump_fn(void *ctx, const char *segment, const struct bronze_block *b);
-must_use int
-bronze_dump(struct sys *s, const char *path, bronze_dump_fn *fn, void *ctx, struct err *e);
+must_use int bronze_dump(struct sys *s, const char *path, bronze_dump_fn *fn, void *ctx,
+                         struct err *e);

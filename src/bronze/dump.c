@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading segment files as they are, without opening the log: for `sluice bronze dump`. Each segment is
- * read to its first block that is not valid; no judgement is made (that is recovery's).
+ * Reading segment files as they are, without opening the log: for `sluice bronze dump`. Each
+ * segment is read to its first block that is not valid; no judgement is made (that is recovery's).
  */
 #include "bronze_priv.h"
 
 #include "base/mem.h"
 
-static int dump_file(
-    struct sys *s, const char *path, const char *name, bronze_dump_fn *fn, void *ctx, struct err *e)
+static int dump_file(struct sys *s, const char *path, const char *name, bronze_dump_fn *fn,
+                     void *ctx, struct err *e)
 {
     _cleanup_(sys_closep) struct sys_file *f = NULL;
     TRY(sys_open(s, path, SYS_READ | SYS_DIRECT, &f, e));

@@ -2,9 +2,10 @@
 /*
  * Readers: the durable blocks in order, from memory while they keep up, else from the device.
  *
- * A block in the ring is pinned while its reader looks at it, so that appends do not overwrite it (A2).
- * A reader that has fallen out of the ring reads the segment files in large chunks and comes back to memory by
- * itself. Readers never see past the durable end (I5).
+ * A block in the ring is pinned while its reader looks at it, so that appends do not overwrite it
+ * (A2).
+ * A reader that has fallen out of the ring reads the segment files in large chunks and comes back
+ * to memory by itself. Readers never see past the durable end (I5).
  *
  * Thread: a reader belongs to one thread; bronze_reader_wake() is for any.
  */
@@ -13,8 +14,8 @@
 #include "base/mem.h"
 #include "base/must.h"
 
-static struct bronze_reader *
-reader_new(struct bronze *log, const char *name, uint64_t ticket, bronze_pos from)
+static struct bronze_reader *reader_new(struct bronze *log, const char *name, uint64_t ticket,
+                                        bronze_pos from)
 {
     struct bronze_reader *r = mem_zalloc(sizeof(*r));
     r->log = log;
@@ -29,8 +30,8 @@ reader_new(struct bronze *log, const char *name, uint64_t ticket, bronze_pos fro
     return r;
 }
 
-struct bronze_reader *
-bronze__reader_at(struct bronze *log, const char *name, const struct bronze_block *b)
+struct bronze_reader *bronze__reader_at(struct bronze *log, const char *name,
+                                        const struct bronze_block *b)
 {
     struct bronze_reader *r = reader_new(log, name, b->ticket, 0);
     r->last_segment = b->segment;
@@ -39,18 +40,16 @@ bronze__reader_at(struct bronze *log, const char *name, const struct bronze_bloc
     return r;
 }
 
-int bronze_reader_open(
-    struct bronze *log, const char *name, bronze_pos from, struct bronze_reader **ret_reader,
-    struct err *e)
+int bronze_reader_open(struct bronze *log, const char *name, bronze_pos from,
+                       struct bronze_reader **ret_reader, struct err *e)
 {
     sys_mutex_lock(&log->lock);
     struct segment s = *bronze__segment_of_pos(log, from);
     bronze_pos oldest = log->segments[0].first_pos;
     sys_mutex_unlock(&log->lock);
     if (from < oldest)
-        return err_set(
-            e, ERR_NOT_FOUND, "%s wants position %llu, but the log starts at %llu", name,
-            (unsigned long long)from, (unsigned long long)oldest);
+        return err_set(e, ERR_NOT_FOUND, "%s wants position %llu, but the log starts at %llu", name,
+                       (unsigned long long)from, (unsigned long long)oldest);
     *ret_reader = reader_new(log, name, s.first_ticket, from);
     return 0;
 }
@@ -127,7 +126,8 @@ static int open_segment(struct bronze_reader *r, const struct segment *s, struct
     return 0;
 }
 
-/* Memory has carried the reader on since the scan stood here: move it to where the last block ended. */
+/* Memory has carried the reader on since the scan stood here: move it to where the last block
+ * ended. */
 static void catch_up_scan(struct bronze_reader *r)
 {
     if (r->last_segment != r->segment || r->scan.ticket >= r->ticket)
@@ -144,12 +144,13 @@ static int not_valid(const struct bronze_reader *r, uint64_t segment, struct err
     bool trimmed = r->log->segments[0].number > segment;
     sys_mutex_unlock(&r->log->lock);
     if (trimmed)
-        return err_set(
-            e, ERR_NOT_FOUND, "%s has been overtaken: block %llu has been trimmed", r->name,
-            (unsigned long long)r->ticket);
-    return err_set(
-        e, ERR_DAMAGED, "the log is damaged: segment %llu at byte %llu: block %llu was durable and is not valid now",
-        (unsigned long long)segment, (unsigned long long)r->scan.offset, (unsigned long long)r->ticket);
+        return err_set(e, ERR_NOT_FOUND, "%s has been overtaken: block %llu has been trimmed",
+                       r->name, (unsigned long long)r->ticket);
+    return err_set(e, ERR_DAMAGED,
+                   "the log is damaged: segment %llu at byte %llu: block %llu was durable and is "
+                   "not valid now",
+                   (unsigned long long)segment, (unsigned long long)r->scan.offset,
+                   (unsigned long long)r->ticket);
 }
 
 static int from_device(struct bronze_reader *r, struct bronze_block *ret_block, struct err *e)
@@ -164,9 +165,8 @@ static int from_device(struct bronze_reader *r, struct bronze_block *ret_block, 
     struct segment s = found != NULL ? *found : (struct segment){0};
     sys_mutex_unlock(&r->log->lock);
     if (s.number == 0)
-        return err_set(
-            e, ERR_NOT_FOUND, "%s has been overtaken: block %llu has been trimmed", r->name,
-            (unsigned long long)r->ticket);
+        return err_set(e, ERR_NOT_FOUND, "%s has been overtaken: block %llu has been trimmed",
+                       r->name, (unsigned long long)r->ticket);
     if (r->ticket > bronze_durable_ticket(r->log))
         return BRONZE_END;
     if (r->segment != s.number || r->scan.ticket > r->ticket)

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The log's index in the store. Sparse: a *mark* is set when 1 MiB of log or one second has passed
- * since the last one; with each mark begins a stretch, and the first block of every stream in a stretch is
- * noted. A search goes to the nearest note before what it wants and reads on from there, at most one stretch.
+ * since the last one; with each mark begins a stretch, and the first block of every stream in a
+ * stretch is noted. A search goes to the nearest note before what it wants and reads on from there,
+ * at most one stretch.
  *
- *   l p <position be64>                              → place       marks, in order of position and time
- *   l s <table be32> <stream be64> <offset be64>     → place       first frame of a stream in a stretch
+ *   l p <position be64>                              → place       marks, in order of position and
+ *   time
+ *   l s <table be32> <stream be64> <offset be64>     → place       first frame of a stream in a
+ *   stretch
  *   l q <position be64> <table> <stream> <offset>    → (nothing)   which notes to remove at a trim
  *
  *   place: segment, offset, ticket, first position of the block, time; le64 each
@@ -23,17 +26,17 @@
 #include "store/keys.h"
 #include "store/store.h"
 
-#define MARK_BYTES (1024u * 1024)
-#define MARK_US 1000000
+#define MARK_BYTES       (1024u * 1024)
+#define MARK_US          1000000
 #define SEARCH_BYTES_MAX (32u * 1024 * 1024)
-#define PLACE_BYTES 40
-#define NOTE_KEY_BYTES 22
+#define PLACE_BYTES      40
+#define NOTE_KEY_BYTES   22
 
 struct bronze_index {
-    uint64_t bytes;       /* since the last mark */
+    uint64_t bytes; /* since the last mark */
     int64_t mark_time_us;
     bool started;
-    struct map streams;   /* noted in this stretch */
+    struct map streams; /* noted in this stretch */
 };
 
 struct bronze_index *bronze_index_new(void)
@@ -81,7 +84,8 @@ static void put_mark_key(uint8_t out[10], char kind, bronze_pos pos)
 }
 
 /* "l s table stream offset" */
-static void put_note_key(uint8_t out[NOTE_KEY_BYTES], uint32_t table, uint64_t stream, uint64_t offset)
+static void put_note_key(uint8_t out[NOTE_KEY_BYTES], uint32_t table, uint64_t stream,
+                         uint64_t offset)
 {
     out[0] = STORE_LOG;
     out[1] = 's';
@@ -90,7 +94,8 @@ static void put_note_key(uint8_t out[NOTE_KEY_BYTES], uint32_t table, uint64_t s
     put_be64(out + 14, offset);
 }
 
-static void note(const struct bronze_block *b, const struct bronze_frame *f, struct store_batch *batch)
+static void note(const struct bronze_block *b, const struct bronze_frame *f,
+                 struct store_batch *batch)
 {
     uint8_t place[PLACE_BYTES], key[NOTE_KEY_BYTES], back[10 + NOTE_KEY_BYTES];
     put_place(place, b);
@@ -101,7 +106,8 @@ static void note(const struct bronze_block *b, const struct bronze_frame *f, str
     store_batch_put(batch, slice_of(back, sizeof(back)), SLICE_NULL);
 }
 
-void bronze_index_add(struct bronze_index *x, const struct bronze_block *b, struct store_batch *batch)
+void bronze_index_add(struct bronze_index *x, const struct bronze_block *b,
+                      struct store_batch *batch)
 {
     if (b->frame_count == 0)
         return;
@@ -122,7 +128,8 @@ void bronze_index_add(struct bronze_index *x, const struct bronze_block *b, stru
         if (f.kind == BRONZE_CONTROL || map_get(&x->streams, map_key_u64(&f.stream_id)) != NULL)
             continue;
         note(b, &f, batch);
-        (void)map_put(&x->streams, map_key_u64(&f.stream_id), x); /* a set: the value says nothing */
+        (void)map_put(&x->streams, map_key_u64(&f.stream_id),
+                      x); /* a set: the value says nothing */
     }
 }
 
@@ -133,7 +140,8 @@ int bronze_index_trim(struct store *st, bronze_pos bound, struct err *e)
     put_mark_key(to, 'q', bound);
     struct store_batch *batch = store_batch_new(st);
     struct store_iter *it = store_iter_new(st, NULL);
-    for (store_iter_seek(it, slice_of(from, sizeof(from))); store_iter_valid(it); store_iter_next(it)) {
+    for (store_iter_seek(it, slice_of(from, sizeof(from))); store_iter_valid(it);
+         store_iter_next(it)) {
         struct slice key = store_iter_key(it);
         if (slice_cmp(key, slice_of(to, sizeof(to))) >= 0)
             break;
@@ -155,12 +163,14 @@ int bronze_index_trim(struct store *st, bronze_pos bound, struct err *e)
 
 static int no_such(struct err *e)
 {
-    return err_set(e, ERR_NOT_FOUND, "the log holds nothing such (trimmed already, or not there yet)");
+    return err_set(e, ERR_NOT_FOUND,
+                   "the log holds nothing such (trimmed already, or not there yet)");
 }
 
-/* The last key <= @key that shares its first @prefix_len bytes. ERR_NOT_FOUND when there is none. */
-static int seek_back(
-    struct store *st, struct slice key, size_t prefix_len, struct bronze_block *ret_block, struct err *e)
+/* The last key <= @key that shares its first @prefix_len bytes. ERR_NOT_FOUND when there is
+ * none. */
+static int seek_back(struct store *st, struct slice key, size_t prefix_len,
+                     struct bronze_block *ret_block, struct err *e)
 {
     struct store_iter *it = store_iter_new(st, NULL);
     store_iter_seek_back(it, key);
@@ -177,7 +187,8 @@ static int seek_back(
     return r;
 }
 
-/* Says whether @f (or a row of it) is what is searched: 1 found, 0 read on, ERR_NOT_FOUND passed it. */
+/* Says whether @f (or a row of it) is what is searched: 1 found, 0 read on, ERR_NOT_FOUND passed
+ * it. */
 struct search {
     int (*match)(const struct search *s, const struct bronze_frame *f, uint64_t *ret_row);
     bronze_pos pos;
@@ -186,8 +197,8 @@ struct search {
     uint64_t stream_id, offset;
 };
 
-static int look_in(
-    const struct search *s, const struct bronze_block *b, struct bronze_place *ret_place)
+static int look_in(const struct search *s, const struct bronze_block *b,
+                   struct bronze_place *ret_place)
 {
     size_t at = 0;
     struct bronze_frame f;
@@ -205,9 +216,8 @@ static int look_in(
     return 0;
 }
 
-static int search_from(
-    struct bronze *log, const struct bronze_block *from, const struct search *s,
-    struct bronze_place *ret_place, struct err *e)
+static int search_from(struct bronze *log, const struct bronze_block *from, const struct search *s,
+                       struct bronze_place *ret_place, struct err *e)
 {
     if (from->first_pos < bronze_trimmed_pos(log))
         return no_such(e);
@@ -236,8 +246,8 @@ static int match_pos(const struct search *s, const struct bronze_frame *f, uint6
     return *ret_row < f->row_count ? 1 : 0;
 }
 
-int bronze_find_pos(
-    struct bronze *log, struct store *st, bronze_pos pos, struct bronze_place *ret_place, struct err *e)
+int bronze_find_pos(struct bronze *log, struct store *st, bronze_pos pos,
+                    struct bronze_place *ret_place, struct err *e)
 {
     struct search s = {.match = match_pos, .pos = pos};
     struct bronze_block from;
@@ -260,17 +270,18 @@ static int first_mark(struct store *st, struct bronze_block *ret_block, struct e
     put_mark_key(key, 'p', 0);
     struct store_iter *it = store_iter_new(st, NULL);
     store_iter_seek(it, slice_of(key, sizeof(key)));
-    int r = store_iter_valid(it) && memcmp(store_iter_key(it).data, key, 2) == 0
-                    && get_place(store_iter_value(it), ret_block)
+    int r = store_iter_valid(it) && memcmp(store_iter_key(it).data, key, 2) == 0 &&
+                    get_place(store_iter_value(it), ret_block)
                 ? 0
                 : no_such(e);
     it = store_iter_free(it);
     return r;
 }
 
-/* The last mark whose time is before @time_us, by halving the range of positions; the first mark if none. */
-static int seek_time(
-    struct bronze *log, struct store *st, int64_t time_us, struct bronze_block *ret_block, struct err *e)
+/* The last mark whose time is before @time_us, by halving the range of positions; the first mark
+ * if none. */
+static int seek_time(struct bronze *log, struct store *st, int64_t time_us,
+                     struct bronze_block *ret_block, struct err *e)
 {
     bronze_pos low = bronze_trimmed_pos(log), high = bronze_durable_pos(log);
     uint8_t key[10];
@@ -297,8 +308,8 @@ static int seek_time(
     return first_mark(st, ret_block, e);
 }
 
-int bronze_find_time(
-    struct bronze *log, struct store *st, int64_t time_us, struct bronze_place *ret_place, struct err *e)
+int bronze_find_time(struct bronze *log, struct store *st, int64_t time_us,
+                     struct bronze_place *ret_place, struct err *e)
 {
     struct search s = {.match = match_time, .time_us = time_us};
     struct bronze_block from;
@@ -318,9 +329,8 @@ static int match_offset(const struct search *s, const struct bronze_frame *f, ui
     return 1;
 }
 
-int bronze_find_offset(
-    struct bronze *log, struct store *st, uint32_t table_id, uint64_t stream_id, uint64_t offset,
-    struct bronze_place *ret_place, struct err *e)
+int bronze_find_offset(struct bronze *log, struct store *st, uint32_t table_id, uint64_t stream_id,
+                       uint64_t offset, struct bronze_place *ret_place, struct err *e)
 {
     struct search s = {
         .match = match_offset, .table_id = table_id, .stream_id = stream_id, .offset = offset};

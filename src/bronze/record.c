@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bytes of segments, blocks and frames (docs/formats/bronze.md). Pure. A block proves itself: its
- * header has a checksum of its own, and both checksums start from the log's UUID.
+ * The bytes of segments, blocks and frames (docs/formats/bronze.md). Pure. A block proves itself:
+ * its header has a checksum of its own, and both checksums start from the log's UUID.
  */
 #include "bronze_priv.h"
 
@@ -98,13 +98,15 @@ bool bronze__block_decode(const struct uuid *uuid, const uint8_t *in, struct blo
     ret->bytes = get_le32(in + 84);
     ret->durable_ticket = get_le64(in + 88);
     ret->first_time_us = (int64_t)get_le64(in + 96);
-    return ret->bytes % BLOCK_ALIGN == 0 && ret->bytes >= BLOCK_ALIGN && ret->bytes <= BLOCK_BYTES_MAX
-           && ret->frame_bytes <= ret->bytes - BLOCK_HEADER_BYTES;
+    return ret->bytes % BLOCK_ALIGN == 0 && ret->bytes >= BLOCK_ALIGN &&
+           ret->bytes <= BLOCK_BYTES_MAX && ret->frame_bytes <= ret->bytes - BLOCK_HEADER_BYTES;
 }
 
-bool bronze__block_payload_ok(const struct uuid *uuid, const struct block_header *h, const uint8_t *block)
+bool bronze__block_payload_ok(const struct uuid *uuid, const struct block_header *h,
+                              const uint8_t *block)
 {
-    return crc_of(uuid, block + BLOCK_HEADER_BYTES, h->bytes - BLOCK_HEADER_BYTES) == h->payload_crc;
+    return crc_of(uuid, block + BLOCK_HEADER_BYTES, h->bytes - BLOCK_HEADER_BYTES) ==
+           h->payload_crc;
 }
 
 void bronze__frame_encode(const struct bronze_frame *f, uint32_t payload_len, uint8_t *out)

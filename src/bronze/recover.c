@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Start-up scan: every valid block since the trim bound is read once (docs/formats/bronze.md, Recovery).
+ * Start-up scan: every valid block since the trim bound is read once (docs/formats/bronze.md,
+ * Recovery).
  *
  *   life 1: seg 3 ▇▇▇▇▇▇ seg 4 ▇▇▇x        life 2: seg 5 ▇▇▇▇▇ seg 6 ▇▇?┄┄┄
  *                              ▲ must be where life 2's headers say life 1 ended
@@ -23,9 +24,9 @@
 
 struct found {
     uint64_t number, bytes;
-    bool used;              /* its header is valid */
+    bool used; /* its header is valid */
     struct segment_header header;
-    struct sys_file *file;  /* while it is looked at */
+    struct sys_file *file; /* while it is looked at */
 };
 
 struct recovery {
@@ -34,19 +35,20 @@ struct recovery {
     void *ctx;
     struct found *segs;
     size_t count;
-    uint64_t ticket;        /* expected next */
+    uint64_t ticket; /* expected next */
     bronze_pos pos;
     int64_t last_time_us;
 };
 
-static int damaged(
-    const struct recovery *rc, const struct found *s, uint64_t offset, const char *what, struct err *e)
+static int damaged(const struct recovery *rc, const struct found *s, uint64_t offset,
+                   const char *what, struct err *e)
 {
     char name[SEGMENT_NAME_LEN + 1];
     bronze__segment_name(s->number, name);
     return err_set(
         e, ERR_DAMAGED,
-        "the log is damaged: %s/%s at byte %llu: %s. Acknowledged rows are affected, so the server does "
+        "the log is damaged: %s/%s at byte %llu: %s. Acknowledged rows are affected, so the server "
+        "does "
         "not start. Restore the file, or move the data folder away and salvage its readable rows",
         rc->log->log_path, name, (unsigned long long)offset, what);
 }
@@ -68,7 +70,8 @@ static int open_file(const struct recovery *rc, struct found *s, struct err *e)
     return r;
 }
 
-/* Open it, wait for late writes of a killed life, read its header; closed again: there may be many. */
+/* Open it, wait for late writes of a killed life, read its header; closed again: there may be
+ * many. */
 static int look_at(struct recovery *rc, struct found *s, struct err *e)
 {
     TRY(open_file(rc, s, e));
@@ -78,8 +81,8 @@ static int look_at(struct recovery *rc, struct found *s, struct err *e)
         r = sys_size(s->file, &s->bytes, e);
     if (r == 0 && s->bytes >= SEGMENT_HEADER_BYTES) {
         r = sys_read(s->file, bytes, SEGMENT_HEADER_BYTES, 0, e);
-        s->used = r == 0 && bronze__segment_decode(bytes, &s->header)
-                  && s->header.number >= s->number; /* lower: renamed for reuse, not used yet */
+        s->used = r == 0 && bronze__segment_decode(bytes, &s->header) &&
+                  s->header.number >= s->number; /* lower: renamed for reuse, not used yet */
     }
     mem_free(bytes);
     s->file = sys_close(s->file);
@@ -92,12 +95,12 @@ static int look_at(struct recovery *rc, struct found *s, struct err *e)
 }
 
 /*
- * Is there, from @offset on, a block header of this segment (and @epoch, when not 0) that says ticket
- * @durable or a later one was durable? With @durable 0: any block header of this segment at all.
+ * Is there, from @offset on, a block header of this segment (and @epoch, when not 0) that says
+ * ticket @durable or a later one was durable? With @durable 0: any block header of this segment at
+ * all.
  */
-static int proof_behind(
-    struct recovery *rc, struct found *s, uint64_t offset, uint64_t epoch, uint64_t durable,
-    bool *ret_proof, struct err *e)
+static int proof_behind(struct recovery *rc, struct found *s, uint64_t offset, uint64_t epoch,
+                        uint64_t durable, bool *ret_proof, struct err *e)
 {
     struct scan sc;
     TRY(open_file(rc, s, e));
@@ -201,7 +204,8 @@ static int judge_tail(struct recovery *rc, size_t i, uint64_t offset, struct err
         uint64_t from = k == i ? offset : SEGMENT_HEADER_BYTES;
         TRY(proof_behind(rc, &rc->segs[k], from, epoch, rc->ticket, &proof, e));
         if (proof)
-            return damaged(rc, &rc->segs[i], offset, "a later block proves that the block here was durable", e);
+            return damaged(rc, &rc->segs[i], offset,
+                           "a later block proves that the block here was durable", e);
     }
     return 0;
 }
@@ -215,7 +219,8 @@ static int make_durable(const struct recovery *rc, struct found *s, struct err *
     return r;
 }
 
-/* Segments of the last life behind its torn tail hold nothing that was acknowledged: removed, so that
+/* Segments of the last life behind its torn tail hold nothing that was acknowledged: removed, so
+ * that
  * the next life follows segment @i directly. Newest first: a crash in between leaves no hole. */
 static int drop_behind(struct recovery *rc, size_t i, struct err *e)
 {
@@ -237,14 +242,13 @@ static bool continues(const struct recovery *rc, const struct found *next)
 
 static void keep(struct recovery *rc, const struct found *s)
 {
-    bronze__segment_push(
-        rc->log, (struct segment){
-                     s->number, s->header.epoch, s->header.first_pos, s->header.first_ticket,
-                     rc->ticket, NULL});
+    bronze__segment_push(rc->log, (struct segment){s->number, s->header.epoch, s->header.first_pos,
+                                                   s->header.first_ticket, rc->ticket, NULL});
 }
 
 /* After segment @i was read up to @offset: where to go on. *ret_next = count at the end. */
-static int next_segment(struct recovery *rc, size_t i, uint64_t offset, size_t *ret_next, struct err *e)
+static int next_segment(struct recovery *rc, size_t i, uint64_t offset, size_t *ret_next,
+                        struct err *e)
 {
     uint64_t epoch = rc->segs[i].header.epoch;
     size_t life = i + 1;
@@ -260,9 +264,10 @@ static int next_segment(struct recovery *rc, size_t i, uint64_t offset, size_t *
         return drop_behind(rc, i, e);
     }
     const struct segment_header *h = &rc->segs[life].header;
-    if (h->epoch < epoch || h->life_ticket != rc->ticket || h->life_pos != rc->pos
-        || !continues(rc, &rc->segs[life]))
-        return damaged(rc, &rc->segs[i], offset, "blocks that the next life had read are missing here", e);
+    if (h->epoch < epoch || h->life_ticket != rc->ticket || h->life_pos != rc->pos ||
+        !continues(rc, &rc->segs[life]))
+        return damaged(rc, &rc->segs[i], offset,
+                       "blocks that the next life had read are missing here", e);
     *ret_next = life;
     return 0;
 }
@@ -284,8 +289,8 @@ static int read_all(struct recovery *rc, struct err *e)
     return 0;
 }
 
-int bronze__recover(
-    struct bronze *log, bronze_control_fn *on_control, void *ctx, struct recovered *ret, struct err *e)
+int bronze__recover(struct bronze *log, bronze_control_fn *on_control, void *ctx,
+                    struct recovered *ret, struct err *e)
 {
     struct recovery rc = {.log = log, .on_control = on_control, .ctx = ctx, .ticket = 1, .pos = 1};
     int r = find_segments(&rc, e);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The blocks of one segment file, front to back, in large aligned reads. Used by recovery, by readers
- * that have fallen behind, and by the offline dump. A block counts when it proves itself and is the very next
- * one; anything else is SCAN_STOP, and the caller judges what that means.
+ * The blocks of one segment file, front to back, in large aligned reads. Used by recovery, by
+ * readers that have fallen behind, and by the offline dump. A block counts when it proves itself
+ * and is the very next one; anything else is SCAN_STOP, and the caller judges what that means.
  */
 #include "bronze_priv.h"
 
 #include "base/mem.h"
 #include "base/must.h"
 
-void bronze__scan_init(
-    struct scan *s, struct sys_file *file, const struct segment_header *h, uint64_t file_bytes)
+void bronze__scan_init(struct scan *s, struct sys_file *file, const struct segment_header *h,
+                       uint64_t file_bytes)
 {
     *s = (struct scan){
         .file = file,
@@ -31,8 +31,8 @@ void bronze__scan_deinit(struct scan *s)
     s->buf_cap = s->buf_len = 0;
 }
 
-int bronze__scan_bytes(
-    struct scan *s, uint64_t offset, size_t len, const uint8_t **ret_bytes, struct err *e)
+int bronze__scan_bytes(struct scan *s, uint64_t offset, size_t len, const uint8_t **ret_bytes,
+                       struct err *e)
 {
     must(offset % BLOCK_ALIGN == 0);
     *ret_bytes = NULL;
@@ -62,8 +62,8 @@ int bronze__scan_next(struct scan *s, struct bronze_block *ret_block, struct err
     struct block_header h;
     if (p == NULL || !bronze__block_decode(&s->uuid, p, &h))
         return SCAN_STOP;
-    if (h.epoch != s->epoch || h.segment != s->number || h.offset != s->offset
-        || h.ticket != s->ticket || h.first_pos != s->pos)
+    if (h.epoch != s->epoch || h.segment != s->number || h.offset != s->offset ||
+        h.ticket != s->ticket || h.first_pos != s->pos)
         return SCAN_STOP;
     TRY(bronze__scan_bytes(s, s->offset, h.bytes, &p, e));
     if (p == NULL || !bronze__block_payload_ok(&s->uuid, &h, p))

@@ -4,9 +4,10 @@
  *
  *   prepared (spare) ──roll──► written to ──roll──► closed ──trim──► recycled or removed
  *
- * A file is prepared under its final name: fully written once, synced, its folder synced. Its header is
- * written by the log thread when it is used. Only files of this life are recycled (L1): a write of a
- * killed life may still land in older ones, so those are removed, never written to again.
+ * A file is prepared under its final name: fully written once, synced, its folder synced. Its
+ * header is written by the log thread when it is used. Only files of this life are recycled (L1): a
+ * write of a killed life may still land in older ones, so those are removed, never written to
+ * again.
  *
  * Thread: bronze_segment_step() on the segment thread; bronze_trim() and bronze_usage() from any.
  */
@@ -42,10 +43,12 @@ static int write_zeros(struct sys_file *f, uint64_t from, uint64_t to, struct er
     return r;
 }
 
-static int prepare_new(struct bronze *log, const char *path, struct sys_file **ret_file, struct err *e)
+static int prepare_new(struct bronze *log, const char *path, struct sys_file **ret_file,
+                       struct err *e)
 {
     _cleanup_(sys_closep) struct sys_file *f = NULL;
-    TRY(sys_open(log->sys, path, SYS_WRITE | SYS_CREATE | SYS_EXCLUSIVE | SYS_DIRECT | SYS_DSYNC, &f, e));
+    TRY(sys_open(log->sys, path, SYS_WRITE | SYS_CREATE | SYS_EXCLUSIVE | SYS_DIRECT | SYS_DSYNC,
+                 &f, e));
     int r = sys_lock(f, 0, e);
     if (r == 0)
         r = sys_allocate(f, log->segment_bytes, e);
@@ -64,7 +67,8 @@ static int prepare_new(struct bronze *log, const char *path, struct sys_file **r
 }
 
 /* The name first: a file whose header has a lower number than its name is known as unused. */
-static int prepare_recycled(struct bronze *log, uint64_t number, struct recycled *old, struct err *e)
+static int prepare_recycled(struct bronze *log, uint64_t number, struct recycled *old,
+                            struct err *e)
 {
     char *from = bronze__segment_path(log, old->number), *to = bronze__segment_path(log, number);
     int r = sys_rename(log->sys, from, to, e);
@@ -76,8 +80,8 @@ static int prepare_recycled(struct bronze *log, uint64_t number, struct recycled
     return write_zeros(old->file, 0, SEGMENT_HEADER_BYTES, e);
 }
 
-int bronze__segment_prepare(
-    struct bronze *log, uint64_t number, struct recycled *old, struct sys_file **ret_file, struct err *e)
+int bronze__segment_prepare(struct bronze *log, uint64_t number, struct recycled *old,
+                            struct sys_file **ret_file, struct err *e)
 {
     if (old->file != NULL) {
         TRY(prepare_recycled(log, number, old, e));
@@ -99,8 +103,8 @@ void bronze__segment_push(struct bronze *log, struct segment s)
     log->segments[log->segment_count++] = s;
 }
 
-int bronze__segment_use(
-    struct bronze *log, struct spare sp, bronze_pos first_pos, uint64_t first_ticket, struct err *e)
+int bronze__segment_use(struct bronze *log, struct spare sp, bronze_pos first_pos,
+                        uint64_t first_ticket, struct err *e)
 {
     struct segment_header h = {
         .uuid = log->uuid,
@@ -153,14 +157,14 @@ void bronze_trim(struct bronze *log, bronze_pos bound)
     must(bound <= bronze_durable_pos(log) + 1);
     sys_mutex_lock(&log->lock);
     size_t n = 0;
-    while (n + 1 < log->segment_count && log->segments[n + 1].first_pos <= bound
-           && log->segments[n].end_ticket <= bronze_durable_ticket(log) + 1)
+    while (n + 1 < log->segment_count && log->segments[n + 1].first_pos <= bound &&
+           log->segments[n].end_ticket <= bronze_durable_ticket(log) + 1)
         n++;
     if (n > 0) {
         log->recycle = mem_realloc(log->recycle, (log->recycle_count + n) * sizeof(*log->recycle));
         for (size_t i = 0; i < n; i++)
-            log->recycle[log->recycle_count++]
-                = (struct recycled){log->segments[i].number, log->segments[i].file};
+            log->recycle[log->recycle_count++] =
+                (struct recycled){log->segments[i].number, log->segments[i].file};
         log->segment_count -= n;
         memmove(log->segments, log->segments + n, log->segment_count * sizeof(*log->segments));
     }
@@ -234,7 +238,8 @@ static void add_spare(struct bronze *log, struct spare sp)
         l->on_room(l->ctx);
 }
 
-/* Back to its place, the first: were a younger one gone before it, the next start would see a hole. */
+/* Back to its place, the first: were a younger one gone before it, the next start would see a
+ * hole. */
 static void put_back(struct bronze *log, struct recycled old)
 {
     log->recycle = mem_realloc(log->recycle, (log->recycle_count + 1) * sizeof(*log->recycle));
@@ -292,9 +297,10 @@ void bronze_segment_step(struct bronze *log)
         struct err e = {0};
         int r = job == JOB_REMOVE ? remove_old(log, old, &e) : prepare(log, number, old, &e);
         if (r < 0 && !log->segments_fail)
-            LOG_WARN(
-                "bronze", "%s: %s; it is tried again",
-                job == JOB_REMOVE ? "a trimmed segment stays" : "no new log segment, ingest waits for it", e.text);
+            LOG_WARN("bronze", "%s: %s; it is tried again",
+                     job == JOB_REMOVE ? "a trimmed segment stays"
+                                       : "no new log segment, ingest waits for it",
+                     e.text);
         log->segments_fail = r < 0;
         if (r < 0)
             return; /* at the thread's next turn */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The log thread: takes closed blocks (or closes the open one), writes them, and moves the durable end.
+ * The log thread: takes closed blocks (or closes the open one), writes them, and moves the durable
+ * end.
  *
  *   device idle, something waits        → write it at once (group commit without a timer)
  *   device busy, >= 64 KiB wait         → a second write joins, up to WRITES_IN_FLIGHT_MAX (L10)
@@ -8,12 +9,13 @@
  *
  * Invariants
  *   W1  blocks are submitted in ticket order; a block is one write and lies in one segment (L6)
- *   W2  durable_ticket is the end of the longest prefix of completed blocks, never just the newest (L3)
+ *   W2  durable_ticket is the end of the longest prefix of completed blocks, never just the newest
+ *   (L3)
  *   W3  a failed or short write ends the process: nothing is acknowledged after it (I8)
  *   W4  a segment's header is durable before its first block is submitted (L1, L2)
  *
- * When no segment is ready the log stalls: appends are refused, nothing is lost, and the segment thread
- * wakes this one when there is room again.
+ * When no segment is ready the log stalls: appends are refused, nothing is lost, and the segment
+ * thread wakes this one when there is room again.
  */
 #include "bronze_priv.h"
 
@@ -72,7 +74,8 @@ static void submit(struct bronze *log, uint64_t ticket)
     trace_add(&log->writes, 1);
     int r = sys_ring_write(log->io, log->current_file, slice_of(block, h->bytes), h->offset, i);
     if (r < 0)
-        must_die("bronze: starting a log write failed (%s); nothing after it is acknowledged", err_text(r));
+        must_die("bronze: starting a log write failed (%s); nothing after it is acknowledged",
+                 err_text(r));
 }
 
 /* The next spare becomes the segment that is written to. */
@@ -84,7 +87,8 @@ static void roll(struct bronze *log)
     log->spare_count--;
     memmove(log->spares, log->spares + 1, log->spare_count * sizeof(log->spares[0]));
     const struct block_slot *slot = bronze__slot(log, log->submit_ticket);
-    bronze_pos first_pos = log->submit_ticket == log->open_ticket ? log->open_first_pos : slot->header.first_pos;
+    bronze_pos first_pos =
+        log->submit_ticket == log->open_ticket ? log->open_first_pos : slot->header.first_pos;
     sys_mutex_unlock(&log->lock);
     struct err e = {0};
     if (bronze__segment_use(log, sp, first_pos, log->submit_ticket, &e) < 0)
@@ -163,8 +167,8 @@ static void complete(struct bronze *log, const struct sys_done *d)
 static uint64_t sleep_us(struct bronze *log, uint64_t wait_us)
 {
     uint64_t waiting = log->closed_bytes + log->open_used;
-    bool work = waiting > 0 && !log->stalled && log->in_flight < WRITES_IN_FLIGHT_MAX
-                && (log->in_flight == 0 || waiting >= SECOND_WRITE_BYTES_MIN);
+    bool work = waiting > 0 && !log->stalled && log->in_flight < WRITES_IN_FLIGHT_MAX &&
+                (log->in_flight == 0 || waiting >= SECOND_WRITE_BYTES_MIN);
     if (work)
         return 0;
     log->sleeping = true;
@@ -175,8 +179,8 @@ static uint64_t sleep_us(struct bronze *log, uint64_t wait_us)
 
 void bronze_step(struct bronze *log, uint64_t wait_us)
 {
-    bool idle = log->in_flight == 0 && !log->sealed
-                && sys_mono_ns(log->sys) - log->quiet_ns >= IDLE_SEAL_US * 1000ull;
+    bool idle = log->in_flight == 0 && !log->sealed &&
+                sys_mono_ns(log->sys) - log->quiet_ns >= IDLE_SEAL_US * 1000ull;
     submit_ready(log, idle);
     sys_mutex_lock(&log->lock);
     uint64_t timeout = sleep_us(log, wait_us);
@@ -195,8 +199,9 @@ void bronze_step(struct bronze *log, uint64_t wait_us)
 static bool is_quiet(struct bronze *log)
 {
     sys_mutex_lock(&log->lock);
-    bool quiet = log->in_flight == 0
-                 && (log->stalled || (log->submit_ticket == log->open_ticket && log->open_frames == 0));
+    bool quiet =
+        log->in_flight == 0 &&
+        (log->stalled || (log->submit_ticket == log->open_ticket && log->open_frames == 0));
     sys_mutex_unlock(&log->lock);
     return quiet;
 }

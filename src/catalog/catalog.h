@@ -75,7 +75,8 @@ must_use int catalog_table_by_name(struct catalog *c, const char *name,
 struct catalog_table *catalog_table_by_id(struct catalog *c, uint32_t id);
 /* References to all in force, sorted by name; *ret_tables is given (unref each, then mem_free). */
 size_t catalog_tables(struct catalog *c, struct catalog_table ***ret_tables);
-/* The same for those that are dropped and not forgotten, in no order. After a start some of these drops are over
+/* The same for those that are dropped and not forgotten, in no order. After a start some of these
+ * drops are over
  * already: what knows it forgets them again. */
 size_t catalog_dropped_tables(struct catalog *c, struct catalog_table ***ret_tables);
 

@@ -20,7 +20,8 @@
 
 enum thing { BEGIN, TABLE, DROP, DESCRIPTOR, STREAM };
 
-/* Under the lock: every id given out before it is below what it says, every later one stands above. */
+/* Under the lock: every id given out before it is below what it says, every later one stands
+ * above. */
 static int append_begin(struct catalog *c, struct appended *a)
 {
     Sluice__Control__SnapshotBegun m = SLUICE__CONTROL__SNAPSHOT_BEGUN__INIT;

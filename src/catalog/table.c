@@ -109,7 +109,8 @@ int catalog__table_created(struct catalog *c, bronze_pos pos,
     en->table = t;
     map_put(&c->tables_by_id, catalog__key32(&t->id), en);
     const struct entry *there = map_get(&c->tables_by_name, slice_str(t->name));
-    if (there == NULL || there->table->id < t->id) /* else: a snapshot's word on a dropped namesake */
+    if (there == NULL ||
+        there->table->id < t->id) /* else: a snapshot's word on a dropped namesake */
         map_put(&c->tables_by_name, slice_str(t->name), en);
     c->tables_alive++;
     return 0;

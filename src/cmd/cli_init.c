@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sluice init: the data folder, and its first admin token. Offline: the token is the first record
- * of
- * the log, and nobody can do anything on a new server without it.
+ * of the log, and nobody can do anything on a new server without it.
  */
 #include "cli_priv.h"
 

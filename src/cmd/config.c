@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The configuration file: "key = value" lines, # begins a comment. Unknown keys are refused: a
- * mistyped
- * setting must not be silently ignored. Numbers are whole; times in ms, sizes in bytes.
+ * mistyped setting must not be silently ignored. Numbers are whole; times in ms, sizes in bytes.
  */
 #include "config_priv.h"
 

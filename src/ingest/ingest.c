@@ -2,16 +2,20 @@
 /*
  * The driver of sessions: rpc events in, codec and bronze in between, acks out.
  *
- *   message → request_parse → session_accept → codec_check | json → bronze_append → session_appended
- *   durable end moves → (log thread) ring the queues that wait → (queue thread) session_step → ack
+ *   message → request_parse → session_accept → codec_check | json → bronze_append →
+ *   session_appended durable end moves → (log thread) ring the queues that wait → (queue thread)
+ *   session_step → ack
  *
- * Each queue has a lane: its streams, scratch memory, and the post that the log thread rings. A stream whose
- * request the log cannot take now is parked: it keeps the message, asks for no further one (R6), and tries
- * again when there is room; after PARK_MS_MAX it ends with RESOURCE_EXHAUSTED.
+ * Each queue has a lane: its streams, scratch memory, and the post that the log thread rings. A
+ * stream whose request the log cannot take now is parked: it keeps the message, asks for no further
+ * one (R6), and tries again when there is room; after PARK_MS_MAX it ends with RESOURCE_EXHAUSTED.
  *
- * Invariants: session_priv.h. A row counts for the table's fence (last_pos) before it can be acknowledged.
- * Failure: a stream's fault ends that stream only, after its earlier requests are acknowledged (R8).
- * Thread: everything on the stream's queue thread, but on_durable/on_room (log thread; they only ring).
+ * Invariants: session_priv.h. A row counts for the table's fence (last_pos) before it can be
+ * acknowledged.
+ * Failure: a stream's fault ends that stream only, after its earlier requests are acknowledged
+ * (R8).
+ * Thread: everything on the stream's queue thread, but on_durable/on_room (log thread; they only
+ * ring).
  */
 #include "ingest/ingest.h"
 
@@ -33,9 +37,10 @@
 #include <stdio.h>
 #include <sys/queue.h>
 
-#define PARK_MS_MAX 30000    /* the log is full because followers lag: well below the client's 60 s */
+/* the log is full because followers lag: well below the client's 60 s */
+#define PARK_MS_MAX       30000
 #define PARK_SPACE_MS_MAX 5000 /* the disk is full */
-#define REVIEW_MS 1000       /* how often tokens and tables of open streams are looked at again */
+#define REVIEW_MS         1000 /* how often tokens and tables of open streams are looked at again */
 
 struct stream {
     struct session session;
@@ -50,23 +55,23 @@ struct stream {
     uint64_t parked_ns;
     bool parked_space;
     LIST_ENTRY(stream) all_link;
-    TAILQ_ENTRY(stream) wait_link;   /* has something that waits for the durable end */
+    TAILQ_ENTRY(stream) wait_link; /* has something that waits for the durable end */
 };
 
 struct lane {
     struct ingest *in;
     struct rpc_queue *queue;
-    struct rpc_post post;            /* rung by the log thread */
+    struct rpc_post post; /* rung by the log thread */
     _Atomic bool posted, has_waiters, room;
     LIST_HEAD(, stream) all;
     TAILQ_HEAD(, stream) waiters;
-    struct request_rows rows;        /* scratch of the message at hand */
+    struct request_rows rows; /* scratch of the message at hand */
     struct buf json;
     size_t *json_ends;
     uint32_t json_cap;
     uint64_t reviewed_ns;
     bool draining;
-    uint64_t drain_end_ns;           /* what is open then, is ended */
+    uint64_t drain_end_ns; /* what is open then, is ended */
 };
 
 struct ingest {
@@ -74,7 +79,7 @@ struct ingest {
     struct bronze_listener listener;
     struct lane *lanes;
     unsigned lane_count;
-    _Atomic uint32_t drain_ms;       /* 0 = not draining */
+    _Atomic uint32_t drain_ms; /* 0 = not draining */
     struct trace_hist ack_hist;
     struct trace_counter streams_open, streams_opened, rows, requests, bytes, refused, acks, parked;
 };
@@ -102,7 +107,8 @@ static void perform(struct stream *st, const struct session_action *a)
         len = answer_ack(answer, a->offset);
         trace_add(&st->in->acks, 1);
         if (a->waited_from_ns != 0)
-            trace_hist_add(&st->in->ack_hist, (sys_mono_ns(st->in->o.sys) - a->waited_from_ns) / 1000);
+            trace_hist_add(&st->in->ack_hist,
+                           (sys_mono_ns(st->in->o.sys) - a->waited_from_ns) / 1000);
         break;
     }
     rpc_send(st->call, slice_of(answer, len));
@@ -144,9 +150,8 @@ static int authenticate(struct stream *st, struct err *e)
     TRY(auth_header_hash(rpc_call_header(st->call, "authorization"), hash, e));
     TRY(catalog_token_by_hash(in->o.catalog, hash, sys_now_us(in->o.sys), &st->token, e));
     if (atomic_fetch_add(&st->token->streams_open, 1) >= STREAMS_PER_PRINCIPAL_MAX)
-        return err_set(
-            e, ERR_EXHAUSTED, "token %s holds %d streams already: close some first", st->token->name,
-            STREAMS_PER_PRINCIPAL_MAX);
+        return err_set(e, ERR_EXHAUSTED, "token %s holds %d streams already: close some first",
+                       st->token->name, STREAMS_PER_PRINCIPAL_MAX);
     if (trace_read(&in->streams_open) > STREAMS_MAX)
         return err_set(e, ERR_EXHAUSTED, "the server holds %d streams already", STREAMS_MAX);
     struct slice table = rpc_call_header(st->call, "x-databricks-zerobus-table-name");
@@ -161,27 +166,34 @@ static int authenticate(struct stream *st, struct err *e)
 
 static int check_create(struct stream *st, const struct request *r, char *name, struct err *e)
 {
-    if (r->table.len == 0 || r->table.len > TABLE_NAME_BYTES_MAX || memchr(r->table.data, 0, r->table.len) != NULL)
-        return err_set(e, ERR_INVALID, "create_stream names no table, or one with more than %d bytes", TABLE_NAME_BYTES_MAX);
+    if (r->table.len == 0 || r->table.len > TABLE_NAME_BYTES_MAX ||
+        memchr(r->table.data, 0, r->table.len) != NULL)
+        return err_set(e, ERR_INVALID,
+                       "create_stream names no table, or one with more than %d bytes",
+                       TABLE_NAME_BYTES_MAX);
     memcpy(name, r->table.data, r->table.len);
     name[r->table.len] = '\0';
     struct slice header = rpc_call_header(st->call, "x-databricks-zerobus-table-name");
     if (header.data != NULL && !slice_eq(header, r->table))
         return err_set(
-            e, ERR_INVALID, "create_stream names table %s, but the metadata x-databricks-zerobus-table-name "
-                            "names %.*s",
+            e, ERR_INVALID,
+            "create_stream names table %s, but the metadata x-databricks-zerobus-table-name "
+            "names %.*s",
             name, (int)header.len, (const char *)header.data);
     int64_t type = r->has_type ? r->type : FORMAT_PROTO;
     if (type == 4)
-        return err_set(e, ERR_UNSUPPORTED, "table %s: record type AVRO is not supported; use PROTO or JSON", name);
+        return err_set(e, ERR_UNSUPPORTED,
+                       "table %s: record type AVRO is not supported; use PROTO or JSON", name);
     if (type != 1 && type != 2)
-        return err_set(e, ERR_INVALID, "table %s: record_type %lld is unknown; use PROTO (1) or JSON (2)", name, (long long)type);
+        return err_set(e, ERR_INVALID,
+                       "table %s: record_type %lld is unknown; use PROTO (1) or JSON (2)", name,
+                       (long long)type);
     if (type == 1 && r->descriptor.len == 0)
         return err_set(e, ERR_INVALID, "table %s: a PROTO stream needs descriptor_proto", name);
     if (r->descriptor.len > DESCRIPTOR_BYTES_MAX)
-        return err_set(
-            e, ERR_INVALID, "table %s: descriptor_proto has %zu bytes, at most %d are taken", name,
-            r->descriptor.len, DESCRIPTOR_BYTES_MAX);
+        return err_set(e, ERR_INVALID,
+                       "table %s: descriptor_proto has %zu bytes, at most %d are taken", name,
+                       r->descriptor.len, DESCRIPTOR_BYTES_MAX);
     st->json = type == 2;
     return catalog_may(st->token, CATALOG_WRITE, name, e);
 }
@@ -192,11 +204,13 @@ static int create(struct stream *st, const struct request *r, struct err *e)
     struct catalog *c = st->in->o.catalog;
     char name[TABLE_NAME_BYTES_MAX + 1];
     if (st->session.phase != SESSION_OPENED)
-        return err_set(e, ERR_INVALID, "create_stream came a second time; a stream is created once");
+        return err_set(e, ERR_INVALID,
+                       "create_stream came a second time; a stream is created once");
     TRY(check_create(st, r, name, e));
     if (st->table == NULL)
         TRY(catalog_table_by_name(c, name, &st->table, e));
-    int rc = catalog_open_stream(c, st->table, st->json ? SLICE_NULL : r->descriptor, st->token->name, &st->reg, e);
+    int rc = catalog_open_stream(c, st->table, st->json ? SLICE_NULL : r->descriptor,
+                                 st->token->name, &st->reg, e);
     if (rc < 0)
         return err_wrap(e, "table %s", name);
     if (rc > 0)
@@ -209,10 +223,11 @@ static int create(struct stream *st, const struct request *r, struct err *e)
 
 /* ---- rows ---- */
 
-static int bad_record(const struct stream *st, const struct request *r, uint32_t index, struct err *e)
+static int bad_record(const struct stream *st, const struct request *r, uint32_t index,
+                      struct err *e)
 {
-    return err_wrap(
-        e, "table %s, offset %lld, record %u", st->table->name, (long long)r->offset, (unsigned)index);
+    return err_wrap(e, "table %s, offset %lld, record %u", st->table->name, (long long)r->offset,
+                    (unsigned)index);
 }
 
 /* JSON records become rows of the table's own message, in the lane's scratch. */
@@ -241,16 +256,22 @@ static int check_rows(struct stream *st, const struct request *r, struct err *e)
     enum request_format want = st->json ? FORMAT_JSON : FORMAT_PROTO;
     if (r->format != want && !(r->format == FORMAT_NONE && r->kind == REQUEST_BATCH))
         return err_set(
-            e, ERR_INVALID, "table %s, offset %lld: the request carries %s, the stream was created for %s",
+            e, ERR_INVALID,
+            "table %s, offset %lld: the request carries %s, the stream was created for %s",
             st->table->name, (long long)r->offset,
-            r->format == FORMAT_NONE ? "no record" : r->format == FORMAT_PROTO ? "protobuf" : r->format == FORMAT_JSON ? "JSON" : "Avro",
+            r->format == FORMAT_NONE    ? "no record"
+            : r->format == FORMAT_PROTO ? "protobuf"
+            : r->format == FORMAT_JSON  ? "JSON"
+                                        : "Avro",
             st->json ? "JSON" : "protobuf");
     if (request_rows(r, rows, e) < 0)
         return err_wrap(e, "table %s, offset %lld", st->table->name, (long long)r->offset);
     if (rows->bytes > REQUEST_BYTES_MAX)
         return err_set(
-            e, ERR_INVALID, "table %s, offset %lld: the request holds %llu bytes of records, at most %u are taken",
-            st->table->name, (long long)r->offset, (unsigned long long)rows->bytes, REQUEST_BYTES_MAX);
+            e, ERR_INVALID,
+            "table %s, offset %lld: the request holds %llu bytes of records, at most %u are taken",
+            st->table->name, (long long)r->offset, (unsigned long long)rows->bytes,
+            REQUEST_BYTES_MAX);
     if (st->json)
         return rows_from_json(st, r, e);
     for (uint32_t i = 0; i < rows->count; i++)
@@ -286,14 +307,16 @@ static int take_rows(struct stream *st, const struct request *r, struct err *e)
     int rc = bronze_append(st->in->o.log, &a);
     if (rc < 0)
         return err_set(
-            e, ERR_INVALID, "table %s, offset %lld: the request does not fit into a block of the log (%u bytes)",
+            e, ERR_INVALID,
+            "table %s, offset %lld: the request does not fit into a block of the log (%u bytes)",
             st->table->name, (long long)r->offset, BLOCK_BYTES_MAX);
     if (rc > 0)
         return rc;
     if (rows->count > 0)
         raise_last_pos(st->table, a.last_pos);
     atomic_fetch_add_explicit(&st->table->rows_appended, rows->count, memory_order_relaxed);
-    session_appended(&st->session, a.ticket, st->session.count == 0 ? sys_mono_ns(st->in->o.sys) : 0);
+    session_appended(&st->session, a.ticket,
+                     st->session.count == 0 ? sys_mono_ns(st->in->o.sys) : 0);
     trace_add(&st->in->rows, rows->count);
     trace_add(&st->in->requests, 1);
     trace_add(&st->in->bytes, rows->bytes);
@@ -482,7 +505,8 @@ void ingest_on_idle(struct ingest *in, struct rpc_queue *q)
     advance_waiters(&in->lanes[rpc_queue_index(q)]);
 }
 
-/* Once a second: streams whose token or table is no longer in force, and those parked for too long. */
+/* Once a second: streams whose token or table is no longer in force, and those parked for too
+ * long. */
 static void review(struct lane *lane, uint64_t now_ns)
 {
     int64_t now_us = sys_now_us(lane->in->o.sys);
@@ -494,15 +518,17 @@ static void review(struct lane *lane, uint64_t now_ns)
         struct err e = {0};
         int rc = 0;
         uint64_t limit_ms = st->parked_space ? PARK_SPACE_MS_MAX : PARK_MS_MAX;
-        if (atomic_load(&st->token->revoked)
-            || (st->token->expires_at_us != 0 && st->token->expires_at_us <= now_us))
-            rc = err_set(&e, ERR_UNAUTHENTICATED, "token %s has expired or was revoked", st->token->name);
+        if (atomic_load(&st->token->revoked) ||
+            (st->token->expires_at_us != 0 && st->token->expires_at_us <= now_us))
+            rc = err_set(&e, ERR_UNAUTHENTICATED, "token %s has expired or was revoked",
+                         st->token->name);
         else if (st->table != NULL && atomic_load(&st->table->dropped))
             rc = err_set(&e, ERR_NOT_FOUND, "table %s has been dropped", st->table->name);
         else if (st->parked != NULL && now_ns - st->parked_ns > limit_ms * 1000000)
-            rc = err_set(
-                &e, ERR_EXHAUSTED, "the log has no room for further rows (%s); what was acknowledged is safe, send the rest again later",
-                st->parked_space ? "the disk is full" : "its readers lag behind");
+            rc = err_set(&e, ERR_EXHAUSTED,
+                         "the log has no room for further rows (%s); what was acknowledged is "
+                         "safe, send the rest again later",
+                         st->parked_space ? "the disk is full" : "its readers lag behind");
         if (rc == 0)
             continue;
         rpc_message_free(TAKE(st->parked));
@@ -532,7 +558,8 @@ static void end_drained(struct lane *lane)
         if (st->session.phase >= SESSION_ENDING)
             continue;
         rpc_message_free(TAKE(st->parked));
-        session_end(&st->session, ERR_UNAVAILABLE, "the server is shutting down: connect again later");
+        session_end(&st->session, ERR_UNAVAILABLE,
+                    "the server is shutting down: connect again later");
         advance(st);
     }
 }

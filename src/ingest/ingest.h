@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * ingest: the Zerobus EphemeralStream method. One session per stream: create, offsets 0,1,2…, cumulative acks
- * after the log's durable end, half-close. Rules: docs/formats/zerobus.md. The session is a pure step
- * function (session.h); this module drives it over rpc, codec, catalog and bronze.
+ * ingest: the Zerobus EphemeralStream method. One session per stream: create, offsets 0,1,2…,
+ * cumulative acks after the log's durable end, half-close. Rules: docs/formats/zerobus.md. The
+ * session is a pure step function (session.h); this module drives it over rpc, codec, catalog and
+ * bronze.
  *
  * Thread: a stream lives on its queue's thread. ingest_new/free and ingest_drain on the program's.
  */
@@ -38,8 +39,8 @@ void ingest_on_idle(struct ingest *in, struct rpc_queue *q);
 void ingest_on_tick(struct ingest *in, struct rpc_queue *q);
 
 /*
- * The server is about to stop: every stream gets a CloseStreamSignal of @grace_ms; after it, what was
- * received becomes durable, is acknowledged, and the stream ends with UNAVAILABLE. Any thread.
+ * The server is about to stop: every stream gets a CloseStreamSignal of @grace_ms; after it, what
+ * was received becomes durable, is acknowledged, and the stream ends with UNAVAILABLE. Any thread.
  */
 void ingest_drain(struct ingest *in, uint32_t grace_ms);
 
@@ -47,5 +48,6 @@ struct ingest_counters {
     uint64_t streams_open, streams_opened, rows, requests, bytes, refused, acks, parked;
 };
 void ingest_read_counters(const struct ingest *in, struct ingest_counters *ret_counters);
-/* From the request's arrival to its ack being handed to the transport, µs; first request of each block. */
+/* From the request's arrival to its ack being handed to the transport, µs; first request of each
+ * block. */
 const struct trace_hist *ingest_ack_hist(const struct ingest *in);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The stream's messages by hand: rows on the hot path do not pass through protobuf-c. Field numbers:
- * proto/databricks/zerobus_service.proto. Pure; unknown fields are skipped, the last of a oneof wins.
+ * The stream's messages by hand: rows on the hot path do not pass through protobuf-c. Field
+ * numbers:
+ * proto/databricks/zerobus_service.proto. Pure; unknown fields are skipped, the last of a oneof
+ * wins.
  */
 #include "request_priv.h"
 
@@ -70,7 +72,9 @@ int request_parse(struct slice message, struct request *ret, struct err *e)
     case REQUEST_BATCH: return parse_ingest(payload, ret, e);
     case REQUEST_NONE: break;
     }
-    return err_set(e, ERR_INVALID, "the message carries no payload (create_stream, ingest_record or ingest_record_batch)");
+    return err_set(
+        e, ERR_INVALID,
+        "the message carries no payload (create_stream, ingest_record or ingest_record_batch)");
 }
 
 static int add_row(struct request_rows *rows, struct slice row, struct err *e)

@@ -17,7 +17,7 @@ struct request {
     /* create */
     struct slice table, descriptor;
     bool has_type;
-    int64_t type;          /* RecordType as sent */
+    int64_t type; /* RecordType as sent */
     /* record, batch */
     bool has_offset;
     int64_t offset;
@@ -28,7 +28,8 @@ struct request {
 /* ERR_INVALID: not a well-formed EphemeralStreamRequest. Slices are borrowed from @message. */
 must_use int request_parse(struct slice message, struct request *ret, struct err *e);
 
-/* The records of a batch: *rows is grown as needed (mem_realloc), *ret_count set, total bytes too. */
+/* The records of a batch: *rows is grown as needed (mem_realloc), *ret_count set, total bytes
+ * too. */
 struct request_rows {
     struct slice *rows;
     uint32_t count, cap;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The session's state machine (session_priv.h). Pure: no I/O, no clock, no allocation but the end's
- * sentence. On a crash of the process nothing of it survives; the client resends what was not acknowledged.
+ * sentence. On a crash of the process nothing of it survives; the client resends what was not
+ * acknowledged.
  */
 #include "session_priv.h"
 
@@ -32,11 +33,13 @@ int session_accept(const struct session *s, bool has_offset, int64_t offset, str
     if (s->phase == SESSION_OPENED)
         return err_set(e, ERR_INVALID, "the first message of a stream must be create_stream");
     if (!has_offset)
-        return err_set(e, ERR_INVALID, "a request has no offset_id; expected %lld", (long long)s->next_offset);
+        return err_set(e, ERR_INVALID, "a request has no offset_id; expected %lld",
+                       (long long)s->next_offset);
     if (offset != s->next_offset)
         return err_set(
-            e, ERR_INVALID, "offset %lld is out of order: expected %lld (offsets of a stream start at 0 and "
-                            "grow by one per request)",
+            e, ERR_INVALID,
+            "offset %lld is out of order: expected %lld (offsets of a stream start at 0 and "
+            "grow by one per request)",
             (long long)offset, (long long)s->next_offset);
     return 0;
 }
@@ -47,15 +50,16 @@ void session_appended(struct session *s, uint64_t ticket, uint64_t now_ns)
     if (s->count > 0) {
         struct session_pending *last = &s->pending[(s->first + s->count - 1) % SESSION_PENDING_MAX];
         must(ticket >= last->ticket);
-        /* Same block; or no place left: then the newer ticket speaks for both, an ack later than it could be. */
+        /* Same block; or no place left: then the newer ticket speaks for both, an ack later than
+         * it could be. */
         if (last->ticket == ticket || s->count == SESSION_PENDING_MAX) {
             last->ticket = ticket;
             last->offset = offset;
             return;
         }
     }
-    s->pending[(s->first + s->count) % SESSION_PENDING_MAX]
-        = (struct session_pending){ticket, offset, now_ns};
+    s->pending[(s->first + s->count) % SESSION_PENDING_MAX] =
+        (struct session_pending){ticket, offset, now_ns};
     s->count++;
 }
 

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * The session: one stream's state machine, without I/O. The driver feeds events and performs actions.
+ * The session: one stream's state machine, without I/O. The driver feeds events and performs
+ * actions.
  *
  *            create ok            registered durable, reply sent
  *   OPENED ────────────► CREATING ───────────────────────────► STREAMING
@@ -27,21 +28,27 @@
 
 #define SESSION_PENDING_MAX 32
 
-enum session_phase { SESSION_OPENED, SESSION_CREATING, SESSION_STREAMING, SESSION_ENDING, SESSION_ENDED };
+enum session_phase {
+    SESSION_OPENED,
+    SESSION_CREATING,
+    SESSION_STREAMING,
+    SESSION_ENDING,
+    SESSION_ENDED
+};
 
 /* Requests of this stream that went into one block (R7): durable with @ticket. */
 struct session_pending {
     uint64_t ticket;
-    int64_t offset;         /* the last of them */
-    uint64_t arrived_ns;    /* the first of them */
+    int64_t offset;      /* the last of them */
+    uint64_t arrived_ns; /* the first of them */
 };
 
 struct session {
     enum session_phase phase;
-    bool sending;           /* a send is with the transport */
+    bool sending; /* a send is with the transport */
     bool half_closed;
     bool signal_wanted, signal_sent;
-    bool create_waits;      /* the create reply is still owed */
+    bool create_waits; /* the create reply is still owed */
     uint64_t create_ticket;
     int64_t next_offset;
     int64_t acked;          /* last offset acknowledged; -1 = none */
@@ -49,15 +56,17 @@ struct session {
     uint32_t first, count;  /* ring of pending */
     struct session_pending pending[SESSION_PENDING_MAX];
     int end_code;
-    char *end_text;         /* owned by the session */
+    char *end_text; /* owned by the session */
 };
 
 /* What the driver is to do now; at most one send. */
 enum session_do { DO_NOTHING, DO_SEND_CREATED, DO_SEND_ACK, DO_SEND_SIGNAL, DO_FINISH };
 struct session_action {
     enum session_do what;
-    int64_t offset;         /* DO_SEND_ACK */
-    uint64_t waited_from_ns; /* DO_SEND_ACK: arrival of the oldest request it covers newly; 0 = unknown */
+    int64_t offset; /* DO_SEND_ACK */
+    uint64_t
+        /* DO_SEND_ACK: arrival of the oldest request it covers newly; 0 = unknown */
+        waited_from_ns;
 };
 
 void session_init(struct session *s);
@@ -68,7 +77,8 @@ void session_deinit(struct session *s);
 /* The stream is registered; its create reply goes out when @ticket is durable. */
 void session_created(struct session *s, uint64_t ticket);
 /* May a request with @offset (of table @table) come now? ERR_INVALID with the sentence. */
-must_use int session_accept(const struct session *s, bool has_offset, int64_t offset, struct err *e);
+must_use int session_accept(const struct session *s, bool has_offset, int64_t offset,
+                            struct err *e);
 /* It was appended with @ticket. */
 void session_appended(struct session *s, uint64_t ticket, uint64_t now_ns);
 void session_half_closed(struct session *s);

@@ -184,8 +184,8 @@ static int parse_type(struct ddl *d, struct row_column *c)
         return fail(d, ERR_INVALID, "no type has this name");
     if (t->type == 0) {
         char sentence[COLUMN_NAME_BYTES_MAX + 80];
-        (void)snprintf(sentence, sizeof(sentence), "column %s: columns of type %s are not supported",
-                       c->name, t->word);
+        (void)snprintf(sentence, sizeof(sentence),
+                       "column %s: columns of type %s are not supported", c->name, t->word);
         return fail(d, ERR_UNSUPPORTED, sentence);
     }
     d->p += word.len;

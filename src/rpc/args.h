@@ -3,8 +3,8 @@
 
 /*
  * Channel arguments of every gRPC end we build (rule R4): our server, the null sink and the echo
- * that
- * it is measured against, and the C client. One place, so that a ratio never compares two settings.
+ * that it is measured against, and the C client. One place, so that a ratio never compares two
+ * settings.
  * The only face that shows gRPC types: who includes it links the gRPC core itself.
  *
  *   grpc_arg args[RPC_ARGS_MAX];

@@ -6,8 +6,8 @@
  * when it is due, and on_idle; and blocks when the core has nothing more.
  *
  * Doorbell (rule R2). The core has no alarm in its C interface. A connectivity watch on a channel
- * that
- * never connects, with a deadline in the past, completes at once on the queue: that is the ring.
+ * that never connects, with a deadline in the past, completes at once on the queue: that is the
+ * ring.
  * `bell` decides who rings:
  *
  *      AWAKE ──thread is about to block──► SLEEPING ──a poster, once──► RUNG ──ring seen──► AWAKE

@@ -4,8 +4,7 @@
 /*
  * rpc: the gRPC C core wrapped once. A server with one completion queue and one thread per queue;
  * calls that deliver events to the service that registered their method; a mailbox per queue. No
- * gRPC
- * type is visible outside.
+ * gRPC type is visible outside.
  *
  * Thread: every callback of a call runs on the thread of its queue ("queue thread"), never from
  * inside a function that the service called. Functions that take a call are for its queue thread

@@ -3,11 +3,9 @@
  * The server: its methods, its listeners, its queues; start and stop.
  *
  * Stop, in this order (rule R3): the core takes no more calls; the present ones get their grace;
- * the
- * rest is cancelled; when the core says that everything is gone, each queue's thread shuts its
+ * the rest is cancelled; when the core says that everything is gone, each queue's thread shuts its
  * own completion queue down and ends; then the core's server goes. A start that fails half way
- * takes
- * the same road, with queues that have no thread run by the caller.
+ * takes the same road, with queues that have no thread run by the caller.
  *
  * The core's server and the queues' completion queues exist from start to free.
  */
@@ -36,8 +34,7 @@ static void on_down(struct rpc__tag *t, bool ok)
 /*
  * Debian builds Abseil with its debugging aid on: each lock that the core takes is entered into a
  * graph that is searched for possible deadlocks, some percent of the cost of a message. The switch
- * is
- * public, but C++; where it does not exist under this name, nothing happens.
+ * is public, but C++; where it does not exist under this name, nothing happens.
  */
 static void lock_checks_off(void)
 {

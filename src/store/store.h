@@ -4,9 +4,8 @@
 /*
  * store: ordered keys and values. Two implementations behind one table of functions: RocksDB (one
  * column family, no WAL of its own, rule S1) and a model in memory for tests and simulation. What
- * is
- * in it is derived from the log; after a crash it shows an older, consistent state and is brought
- * forward by replay.
+ * is in it is derived from the log; after a crash it shows an older, consistent state and is
+ * brought forward by replay.
  *
  * Thread: any; calls may block on disk except where said. Bytes returned are given (mem_free) or
  * borrowed from an iterator as said.

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The simulator's nodes and paths. A node lives while a name, live or synced, or an open file
- * refers
- * to it. Thread: with the simulator's mutex held.
+ * refers to it. Thread: with the simulator's mutex held.
  */
 #include "sim_priv.h"
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The simulator's ring. A write is only noted when it is started; it happens, durably, at the
- * moment
- * a wait delivers its completion. The seed chooses which writes are ready and in which order, so
- * that callers meet every order that a device could show.
+ * moment a wait delivers its completion. The seed chooses which writes are ready and in which
+ * order, so that callers meet every order that a device could show.
  * Thread: one, except wake.
  */
 #include "sim_priv.h"

@@ -3,8 +3,7 @@
 
 /*
  * trace: counters, histograms and log lines. No globals but the log level and its sink; counters
- * and
- * histograms are members of whatever owns them. Safe from any thread; adding never blocks.
+ * and histograms are members of whatever owns them. Safe from any thread; adding never blocks.
  */
 
 #include "base/attr.h"

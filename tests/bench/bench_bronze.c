@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Appends per second and bytes per second of the log alone, and the time from append to durable
- * with
- * one row in flight. Usage: bench_bronze DIR [ROW_BYTES [SECONDS [THREADS]]]
+ * with one row in flight. Usage: bench_bronze DIR [ROW_BYTES [SECONDS [THREADS]]]
  */
 #include "bronze/bronze.h"
 

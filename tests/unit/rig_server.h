@@ -3,8 +3,8 @@
 
 /*
  * A small real server for tests: log, catalog, store (the model), rpc on a loopback port without
- * TLS, and one
- * admin token. The test adds the service that it is about between rig_open() and rig_start().
+ * TLS, and one admin token. The test adds the service that it is about between rig_open() and
+ * rig_start().
  */
 
 #include "auth/auth.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The log over real files: what was durable comes back, torn is told from damaged, space is reused. */
+/* The log over real files: what was durable comes back, torn is told from damaged, space is
+ * reused. */
 #include "bronze/bronze.h"
 
 #include "base/bits.h"
@@ -81,9 +82,13 @@ static void append_row(struct fixture *x, uint64_t stream, uint64_t offset, size
     uint8_t *bytes = mem_zalloc(len);
     put_le64(bytes, offset);
     struct slice row = slice_of(bytes, len);
-    struct bronze_append a = {
-        .kind = BRONZE_SINGLES, .table_id = 7, .descriptor_id = 3, .stream_id = stream, .offset = offset,
-        .rows = &row, .row_count = 1};
+    struct bronze_append a = {.kind = BRONZE_SINGLES,
+                              .table_id = 7,
+                              .descriptor_id = 3,
+                              .stream_id = stream,
+                              .offset = offset,
+                              .rows = &row,
+                              .row_count = 1};
     int r;
     while ((r = bronze_append(x->log, &a)) == BRONZE_FULL)
         usleep(100);
@@ -418,7 +423,8 @@ Test(bronze_log, takes_appends_from_many_threads)
     tear_down(&x);
 }
 
-/* A trim to the last row takes the empty seal behind it along; a reader that stands before the seal goes on. */
+/* A trim to the last row takes the empty seal behind it along; a reader that stands before the
+ * seal goes on. */
 Test(bronze_reader, goes_on_when_only_empty_blocks_were_trimmed_under_it)
 {
     struct fixture x;

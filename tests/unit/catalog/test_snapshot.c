@@ -184,7 +184,8 @@ static record *record_at(const struct rig_frames *f, size_t i)
     return i < f->count ? catalog__record_of(&f->frames[i]) : NULL;
 }
 
-/* Forgetting is not held back by a snapshot: were the drops to come last, one forgotten in between would be missing,
+/* Forgetting is not held back by a snapshot: were the drops to come last, one forgotten in between
+ * would be missing,
  * and its table would be in force again once the log below is trimmed. */
 Test(catalog_snapshot, states_a_drop_right_behind_its_table)
 {
@@ -199,7 +200,8 @@ Test(catalog_snapshot, states_a_drop_right_behind_its_table)
 
     for (size_t i = 0; i < f.count; i++) {
         record *r = record_at(&f, i), *next = record_at(&f, i + 1);
-        bool stated = r->what_case == SLUICE__CONTROL__RECORD__WHAT_TABLE_CREATED && f.frames[i].first_pos > pos;
+        bool stated = r->what_case == SLUICE__CONTROL__RECORD__WHAT_TABLE_CREATED &&
+                      f.frames[i].first_pos > pos;
         if (stated && r->table_created->table_id != s.kept_id) {
             cr_assert_eq(next->what_case, SLUICE__CONTROL__RECORD__WHAT_TABLE_DROPPED);
             cr_assert_eq(next->table_dropped->table_id, r->table_created->table_id);
@@ -214,7 +216,8 @@ Test(catalog_snapshot, states_a_drop_right_behind_its_table)
     unset(&s);
 }
 
-/* A restart knows a dropped table again until its folder has been looked at; a new one may have its name. */
+/* A restart knows a dropped table again until its folder has been looked at; a new one may have
+ * its name. */
 Test(catalog_snapshot, keeps_the_newer_of_two_tables_with_one_name)
 {
     static const char *const names[] = {"a.b.0", "a.b.1", "a.b.2", "a.b.3", "a.b.4", "a.b.5"};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Streams over a real connection into a real log: what is acknowledged is there, what is wrong is named. */
+/* Streams over a real connection into a real log: what is acknowledged is there, what is wrong
+ * is named. */
 #include "ingest/ingest.h"
 
 #include "unit/rig_server.h"

@@ -53,7 +53,8 @@ Test(ingest_request, lists_the_records_of_a_batch)
     Databricks__Zerobus__JsonRecordBatch batch = DATABRICKS__ZEROBUS__JSON_RECORD_BATCH__INIT;
     batch.n_records = 3;
     batch.records = texts;
-    Databricks__Zerobus__IngestRecordBatchRequest req = DATABRICKS__ZEROBUS__INGEST_RECORD_BATCH_REQUEST__INIT;
+    Databricks__Zerobus__IngestRecordBatchRequest req =
+        DATABRICKS__ZEROBUS__INGEST_RECORD_BATCH_REQUEST__INIT;
     req.has_offset_id = true;
     req.batch_case = DATABRICKS__ZEROBUS__INGEST_RECORD_BATCH_REQUEST__BATCH_JSON_BATCH;
     req.json_batch = &batch;
@@ -78,17 +79,18 @@ Test(ingest_request, refuses_malformed_messages)
         uint8_t bytes[8];
         size_t len;
     } bad[] = {
-        {{0}, 0},                        /* no payload */
-        {{0x12, 0x05, 0x08}, 3},         /* length beyond the end */
-        {{0x12, 0x01, 0x08}, 3},         /* inner varint cut */
-        {{0x12, 0x02, 0x0b, 0x0c}, 4},   /* groups */
-        {{0x00, 0x01}, 2},               /* field number 0 */
-        {{0x20, 0x01}, 2},               /* only an unknown field */
+        {{0}, 0},                      /* no payload */
+        {{0x12, 0x05, 0x08}, 3},       /* length beyond the end */
+        {{0x12, 0x01, 0x08}, 3},       /* inner varint cut */
+        {{0x12, 0x02, 0x0b, 0x0c}, 4}, /* groups */
+        {{0x00, 0x01}, 2},             /* field number 0 */
+        {{0x20, 0x01}, 2},             /* only an unknown field */
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct err e = {0};
         struct request r;
-        cr_assert_eq(request_parse(slice_of(bad[i].bytes, bad[i].len), &r, &e), ERR_INVALID, "case %zu", i);
+        cr_assert_eq(request_parse(slice_of(bad[i].bytes, bad[i].len), &r, &e), ERR_INVALID,
+                     "case %zu", i);
         cr_assert_neq(e.text[0], '\0');
     }
 }
@@ -98,8 +100,8 @@ Test(ingest_request, answers_what_the_generated_code_reads)
     uint8_t out[REQUEST_ANSWER_MAX];
     size_t len = answer_ack(out, 300);
 
-    Databricks__Zerobus__EphemeralStreamResponse *m
-        = databricks__zerobus__ephemeral_stream_response__unpack(NULL, len, out);
+    Databricks__Zerobus__EphemeralStreamResponse *m =
+        databricks__zerobus__ephemeral_stream_response__unpack(NULL, len, out);
     cr_assert_not_null(m);
     cr_assert_eq(m->ingest_record_response->durability_ack_up_to_offset, 300);
     databricks__zerobus__ephemeral_stream_response__free_unpacked(m, NULL);
