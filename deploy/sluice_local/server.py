@@ -166,18 +166,23 @@ class LocalServer:
             return server.table(name).location
 
     def wait_committed(self, tables, timeout_s=120, on_status=None):
-        """Until Delta holds every durable row of the tables; returns the last status."""
+        """Until Delta holds every row of the tables that is durable now; returns the last
+        status. What the compactor has not read yet is not in a table's lag, so it must have read
+        up to what is durable first."""
         end = time.monotonic() + timeout_s
         with self.connect() as server:
+            durable = server.status().durable_position
             while True:
                 status = server.status()
                 if on_status:
                     on_status(status)
                 lag = {t.name: t.lag_rows for t in status.tables if t.name in tables}
-                if len(lag) == len(set(tables)) and not any(lag.values()):
+                if (status.scanned_position >= durable and len(lag) == len(set(tables))
+                        and not any(lag.values())):
                     return status
                 if time.monotonic() > end:
-                    raise TimeoutError(f"not committed after {timeout_s} s: {lag}")
+                    raise TimeoutError(f"not committed after {timeout_s} s: {lag}, scanned "
+                                       f"{status.scanned_position} of {durable}")
                 time.sleep(0.05)
 
     def log_tail(self, lines=20):

@@ -36,9 +36,9 @@ def test_expired_token_is_unauthenticated(world):
 
 def test_revoked_token_is_unauthenticated(world):
     table = world.table(DDL)
-    token = world.admin.create_token("to be revoked", {table: "rw"})
+    token = world.admin.create_token("to-be-revoked", {table: "rw"})
     assert create_status(world, table, token)[0] is None
-    world.admin.revoke_token("to be revoked")
+    world.admin.revoke_token("to-be-revoked")
     check_status(create_status(world, table, token), UNAUTHENTICATED)
 
 
