@@ -19,7 +19,7 @@ struct config {
     uint64_t compact_memory_bytes, commit_bytes;
     uint64_t store_cache_bytes;
     uint64_t grace_ms;
-    uint64_t rpc_threads; /* 0 = one per processor, at least 2, at most 8 */
+    uint64_t rpc_threads; /* 0 = one per two processors, 1 to 8 */
 };
 
 /* Defaults, then the file. ERR_INVALID with file, line and reason. Takes nothing;

@@ -217,7 +217,7 @@ static int build_rpc(struct server *s, struct err *e)
         .tls_cert_pem = cert,
         .tls_key_pem = key,
         .listen_plain = c->listen_plain,
-        .queue_count = c->rpc_threads != 0 ? (unsigned)c->rpc_threads : MAX(2u, MIN(8u, cpus)),
+        .queue_count = c->rpc_threads != 0 ? (unsigned)c->rpc_threads : MAX(1u, MIN(8u, cpus / 2)),
         .tick_ms = TICK_MS,
     };
     return rpc_server_new(s->sys, &o, &s->rpc, e);
