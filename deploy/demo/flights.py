@@ -73,7 +73,8 @@ def message_class():
 
 def send(rows, endpoint, token, on_progress):
     """Stream rows as protobuf, one record a message; returns (rows acknowledged, ack latencies
-    of every SAMPLE-th row in microseconds). SSL_CERT_FILE must name the CA before the first call."""
+    of every SAMPLE-th row in microseconds). SSL_CERT_FILE must name the CA before the first
+    call."""
     from zerobus.sdk.shared import StreamConfigurationOptions, TableProperties
     from zerobus.sdk.sync import HeadersProvider, ZerobusSdk
 

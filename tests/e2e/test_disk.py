@@ -51,7 +51,8 @@ def pump(admin, table, first, seconds):
     end = time.monotonic() + seconds
     try:
         while time.monotonic() < end:
-            rows = [json.dumps({"id": first + sent + i, "filler": secrets.token_hex(500)}) for i in range(20)]
+            rows = [json.dumps({"id": first + sent + i, "filler": secrets.token_hex(500)})
+                    for i in range(20)]
             producer.append_batch(rows)
             sent += 20
             if sent % 4000 == 0:
