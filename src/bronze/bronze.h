@@ -92,7 +92,7 @@ uint64_t bronze_epoch(const struct bronze *log);
 
 enum bronze_outcome {
     BRONZE_FULL = 1, /* a limit is reached, or no segment is ready: ask again when on_room rings */
-    BRONZE_NO_SPACE = 2, /* the same, and the reason is that the disk or the log's limit is full */
+    BRONZE_NO_SPACE = 2, /* the same, and the reason is that the disk is full */
     BRONZE_END = 3,      /* reader: nothing more is durable yet */
 };
 

@@ -37,6 +37,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define VERSION       "0.1.0"
@@ -337,6 +338,16 @@ static void block_signals(sigset_t *set)
     signal(SIGPIPE, SIG_IGN); /* NOLINT(cert-err33-c): cannot fail for this signal */
 }
 
+/* Each connection and each segment of the log is an open file: take what the system grants. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* at worst the limit stays where it was */
+}
+
 static int run(struct server *s, const char *config_path, const sigset_t *signals)
 {
     struct err e = {0};
@@ -385,6 +396,7 @@ int main(int argc, char **argv)
     }
     sigset_t signals;
     block_signals(&signals);
+    raise_file_limit();
     struct server s = {0};
     return run(&s, argv[2], &signals);
 }
