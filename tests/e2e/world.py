@@ -30,7 +30,7 @@ class World:
         # The official SDK trusts the system's CAs, and these too.
         os.environ["SSL_CERT_FILE"] = str(self.server.ca)
         os.environ["no_proxy"] = "localhost,127.0.0.1"
-        os.environ.setdefault("RUST_LOG", "error")
+        os.environ.setdefault("RUST_LOG", "off")
         return self
 
     def __exit__(self, *_):
