@@ -45,6 +45,16 @@ static int code_of(const char *text)
     return ERR_IO;
 }
 
+/* A write is never cold: "incomplete" says there that a background error has stopped writing. */
+static int refused(struct err *e, const struct rocks *s, const char *doing, char *text)
+{
+    int code = code_of(text);
+    code = code < 0 ? code : ERR_IO;
+    (void)err_set(e, code, "store %s: cannot %s: %s", s->path, doing, text);
+    rocksdb_free(text);
+    return code;
+}
+
 int rocks__fail(struct err *e, const struct rocks *s, const char *doing, char *text)
 {
     int code = code_of(text);
@@ -175,7 +185,7 @@ static int rocks_flush(struct store *base, struct err *e)
     rocksdb_flushoptions_set_wait(o, 1);
     rocksdb_flush(s->db, o, &text);
     rocksdb_flushoptions_destroy(o);
-    return text == NULL ? 0 : rocks__fail(e, s, "flush it", text);
+    return text == NULL ? 0 : refused(e, s, "flush it", text);
 }
 
 static void close_db(struct rocks *s)
@@ -209,7 +219,7 @@ static int rocks_write(struct store *base, struct store_batch *b, struct err *e)
     if (s->db == NULL)
         return closed(s, e);
     rocksdb_write(s->db, s->write_options, rocks__batch_inner(b), &text);
-    return text == NULL ? 0 : rocks__fail(e, s, "write to it", text);
+    return text == NULL ? 0 : refused(e, s, "write to it", text);
 }
 
 /* ---- reading ---- */
