@@ -182,6 +182,7 @@ struct bronze_usage {
     uint64_t log_bytes, log_bytes_max; /* segments in use; the limit */
     bronze_pos next_trim_pos; /* first position of the second oldest segment; 0 = only one */
     uint64_t segments, writes, write_errors, full_events;
+    bool stalled;  /* no segment is ready: appends are refused just now */
     bool no_space; /* the last try to make a segment failed for space */
 };
 void bronze_usage(struct bronze *log, struct bronze_usage *ret_usage);

@@ -192,6 +192,7 @@ void bronze_usage(struct bronze *log, struct bronze_usage *ret_usage)
         .segments = log->segment_count,
         .writes = trace_read(&log->writes),
         .full_events = trace_read(&log->full_events),
+        .stalled = log->stalled,
         .no_space = log->no_space,
     };
     sys_mutex_unlock(&log->lock);

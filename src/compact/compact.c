@@ -26,6 +26,8 @@
 
 #include "compact_priv.h"
 
+#define PAUSE_MS 10
+
 /* Field numbers of the control record (docs/formats/control.md). */
 #define CONTROL_TABLE_CREATED 1
 #define CONTROL_TABLE_DROPPED 2
@@ -329,12 +331,28 @@ static bool read_block(struct compact *c)
     return true;
 }
 
+/*
+ * Nothing more is durable. Under load the next block comes at once, and being woken for each would
+ * take the processor from those who write it: a short pause lets some gather, as rows have seconds
+ * of
+ * time here. When a pause has brought nothing, the log is idle, and the next block wakes us.
+ */
+static void rest(struct compact *c, uint64_t wait_us)
+{
+    if (c->worked && wait_us >= PAUSE_MS * 1000)
+        sys_sleep_ms(c->d.sys, PAUSE_MS);
+    else
+        bronze_reader_wait(c->reader, wait_us);
+    c->worked = false;
+}
+
 bool compact_step(struct compact *c, uint64_t wait_us)
 {
     open_tables(c);
     if (c->rewind)
         rewind_reader(c);
     bool read = read_block(c);
+    c->worked |= read;
     uint64_t now_ns = sys_mono_ns(c->d.sys);
     if (!read || c->look || now_ns >= c->look_next_ns)
         look(c, !read);
@@ -348,7 +366,7 @@ bool compact_step(struct compact *c, uint64_t wait_us)
     if (!read && !c->rewind && wait_us > 0) {
         wait_us = next_deadline_us(c, wait_us);
         if (wait_us > 0)
-            bronze_reader_wait(c->reader, wait_us);
+            rest(c, wait_us);
     }
     return read;
 }

@@ -139,6 +139,7 @@ struct compact {
     bool look;      /* a table has reached its size */
     bool rewind;    /* a table with missed rows can go on */
     bool draining;
+    bool worked; /* a block was read since the last pause */
     uint64_t look_next_ns;
     struct compact_record *records, **records_end; /* oldest first */
     size_t record_count;

@@ -105,7 +105,7 @@ static void snapshot_at_half(struct compact *c, const struct bronze_usage *u)
     if (c->half_pos == 0)
         c->half_pos = MAX(bronze_durable_pos(c->d.log), 1);
     bronze_pos wanted = MAX(c->half_pos, u->next_trim_pos);
-    if (catalog_snapshot_pos(c->d.catalog) < wanted && u->log_bytes < u->log_bytes_max / 8 * 7)
+    if (catalog_snapshot_pos(c->d.catalog) < wanted && !u->stalled)
         (void)snapshot(c); /* it has been told; the next turn tries again */
 }
 
@@ -152,6 +152,9 @@ void compact__trim(struct compact *c)
             return;
         covered = MIN(bound, catalog_snapshot_pos(c->d.catalog));
     }
-    if (covered >= u.next_trim_pos)
-        trim_to(c, covered);
+    if (covered < u.next_trim_pos)
+        return;
+    trim_to(c, covered);
+    bronze_usage(c->d.log, &u);
+    snapshot_at_half(c, &u); /* the next trim may need it; what was just given back is the room */
 }
