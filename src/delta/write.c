@@ -196,6 +196,8 @@ static void write_meta(const struct delta_create *r, struct buf *out)
     json_close(&j, ']');
     key_open(&j, "configuration");
     key_str(&j, "delta.enableInCommitTimestamps", "true");
+    /* We read the log from version 0: nobody may clean it up. */
+    key_str(&j, "delta.enableExpiredLogCleanup", "false");
     json_close(&j, '}');
     key_i64(&j, "createdTime", r->now_us / 1000);
     action_close(&j);
@@ -207,7 +209,9 @@ void delta__create_write(const struct delta_create *r, struct buf *out)
     write_info(&j, "CREATE TABLE", r->now_us / 1000, r->delta_id);
     key_open(&j, "operationParameters");
     key_str(&j, "partitionBy", "[]");
-    key_str(&j, "properties", "{\"delta.enableInCommitTimestamps\":\"true\"}");
+    key_str(&j, "properties",
+            "{\"delta.enableInCommitTimestamps\":\"true\","
+            "\"delta.enableExpiredLogCleanup\":\"false\"}");
     json_close(&j, '}');
     key_str(&j, "isolationLevel", "WriteSerializable");
     key_bool(&j, "isBlindAppend", true);

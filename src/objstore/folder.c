@@ -123,8 +123,11 @@ static int folder_put_absent(struct objstore *o, const char *name, struct slice 
     _cleanup_(mem_freep) char *path = path_of(f, name);
     bool there = false;
     TRY(sys_exists(f->sys, path, &there, e)); /* saves the write; the rename decides */
-    if (there)
+    if (there) { /* whoever hears this may build on it: it must be there for good (D4) */
+        _cleanup_(mem_freep) char *dir = parent_of(path);
+        TRY(sys_sync_dir(f->sys, dir, e));
         return err_set(e, ERR_EXISTS, "%s is there already", path);
+    }
     return put_by(f, name, data, sys_rename_new, e);
 }
 

@@ -240,7 +240,9 @@ def check_checkpoint(path, name):
                     raise AssertionError(f"{reader}, {what}: {e}") from e
             table = DeltaTable(str(copy))
             assert table.transaction_version(APP) == rows
-            assert table.metadata().configuration == {"delta.enableInCommitTimestamps": "true"}
+            assert table.metadata().configuration == {
+                "delta.enableInCommitTimestamps": "true",
+                "delta.enableExpiredLogCleanup": "false"}
 
 
 CHECKS = [check_rows, check_log, check_travel, check_predicates, check_skipping, check_checkpoint]
