@@ -27,6 +27,7 @@
 
 #define BACKOFF_MS_MIN   100
 #define BACKOFF_MS_MAX   5000
+#define PAUSE_US         1000
 #define IDLE_WAIT_US     (100 * 1000)
 #define STOP_WAIT_MS_MAX 2000
 
@@ -276,6 +277,22 @@ static int turn(struct serve *s, struct err *e)
     return 0;
 }
 
+/*
+ * Nothing more is durable. Under load the next block comes at once, and being woken for each would
+ * take the processor from those who write it: a short pause lets some gather. A lookup that waits
+ * ends
+ * the pause. When a pause has brought nothing, the log is idle, and the next block wakes us.
+ */
+static void rest(struct serve *s, uint64_t wait_us)
+{
+    uint32_t seen = sys_event_read(&s->apply.hurry);
+    if (s->apply.worked && atomic_load(&s->parked_total) == 0)
+        sys_event_wait(&s->apply.hurry, seen, MIN(wait_us, PAUSE_US));
+    else
+        bronze_reader_wait(s->apply.reader, wait_us);
+    s->apply.worked = false;
+}
+
 bool serve_step(struct serve *s, uint64_t wait_us)
 {
     struct err e;
@@ -288,8 +305,9 @@ bool serve_step(struct serve *s, uint64_t wait_us)
         s->apply.backoff_ms = BACKOFF_MS_MIN;
         serve__set_fault(s, "");
     }
+    s->apply.worked |= rc == 0;
     if (rc == BRONZE_END && wait_us > 0)
-        bronze_reader_wait(s->apply.reader, wait_us);
+        rest(s, wait_us);
     return rc == 0;
 }
 

@@ -116,6 +116,7 @@ static void park(struct serve__call *k)
     k->place = PARKED;
     TAILQ_INSERT_TAIL(&k->lane->parked, k, link);
     atomic_fetch_add(&k->lane->parked_count, 1);
+    sys_event_signal(&s->apply.hurry);
     if (is_ready(k))
         ring(k->lane); /* it moved meanwhile (Q3) */
 }
@@ -274,6 +275,11 @@ static void attempt(struct serve__call *k)
 {
     struct serve *s = k->serve;
     if (!is_ready(k) || !serve__enter(s)) {
+        park(k);
+        return;
+    }
+    if (!is_ready(k)) { /* the store was opened again, and is older, meanwhile */
+        serve__leave(s);
         park(k);
         return;
     }

@@ -101,6 +101,8 @@ struct serve__apply {
     struct codec_plan *plan; /* borrowed: of the newest frame with rows */
     uint32_t plan_table, plan_descriptor;
     uint32_t backoff_ms;
+    bool worked;            /* something was applied since the last pause */
+    struct sys_event hurry; /* a lookup waits: the pause is over */
 };
 
 must_use int serve__apply_open(struct serve *s, struct err *e);
