@@ -43,7 +43,6 @@
 #define TOKENS_MAX                100000
 #define TOKEN_NAME_BYTES_MAX      128
 #define GRANTS_PER_TOKEN_MAX      1000
-#define JSON_DEPTH_MAX            100
 #define MULTI_GET_KEYS_MAX        1000
 /* Lookups that wait for their position, over the whole server (rule R9). */
 #define LOOKUPS_PARKED_MAX 10000

@@ -231,6 +231,7 @@ struct bronze *bronze_close(struct bronze *log)
 static void log_main(void *arg)
 {
     struct bronze *log = arg;
+    sys_thread_wake_gently(); /* thousands of completions a second must not interrupt the senders */
     for (;;) {
         sys_mutex_lock(&log->lock);
         bool stop = log->stopping;

@@ -290,7 +290,8 @@ static void raise_last_pos(struct catalog_table *t, uint64_t pos)
 
 static int take_rows(struct stream *st, const struct request *r, struct err *e)
 {
-    TRY(session_accept(&st->session, r->has_offset, r->offset, e));
+    if (session_accept(&st->session, r->has_offset, r->offset, e) < 0)
+        return st->table != NULL ? err_wrap(e, "table %s", st->table->name) : e->code;
     if (atomic_load_explicit(&st->table->dropped, memory_order_relaxed))
         return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", st->table->name);
     TRY(check_rows(st, r, e));

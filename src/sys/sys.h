@@ -140,6 +140,9 @@ must_use int sys_thread_start(struct sys *s, const char *name, sys_thread_fn *fn
                               struct sys_thread **ret_thread);
 /* The calling thread gives way to others while the processors are busy (a follower's bulk work). */
 void sys_thread_give_way(void);
+/* The calling thread, when it wakes, waits for a processor instead of interrupting who runs
+ * there. */
+void sys_thread_wake_gently(void);
 void sys_thread_join(struct sys_thread *t); /* takes NULL; frees */
 /* CPU time that the calling thread has used, ns. */
 uint64_t sys_thread_cpu_ns(void);

@@ -69,12 +69,19 @@ void sys_thread_join(struct sys_thread *t)
     mem_free(t);
 }
 
-#define GIVE_WAY_NICE 10 /* about a tenth of a contended processor, all of an idle one */
+#define GIVE_WAY_NICE 19 /* a sliver of a contended processor, all of an idle one */
 
 void sys_thread_give_way(void)
 {
     /* Linux: the nice value is a thread's own. Failing changes speed only. */
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), GIVE_WAY_NICE);
+    sys_thread_wake_gently();
+}
+
+void sys_thread_wake_gently(void)
+{
+    struct sched_param param = {0};
+    (void)sched_setscheduler(0, SCHED_BATCH, &param); /* 0: this thread; speed only */
 }
 
 uint64_t sys_thread_cpu_ns(void)
