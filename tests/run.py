@@ -61,7 +61,9 @@ def ctest_suite(preset):
     broken = re.findall(r"^\s*\d+/\d+ Test\s+#\d+: (\S+) .*\*\*\*(.*?)\s+[\d.]+ sec$", output, re.M)
     for name, how in broken:
         print(f"FAIL {preset} {name}: {how}")
-    if broken or status != 0:
+    if passed + failed == 0:
+        print(f"FAIL {preset}: no test was counted in ctest's output")
+    if broken or status != 0 or passed + failed == 0:
         failed = max(failed, len(broken), 1)
         print(re.sub(r"^\d+: (Test timeout|Test command).*\n", "", output, flags=re.M)[-20_000:])
     return passed, failed

@@ -71,10 +71,19 @@ while IFS= read -r line; do environment+=("$line"); done < <(
     env | grep -E "^($pip|(https?|no)_proxy)=")
 inside() { chroot "$root" env -i "${environment[@]}" bash -c "cd /root/sluice && $1"; }
 
+SECONDS_MAX=900
+late=0
+took() { # NAME BEGUN
+    local seconds=$((SECONDS - $2))
+    echo "==> $1 took $seconds s, of $SECONDS_MAX"
+    [ "$seconds" -le "$SECONDS_MAX" ] || { echo "bare: $1 took too long" >&2; late=1; }
+}
+
 begun=$SECONDS
 inside './dev demo --once --json demo.json </dev/null'
+took demo "$begun"
 inside 'cat demo.json'
-echo "==> demo took $((SECONDS - begun)) s, of 900"
 begun=$SECONDS
 inside './dev test </dev/null'
-echo "==> test took $((SECONDS - begun)) s, of 900"
+took test "$begun"
+exit "$late"

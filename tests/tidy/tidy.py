@@ -310,6 +310,21 @@ def rule_modules_are_declared(files):
         yield f"src/{module}", 1, module, "no module() line in CMakeLists.txt"
 
 
+def rule_uses_go_down(files):
+    cmake = ROOT / "CMakeLists.txt"
+    text = re.sub(r"#[^\n]*", "", cmake.read_text())
+    above = set()
+    for found in re.finditer(r"^module\((\w+)([^)]*)\)", text, re.M):
+        module, rest = found.groups()
+        used = re.search(r"\bUSES\b(.*?)(?=\bLIBS\b|$)", rest, re.S)
+        for other in used.group(1).split() if used else ():
+            if other not in above:
+                line = text[:found.start()].count("\n") + 1
+                yield (cmake.name, line, f"{module}-{other}",
+                       f"{module} uses {other}, whose line does not stand above")
+        above.add(module)
+
+
 # ---- run -----------------------------------------------------------------------------------------
 
 
