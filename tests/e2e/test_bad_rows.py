@@ -37,69 +37,69 @@ def refuse_proto(world, record, *words):
 
 
 def test_json_that_is_no_json(world):
-    refuse_json(world, '{"id": 1')
+    refuse_json(world, '{"id": 1', "JSON, byte 8", "comma")
 
 
 def test_json_that_is_no_object(world):
-    refuse_json(world, '[1, 2]')
+    refuse_json(world, '[1, 2]', "JSON object")
 
 
 def test_json_with_text_behind_the_object(world):
-    refuse_json(world, '{"id": 1} x')
+    refuse_json(world, '{"id": 1} x', "more follows")
 
 
 def test_json_without_a_not_null_column(world):
-    refuse_json(world, '{"name": "x"}', "id")
+    refuse_json(world, '{"name": "x"}', "column id ")
 
 
 def test_json_null_in_a_not_null_column(world):
-    refuse_json(world, '{"id": null}', "id")
+    refuse_json(world, '{"id": null}', "column id ")
 
 
 def test_json_integer_out_of_range(world):
-    refuse_json(world, '{"id": 1, "tiny": 128}', "tiny")
+    refuse_json(world, '{"id": 1, "tiny": 128}', "column tiny ")
 
 
 def test_json_integer_beyond_64_bits(world):
-    refuse_json(world, '{"id": 9223372036854775808}', "id")
+    refuse_json(world, '{"id": 9223372036854775808}', "column id ")
 
 
 def test_json_fraction_for_an_integer(world):
-    refuse_json(world, '{"id": 1, "n": 1.5}', "n")
+    refuse_json(world, '{"id": 1, "n": 1.5}', "column n ")
 
 
 def test_json_text_for_a_number(world):
-    refuse_json(world, '{"id": 1, "n": "many"}', "n")
+    refuse_json(world, '{"id": 1, "n": "many"}', "column n ")
 
 
 def test_json_decimal_that_does_not_fit(world):
-    refuse_json(world, '{"id": 1, "price": "12345.67"}', "price")
+    refuse_json(world, '{"id": 1, "price": "12345.67"}', "column price ")
 
 
 def test_json_boolean_of_another_type(world):
-    refuse_json(world, '{"id": 1, "flag": "yes"}', "flag")
+    refuse_json(world, '{"id": 1, "flag": "yes"}', "column flag ")
 
 
 def test_proto_that_ends_early(world):
-    refuse_proto(world, b"\x08")
+    refuse_proto(world, b"\x08", "column id:", "malformed")
 
 
 def test_proto_without_a_not_null_column(world):
-    refuse_proto(world, b"", "id")
+    refuse_proto(world, b"", "column id ")
 
 
 def test_proto_string_that_is_no_utf8(world):
-    refuse_proto(world, b"\x08\x01\x12\x02\xff\xfe", "name")
+    refuse_proto(world, b"\x08\x01\x12\x02\xff\xfe", "column name:")
 
 
 def test_proto_integer_out_of_range(world):
     # Field 3 (tiny) = 300, as a valid varint of the wire type.
-    refuse_proto(world, b"\x08\x01\x18\xac\x02", "tiny")
+    refuse_proto(world, b"\x08\x01\x18\xac\x02", "column tiny:")
 
 
 def test_proto_with_the_wrong_wire_type(world):
     # Field 2 (name) as a varint.
-    refuse_proto(world, b"\x08\x01\x10\x05", "name")
+    refuse_proto(world, b"\x08\x01\x10\x05", "column name:")
 
 
 def test_unknown_proto_field_is_skipped(world):
@@ -125,19 +125,22 @@ def refuse_descriptor(world, wire_descriptor, *words):
     table = world.table(DDL)
     with world.wire(table) as s:
         s.create(descriptor_proto=wire_descriptor)
-        check_status(s.end(), INVALID, *words)
+        check_status(s.end(), INVALID, f"table {table}:", *words)
 
 
 def test_descriptor_with_a_wrong_type_names_the_column(world):
-    refuse_descriptor(world, descriptor(("id", FIELD.TYPE_STRING, FIELD.LABEL_OPTIONAL)), "id")
+    refuse_descriptor(world, descriptor(("id", FIELD.TYPE_STRING, FIELD.LABEL_OPTIONAL)),
+                      "column id is bigint and takes")
 
 
 def test_descriptor_without_a_not_null_column(world):
-    refuse_descriptor(world, descriptor(("name", FIELD.TYPE_STRING, FIELD.LABEL_OPTIONAL)), "id")
+    refuse_descriptor(world, descriptor(("name", FIELD.TYPE_STRING, FIELD.LABEL_OPTIONAL)),
+                      "column id is NOT NULL")
 
 
 def test_descriptor_with_a_repeated_scalar(world):
-    refuse_descriptor(world, descriptor(("id", FIELD.TYPE_INT64, FIELD.LABEL_REPEATED)), "id")
+    refuse_descriptor(world, descriptor(("id", FIELD.TYPE_INT64, FIELD.LABEL_REPEATED)),
+                      "column id is bigint, but the field is repeated")
 
 
 def test_columns_are_matched_by_name_not_by_number(world):

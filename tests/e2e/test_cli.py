@@ -3,7 +3,13 @@
 import json
 import pathlib
 
+from sluice_local.server import free_port
+
+from world import eventually
+
 DDL = "id BIGINT NOT NULL, name STRING"
+# Exit statuses of sluice --help.
+FAILED, USAGE, NOT_FOUND, DENIED, UNREACHABLE = 1, 2, 3, 4, 5
 
 
 def run(world, *arguments, status=0, input=None):
@@ -31,13 +37,18 @@ def test_table_commands(world):
 
 def test_errors_have_a_status_and_say_what_is_wrong(world):
     for arguments in (("table", "show", "e2e.cli.absent"), ("get", "e2e.cli.absent", "1")):
-        done = world.server.command(*arguments, check=False)
-        assert done.returncode not in (0, None), done
+        done = run(world, *arguments, status=NOT_FOUND)
         assert "e2e.cli.absent" in done.stderr, done.stderr
-        assert done.returncode < 128, "ended by a signal"
-    for arguments in (("no-such-command",), ("table", "create"), ()):
-        done = world.server.command(*arguments, check=False)
-        assert 0 < done.returncode < 128, (arguments, done)
+    for arguments in (("no-such-command",), ("table", "create"), ("bronze", "find"), ()):
+        assert "--help" in run(world, *arguments, status=USAGE).stderr
+    wrong = pathlib.Path(world.folder) / "wrong.token"
+    wrong.write_text("no-such-token\n")
+    done = run(world, "table", "list", "--token-file", wrong, status=DENIED)
+    assert "token" in done.stderr, done.stderr
+    nobody = f"localhost:{free_port()}"
+    done = run(world, "table", "list", "--endpoint", nobody, "--timeout-ms", "3000",
+               status=UNREACHABLE)
+    assert nobody in done.stderr, done.stderr
 
 
 def test_token_commands(world):
@@ -60,7 +71,7 @@ def test_ingest_and_get(world):
     found = json.loads(run(world, "get", table, "4999", "--json").stdout)
     assert "n4999" in json.dumps(found), found
     assert "n17" in run(world, "get", table, '{"id": 17}').stdout
-    assert world.server.command("get", table, "5000", check=False).returncode != 0
+    run(world, "get", table, "5000", status=NOT_FOUND)
     assert len(world.rows(table)) == 5000
 
 
@@ -68,8 +79,8 @@ def test_ingest_of_a_bad_line_says_which(world):
     table = world.table(DDL)
     file = pathlib.Path(world.folder) / "bad.ndjson"
     file.write_text('{"id": 1}\n{"id": "x"}\n')
-    done = world.server.command("ingest", table, file, check=False)
-    assert done.returncode not in (0, None) and "id" in done.stderr, done
+    done = run(world, "ingest", table, file, status=FAILED)
+    assert "line 2" in done.stderr and "column id" in done.stderr, done
 
 
 def test_status(world):
@@ -81,16 +92,35 @@ def test_status(world):
     assert table in json.dumps(run_json(world, "status"))
 
 
-def test_bronze_find_goes_through_the_index(world):
+def hundred_rows(world):
+    """(table, stream) of 100 rows; the index follows the log, and by then has come that far."""
     table = world.table(DDL)
     with world.admin.producer(table) as producer:
         for i in range(100):
             producer.append(f'{{"id": {i}}}')
         producer.flush()
         stream = producer.stream_id
-    found = run_json(world, "bronze", "find", "--table", table, "--stream", stream,
-                     "--offset", "42")
-    assert "position" in json.dumps(found), found
+    world.committed(table)
+    return table, stream
+
+
+def find_offset(world, table, stream, offset):
+    def find():
+        done = world.server.command("bronze", "find", "--table", table, "--stream", stream,
+                                    "--offset", offset, "--json", check=False)
+        return done.returncode == 0 and json.loads(done.stdout)
+
+    return eventually(find)
+
+
+def test_bronze_find_of_a_stream_offset(world):
+    table, stream = hundred_rows(world)
+    found = find_offset(world, table, stream, "42")
+    assert (found["table"], found["stream_id"], found["stream_offset"]) == (
+        table, stream, 42), found
+    run(world, "bronze", "find", "--table", table, "--stream", stream, "--offset", "100",
+        status=NOT_FOUND)
+    run(world, "bronze", "find", "--position", 1 << 60, status=NOT_FOUND)
 
 
 def test_bronze_dump_reads_the_log_of_a_stopped_server(world):
