@@ -123,6 +123,16 @@ def test_bronze_find_of_a_stream_offset(world):
     run(world, "bronze", "find", "--position", 1 << 60, status=NOT_FOUND)
 
 
+def test_bronze_find_of_a_position_and_a_time(world):
+    table, stream = hundred_rows(world)
+    wanted = find_offset(world, table, stream, "42")
+    found = run_json(world, "bronze", "find", "--position", wanted["position"])
+    assert found == wanted, (found, wanted)
+    found = run_json(world, "bronze", "find", "--time", wanted["time_us"])
+    assert found["time_us"] >= wanted["time_us"], (found, wanted)
+    assert found["position"] <= wanted["position"], (found, wanted)
+
+
 def test_bronze_dump_reads_the_log_of_a_stopped_server(world):
     table = world.table(DDL)
     with world.admin.producer(table) as producer:
