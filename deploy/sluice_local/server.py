@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import grpc
@@ -110,6 +111,8 @@ class LocalServer:
             self.process = None
 
     def __enter__(self):
+        # A driver that is told to end takes its server along: leave by way of __exit__.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         return self
 
     def __exit__(self, *_):
