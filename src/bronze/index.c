@@ -216,12 +216,16 @@ static int look_in(const struct search *s, const struct bronze_block *b,
     return 0;
 }
 
+/* With a @from that has been trimmed, or is all zeros, the search begins where the log begins: the
+ * marks of a stretch that was trimmed in part are gone. */
 static int search_from(struct bronze *log, const struct bronze_block *from, const struct search *s,
                        struct bronze_place *ret_place, struct err *e)
 {
-    if (from->first_pos < bronze_trimmed_pos(log))
-        return no_such(e);
-    struct bronze_reader *r = bronze__reader_at(log, "find", from);
+    struct bronze_reader *r;
+    if (from->first_pos >= bronze_trimmed_pos(log))
+        r = bronze__reader_at(log, "find", from);
+    else if (bronze_reader_open(log, "find", bronze_trimmed_pos(log), &r, e) < 0)
+        return no_such(e); /* trimmed on just now */
     uint64_t bytes = 0;
     int rc = 0;
     while (rc == 0 && bytes < SEARCH_BYTES_MAX) {
@@ -250,11 +254,11 @@ int bronze_find_pos(struct bronze *log, struct store *st, bronze_pos pos,
                     struct bronze_place *ret_place, struct err *e)
 {
     struct search s = {.match = match_pos, .pos = pos};
-    struct bronze_block from;
+    struct bronze_block from = {0};
     uint8_t key[10];
     put_mark_key(key, 'p', pos);
-    TRY(seek_back(st, slice_of(key, sizeof(key)), 2, &from, e));
-    return search_from(log, &from, &s, ret_place, e);
+    int r = seek_back(st, slice_of(key, sizeof(key)), 2, &from, e);
+    return r < 0 && r != ERR_NOT_FOUND ? r : search_from(log, &from, &s, ret_place, e);
 }
 
 static int match_time(const struct search *s, const struct bronze_frame *f, uint64_t *ret_row)
@@ -263,58 +267,36 @@ static int match_time(const struct search *s, const struct bronze_frame *f, uint
     return f->time_us >= s->time_us ? 1 : 0;
 }
 
-/* The oldest mark. */
-static int first_mark(struct store *st, struct bronze_block *ret_block, struct err *e)
-{
-    uint8_t key[10];
-    put_mark_key(key, 'p', 0);
-    struct store_iter *it = store_iter_new(st, NULL);
-    store_iter_seek(it, slice_of(key, sizeof(key)));
-    int r = store_iter_valid(it) && memcmp(store_iter_key(it).data, key, 2) == 0 &&
-                    get_place(store_iter_value(it), ret_block)
-                ? 0
-                : no_such(e);
-    it = store_iter_free(it);
-    return r;
-}
-
-/* The last mark whose time is before @time_us, by halving the range of positions; the first mark
- * if none. */
+/* The last mark whose time is before @time_us, by halving the range of positions. ERR_NOT_FOUND:
+ * what is sought stands before the first mark that is left, or nowhere. */
 static int seek_time(struct bronze *log, struct store *st, int64_t time_us,
                      struct bronze_block *ret_block, struct err *e)
 {
     bronze_pos low = bronze_trimmed_pos(log), high = bronze_durable_pos(log);
     uint8_t key[10];
-    put_mark_key(key, 'p', high);
-    TRY(seek_back(st, slice_of(key, sizeof(key)), 2, ret_block, e));
     while (low < high) {
         bronze_pos middle = low + (high - low + 1) / 2;
         struct bronze_block b;
         put_mark_key(key, 'p', middle);
         int r = seek_back(st, slice_of(key, sizeof(key)), 2, &b, e);
-        if (r == 0 && b.first_time_us < time_us)
-            low = middle;
-        else if (r == 0 || r == ERR_NOT_FOUND)
-            high = middle - 1;
-        else
+        if (r < 0 && r != ERR_NOT_FOUND)
             return r;
+        if (r == ERR_NOT_FOUND || b.first_time_us < time_us)
+            low = middle; /* no mark up to here: what is sought lies behind */
+        else
+            high = middle - 1;
     }
     put_mark_key(key, 'p', low);
-    struct bronze_block best;
-    if (seek_back(st, slice_of(key, sizeof(key)), 2, &best, e) == 0) {
-        *ret_block = best;
-        return 0;
-    }
-    return first_mark(st, ret_block, e);
+    return seek_back(st, slice_of(key, sizeof(key)), 2, ret_block, e);
 }
 
 int bronze_find_time(struct bronze *log, struct store *st, int64_t time_us,
                      struct bronze_place *ret_place, struct err *e)
 {
     struct search s = {.match = match_time, .time_us = time_us};
-    struct bronze_block from;
-    TRY(seek_time(log, st, time_us, &from, e));
-    return search_from(log, &from, &s, ret_place, e);
+    struct bronze_block from = {0};
+    int r = seek_time(log, st, time_us, &from, e);
+    return r < 0 && r != ERR_NOT_FOUND ? r : search_from(log, &from, &s, ret_place, e);
 }
 
 static int match_offset(const struct search *s, const struct bronze_frame *f, uint64_t *ret_row)
@@ -334,9 +316,9 @@ int bronze_find_offset(struct bronze *log, struct store *st, uint32_t table_id, 
 {
     struct search s = {
         .match = match_offset, .table_id = table_id, .stream_id = stream_id, .offset = offset};
-    struct bronze_block from;
+    struct bronze_block from = {0};
     uint8_t key[NOTE_KEY_BYTES];
     put_note_key(key, table_id, stream_id, offset);
-    TRY(seek_back(st, slice_of(key, sizeof(key)), 14, &from, e));
-    return search_from(log, &from, &s, ret_place, e);
+    int r = seek_back(st, slice_of(key, sizeof(key)), 14, &from, e);
+    return r < 0 && r != ERR_NOT_FOUND ? r : search_from(log, &from, &s, ret_place, e);
 }

@@ -506,15 +506,28 @@ void ingest_on_idle(struct ingest *in, struct rpc_queue *q)
     advance_waiters(&in->lanes[rpc_queue_index(q)]);
 }
 
-/* Once a second: streams whose token or table is no longer in force, and those parked for too
- * long. */
+/* Its oldest request has waited for the log longer than any healthy device takes. */
+static bool is_stuck(const struct session *s, uint64_t now_ns)
+{
+    uint64_t arrived_ns = s->count > 0 ? s->pending[s->first].arrived_ns : 0;
+    return arrived_ns != 0 && now_ns > arrived_ns + PARK_MS_MAX * 1000000ull;
+}
+
+/* Once a second: streams whose token or table is no longer in force, and those the log has no room
+ * for. */
 static void review(struct lane *lane, uint64_t now_ns)
 {
     int64_t now_us = sys_now_us(lane->in->o.sys);
     struct stream *st, *next;
     for (st = LIST_FIRST(&lane->all); st != NULL; st = next) {
         next = LIST_NEXT(st, all_link);
-        if (st->session.phase >= SESSION_ENDING || st->token == NULL)
+        if (st->token == NULL)
+            continue;
+        if (st->session.phase == SESSION_ENDING && st->session.end_code == ERR_EXHAUSTED) {
+            session_abandon(&st->session); /* a second was given; the log stands still */
+            advance(st);
+        }
+        if (st->session.phase >= SESSION_ENDING)
             continue;
         struct err e = {0};
         int rc = 0;
@@ -525,7 +538,8 @@ static void review(struct lane *lane, uint64_t now_ns)
                          st->token->name);
         else if (st->table != NULL && atomic_load(&st->table->dropped))
             rc = err_set(&e, ERR_NOT_FOUND, "table %s has been dropped", st->table->name);
-        else if (st->parked != NULL && now_ns - st->parked_ns > limit_ms * 1000000)
+        else if ((st->parked != NULL && now_ns - st->parked_ns > limit_ms * 1000000) ||
+                 is_stuck(&st->session, now_ns))
             rc = err_set(&e, ERR_EXHAUSTED,
                          "the log has no room for further rows (%s); what was acknowledged is "
                          "safe, send the rest again later",

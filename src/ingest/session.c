@@ -78,6 +78,13 @@ void session_end(struct session *s, int code, const char *text)
     s->end_text = mem_strdup(text);
 }
 
+void session_abandon(struct session *s)
+{
+    must(s->phase >= SESSION_ENDING);
+    s->count = 0;
+    s->create_waits = false;
+}
+
 void session_signal(struct session *s)
 {
     s->signal_wanted = true;

@@ -86,6 +86,24 @@ Test(ingest_session, ends_with_an_error_only_after_the_last_ack)
     session_deinit(&s);
 }
 
+/* The log stands still: the status comes without the acks that cannot be given. */
+Test(ingest_session, ends_without_the_acks_that_it_abandons)
+{
+    struct session s = created();
+    session_appended(&s, 2, 0);
+    session_appended(&s, 3, 0);
+    session_end(&s, ERR_EXHAUSTED, "no room");
+    cr_assert_eq(session_step(&s, 2).offset, 0);
+    session_sent(&s);
+    cr_assert_eq(session_step(&s, 2).what, DO_NOTHING);
+
+    session_abandon(&s);
+
+    cr_assert_eq(session_step(&s, 2).what, DO_FINISH);
+    cr_assert_eq(s.acked, 0);
+    session_deinit(&s);
+}
+
 Test(ingest_session, answers_create_even_when_the_client_has_half_closed_already)
 {
     struct session s = {0};
