@@ -32,7 +32,7 @@ struct cli {
     int word_count;
     bool json, plain, help, admin, quiet;
     const char *endpoint, *ca, *token_file, *server_name;
-    const char *data, *admin_token_file, *primary_key, *output;
+    const char *data, *admin_token_file, *primary_key;
     const char *grants[CLI_GRANTS_MAX];
     int grant_count;
     int64_t lifetime_s;

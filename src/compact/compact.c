@@ -334,8 +334,7 @@ static bool read_block(struct compact *c)
 /*
  * Nothing more is durable. Under load the next block comes at once, and being woken for each would
  * take the processor from those who write it: a short pause lets some gather, as rows have seconds
- * of
- * time here. When a pause has brought nothing, the log is idle, and the next block wakes us.
+ * of time here. When a pause has brought nothing, the log is idle, and the next block wakes us.
  */
 static void rest(struct compact *c, uint64_t wait_us)
 {

@@ -93,8 +93,7 @@ static bool snapshot(struct compact *c)
 }
 
 /* Once, each time the log becomes half full; and again when trims have used up what the last one
- * gave:
- * else a log that stays half full and then fills up could neither be trimmed nor take a
+ * gave: else a log that stays half full and then fills up could neither be trimmed nor take a
  * snapshot. */
 static void snapshot_at_half(struct compact *c, const struct bronze_usage *u)
 {

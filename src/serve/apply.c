@@ -280,8 +280,7 @@ static int turn(struct serve *s, struct err *e)
 /*
  * Nothing more is durable. Under load the next block comes at once, and being woken for each would
  * take the processor from those who write it: a short pause lets some gather. A lookup that waits
- * ends
- * the pause. When a pause has brought nothing, the log is idle, and the next block wakes us.
+ * ends the pause. When a pause has brought nothing, the log is idle, and the next block wakes us.
  */
 static void rest(struct serve *s, uint64_t wait_us)
 {
