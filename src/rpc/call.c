@@ -113,11 +113,16 @@ static void await_close(struct rpc_call *c)
 
 static void open_stream(struct rpc_call *c)
 {
-    grpc_op op = {.op = GRPC_OP_SEND_INITIAL_METADATA};
-    start(c, &op, 1, &c->opened);
     await_close(c);
     if (c->slot->method->on_open)
         c->slot->method->on_open(c, c->slot->ctx);
+    /* A call refused in on_open has sent its status as the only answer: a client that had seen
+     * metadata first could fail on its own first send, and never look at the status. */
+    if (c->word & (RPC__FINISHED | RPC__OVER))
+        return;
+    c->word |= RPC__METADATA_SENT;
+    grpc_op op = {.op = GRPC_OP_SEND_INITIAL_METADATA};
+    start(c, &op, 1, &c->opened);
 }
 
 static void show_message(struct rpc_call *c, grpc_byte_buffer *buffer)
@@ -258,7 +263,7 @@ static void send_status(struct rpc_call *c, const char *text, const struct slice
 {
     grpc_op ops[4];
     size_t n = 0;
-    if (c->slot->method->kind == RPC_UNARY)
+    if (!(c->word & RPC__METADATA_SENT))
         ops[n++] = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA};
     if (reply)
         ops[n++] = op_message(c, *reply);

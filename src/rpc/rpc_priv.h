@@ -136,6 +136,7 @@ enum rpc__word {
     RPC__FINISHED = 8,      /* the service gave a status */
     RPC__CLOSE_POSTED = 16, /* the core will tell the end */
     RPC__OVER = 32,         /* the core told the end: nothing is started any more */
+    RPC__METADATA_SENT = 64,
 };
 
 struct rpc_call {
