@@ -15,8 +15,8 @@
  * on_close comes exactly once, after all operations of the call are over; then the call is gone.
  * After rpc_finish() or rpc_reply() nothing comes but on_close. Callbacks but on_message may be
  * NULL.
- * The initial metadata of a streaming call is sent right after on_open (clients wait for it), unless
- * the call was refused there: then the status is the whole answer.
+ * The initial metadata of a streaming call is sent right after on_open (clients wait for it),
+ * unless the call was refused there: then the status is the whole answer.
  */
 
 #include "base/attr.h"
