@@ -28,6 +28,7 @@
 #include "rpc/rpc.h"
 #include "serve/serve.h"
 #include "store/store.h"
+#include "sys/point.h"
 #include "sys/sys.h"
 #include "trace/trace.h"
 
@@ -36,6 +37,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -348,10 +350,24 @@ static void raise_file_limit(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit); /* at worst the limit stays where it was */
 }
 
+/* For tests only (docs/TESTING.md): kill -9 at a named point. Before any thread. */
+static int arm_crash(struct server *s, struct err *e)
+{
+    const char *order = getenv("SLUICE_CRASH_AT"); /* NOLINT(concurrency-mt-unsafe) */
+    if (order == NULL)
+        return 0;
+    if (sys_crash_at(s->sys, order, e) < 0)
+        return err_wrap(e, "SLUICE_CRASH_AT");
+    LOG_WARN("sluiced", "SLUICE_CRASH_AT is set: this process kills itself at %s", order);
+    return 0;
+}
+
 static int run(struct server *s, const char *config_path, const sigset_t *signals)
 {
     struct err e = {0};
     int r = sys_new_uring(&s->sys, &e);
+    if (r == 0)
+        r = arm_crash(s, &e);
     if (r == 0)
         r = config_read(s->sys, config_path, &s->config, &e);
     if (r == 0)

@@ -6,7 +6,11 @@
  * through this table, so that both backends refuse the same mistakes.
  */
 
+#include "sys/bug.h"
+#include "sys/point.h"
 #include "sys/sys.h"
+
+#include <stdatomic.h>
 
 #define SYS_BLOCK 4096u /* unit of SYS_DIRECT */
 
@@ -54,6 +58,14 @@ struct sys_ring_ops {
 /* First member of each backend's own structs. */
 struct sys {
     const struct sys_ops *ops;
+    /* Set before threads start (point.h). */
+    sys_point_fn *point_fn;
+    void *point_ctx;
+    enum sys_point crash_point;
+    _Atomic long long crash_left; /* kill -9 when it goes from 1 to 0 */
+#ifdef SLUICE_PLANTED_BUGS
+    uint64_t bugs; /* one bit each (bug.h) */
+#endif
 };
 struct sys_file {
     struct sys *sys;

@@ -14,7 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -69,19 +69,36 @@ void sys_thread_join(struct sys_thread *t)
     mem_free(t);
 }
 
-#define GIVE_WAY_NICE 19 /* a sliver of a contended processor, all of an idle one */
+/*
+ * How this thread shares a contended processor. Since Linux 6.12 a thread that wakes interrupts one
+ * that has asked for a longer slice, and leaves one with a shorter slice alone until its slice is
+ * over; nice values alone do not: a thread at nice 19 was seen to keep its processor for
+ * milliseconds while senders waited. Older kernels ignore the slice. Failing changes speed only.
+ */
+static void share_processor(uint32_t policy, int nice, uint64_t slice_ns)
+{
+    /* sched_setattr(2); the kernel's own header cannot be included beside sched.h */
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime_ns, deadline_ns, period_ns;
+    } attr = {.size = sizeof(attr), .policy = policy, .nice = nice, .runtime_ns = slice_ns};
+    (void)syscall(SYS_sched_setattr, 0, &attr, 0); /* 0: this thread */
+}
+
+#define GIVE_WAY_NICE     19        /* a sliver of a contended processor, all of an idle one */
+#define GIVE_WAY_SLICE_NS 100000000 /* the longest there is: everybody may interrupt */
 
 void sys_thread_give_way(void)
 {
-    /* Linux: the nice value is a thread's own. Failing changes speed only. */
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), GIVE_WAY_NICE);
-    sys_thread_wake_gently();
+    share_processor(SCHED_BATCH, GIVE_WAY_NICE, GIVE_WAY_SLICE_NS);
 }
 
 void sys_thread_wake_gently(void)
 {
-    struct sched_param param = {0};
-    (void)sched_setscheduler(0, SCHED_BATCH, &param); /* 0: this thread; speed only */
+    share_processor(SCHED_BATCH, 0, 0);
 }
 
 uint64_t sys_thread_cpu_ns(void)

@@ -12,6 +12,8 @@
 #include "test.h"
 
 #include <errno.h>
+#include <setjmp.h>
+#include <stdio.h>
 
 Test(base_crc, equals_the_check_value_of_rfc_3720)
 {
@@ -110,3 +112,44 @@ DeathTest(base_must, ends_the_process)
 {
     must(1 + 1 == 3);
 }
+
+#ifdef SLUICE_MUST_HANDLER
+
+struct death {
+    jmp_buf out;
+    char sentence[200];
+};
+
+static void note_death(void *ctx, const char *sentence)
+{
+    struct death *d = ctx;
+    (void)snprintf(d->sentence, sizeof(d->sentence), "%s", sentence);
+    longjmp(d->out, 1);
+}
+
+Test(base_must, lets_a_handler_leave_with_the_sentence)
+{
+    struct death d = {.sentence = ""};
+    must_set_handler(note_death, &d);
+
+    if (setjmp(d.out) == 0)
+        must_die("promise %d is broken", 8);
+
+    must_set_handler(NULL, NULL);
+    cr_assert_str_eq(d.sentence, "promise 8 is broken");
+}
+
+Test(base_must, tells_a_handler_which_claim_does_not_hold)
+{
+    struct death d = {.sentence = ""};
+    volatile int two = 2;
+    must_set_handler(note_death, &d);
+
+    if (setjmp(d.out) == 0)
+        must(two == 3);
+
+    must_set_handler(NULL, NULL);
+    cr_assert_not_null(strstr(d.sentence, "this must hold: two == 3"));
+}
+
+#endif
