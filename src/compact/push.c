@@ -137,6 +137,14 @@ static int open_table(struct compact *c, struct compact_table *t, struct err *e)
     return 0;
 }
 
+/* The folder is aside for good. */
+static int settle_move(struct compact *c, const struct compact_table *t, struct err *e)
+{
+    _cleanup_(mem_freep) char *name = dropped_name(t);
+    TRY(objstore_settle(c->d.lake, name, e));
+    return objstore_settle(c->d.lake, t->meta->location, e);
+}
+
 /* A table that is dropped: has its folder been moved aside by an earlier life? */
 static int was_moved(struct compact *c, struct compact_table *t, bool *ret_moved, struct err *e)
 {
@@ -146,6 +154,8 @@ static int was_moved(struct compact *c, struct compact_table *t, bool *ret_moved
         return 0;
     _cleanup_(mem_freep) char *name = dropped_name(t);
     TRY(objstore_is_empty(c->d.lake, name, &empty, e));
+    if (!empty)
+        TRY(settle_move(c, t, e)); /* that life may have been killed at once */
     *ret_moved = !empty;
     return 0;
 }
@@ -333,7 +343,9 @@ void compact__push_drop(struct compact *c, struct compact_table *t)
     if (t->state == COMPACT_READY) {
         _cleanup_(mem_freep) char *to = dropped_name(t);
         int r = objstore_move(c->d.lake, t->meta->location, to, &e);
-        if (r < 0 && r != ERR_NOT_FOUND) {
+        if (r == ERR_NOT_FOUND) /* an earlier try that did not hear of it */
+            r = settle_move(c, t, &e);
+        if (r < 0) {
             compact__table_fault(t, &e, sys_mono_ns(c->d.sys));
             c->totals.failures++;
             compact__touch(c, t);

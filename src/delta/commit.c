@@ -39,6 +39,8 @@ static int check_existing(struct objstore *o, const struct delta_create *r, stru
 int delta_create(struct objstore *o, const struct delta_create *r, struct err *e)
 {
     bool empty = false;
+    _cleanup_(mem_freep) char *folder = mem_printf("%s/_delta_log", r->location);
+    TRY(objstore_settle(o, folder, e)); /* folders that a killed life made */
     TRY(objstore_is_empty(o, r->location, &empty, e));
     if (!empty)
         return check_existing(o, r, e);

@@ -141,6 +141,8 @@ static int open_at(struct delta_table *t, struct err *e)
     t->version = newest;
     t->txns_from = newest + 1;
     t->checkpoint_next = hint + DELTA_CHECKPOINT_EVERY;
+    _cleanup_(mem_freep) char *folder = mem_printf("%s/_delta_log", t->location);
+    TRY(objstore_settle(t->lake, folder, e)); /* what was seen is built upon (D4) */
     TRY(read_first(t, e));
     for (bool ours = false; !ours && t->txns_from > 0;)
         TRY(read_back(t, &ours, e));

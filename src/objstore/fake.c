@@ -125,6 +125,13 @@ static int fake_is_empty(struct objstore *o, const char *prefix, bool *ret_empty
     return objstore_is_empty(of(o)->below, prefix, ret_empty, e);
 }
 
+static int fake_settle(struct objstore *o, const char *prefix, struct err *e)
+{
+    bool lose;
+    TRY(begin(of(o), prefix, &lose, e));
+    return end(prefix, lose, objstore_settle(of(o)->below, prefix, e), e);
+}
+
 static int fake_move(struct objstore *o, const char *from, const char *to, struct err *e)
 {
     bool lose;
@@ -160,6 +167,7 @@ static const struct objstore_ops fake_ops = {
     .list = fake_list,
     .remove = fake_delete,
     .is_empty = fake_is_empty,
+    .settle = fake_settle,
     .move = fake_move,
 };
 

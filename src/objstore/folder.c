@@ -46,20 +46,20 @@ static char *parent_of(const char *path)
     return slash == path ? mem_strdup("/") : mem_strndup(path, (size_t)(slash - path));
 }
 
-/* Make @path and the missing folders above it, each durable in its parent. */
+/*
+ * Make @path and the missing folders above it, each durable in its parent; one that is there too:
+ * who made it may not have come so far.
+ */
 static int make_folder(struct sys *s, const char *path, struct err *e)
 {
     _cleanup_(mem_freep) char *parent = parent_of(path);
     int r = sys_mkdir(s, path, e);
-    if (r == ERR_EXISTS)
-        return 0;
     if (r == ERR_NOT_FOUND && strlen(parent) < strlen(path)) {
         TRY(make_folder(s, parent, e));
         r = sys_mkdir(s, path, e);
-        if (r == ERR_EXISTS)
-            return 0;
     }
-    TRY(r);
+    if (r < 0 && r != ERR_EXISTS)
+        return r;
     return sys_sync_dir(s, parent, e);
 }
 
@@ -107,6 +107,8 @@ static int put_by(struct folder *f, const char *name, struct slice data, rename_
     int r = rename_to(f->sys, temp, path, e);
     if (r < 0) {
         (void)sys_unlink(f->sys, temp, NULL); /* the rename's failure is the one to tell */
+        if (r == ERR_EXISTS)
+            TRY(sys_sync_dir(f->sys, dir, e));
         return r;
     }
     return sys_sync_dir(f->sys, dir, e);
@@ -260,6 +262,25 @@ static int folder_is_empty(struct objstore *o, const char *prefix, bool *ret_emp
     return tree_is_empty(f->sys, path, ret_empty, e);
 }
 
+/* From @prefix up to the root; the root itself was made durable when it was opened. */
+static int folder_settle(struct objstore *o, const char *prefix, struct err *e)
+{
+    struct folder *f = of(o);
+    _cleanup_(mem_freep) char *path = path_of(f, prefix);
+    while (strlen(path) >= strlen(f->root)) {
+        int r = sys_sync_dir(f->sys, path, e);
+        if (r < 0 && r != ERR_NOT_FOUND)
+            return r;
+        char *parent = parent_of(path);
+        bool is_top = strlen(parent) >= strlen(path);
+        mem_free(path);
+        path = parent;
+        if (is_top)
+            break;
+    }
+    return 0;
+}
+
 static int folder_move(struct objstore *o, const char *from, const char *to, struct err *e)
 {
     struct folder *f = of(o);
@@ -299,6 +320,7 @@ static const struct objstore_ops folder_ops = {
     .list = folder_list,
     .remove = folder_delete,
     .is_empty = folder_is_empty,
+    .settle = folder_settle,
     .move = folder_move,
 };
 
@@ -311,7 +333,9 @@ int objstore_open_folder(struct sys *s, const char *path, struct objstore **ret_
     if (len == 0)
         return err_set(e, ERR_INVALID, "the lake's folder has no name");
     _cleanup_(mem_freep) char *root = mem_strndup(path, len);
-    TRY(make_folder(s, root, e));
+    int r = make_folder(s, root, e);
+    if (r < 0 && !(r == ERR_DENIED && is_folder(s, root))) /* not ours to sync then */
+        return r;
     if (!is_folder(s, root))
         return err_set(e, ERR_INVALID, "%s is not a folder", root);
     struct folder *f = mem_zalloc(sizeof(*f));

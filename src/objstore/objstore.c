@@ -98,6 +98,12 @@ int objstore_is_empty(struct objstore *o, const char *prefix, bool *ret_empty, s
     return o->ops->is_empty(o, prefix, ret_empty, e);
 }
 
+int objstore_settle(struct objstore *o, const char *prefix, struct err *e)
+{
+    TRY(objstore__name_check(prefix, e));
+    return o->ops->settle(o, prefix, e);
+}
+
 int objstore_move(struct objstore *o, const char *from, const char *to, struct err *e)
 {
     TRY(objstore__name_check(from, e));

@@ -67,5 +67,9 @@ must_use int objstore_delete(struct objstore *o, const char *name,
 /* Is there anything at all below @prefix? */
 must_use int objstore_is_empty(struct objstore *o, const char *prefix, bool *ret_empty,
                                struct err *e);
+/* What readers see in folder @prefix survives power loss from now on, the folders above it too. A
+ * life asks for it before it relies on what an earlier one put: that may have been killed between
+ * giving the name and making it durable. A missing folder is fine. */
+must_use int objstore_settle(struct objstore *o, const char *prefix, struct err *e);
 /* Move the folder @from to @to (drop of a table, rule D6). Local folders only. */
 must_use int objstore_move(struct objstore *o, const char *from, const char *to, struct err *e);

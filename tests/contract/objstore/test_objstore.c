@@ -174,6 +174,15 @@ static void names_stay_below_the_root(struct objstore *o)
     cr_assert(is_empty(o, ""));
 }
 
+static void settling_may_find_nothing(struct objstore *o)
+{
+    put(o, "t/x", "1");
+
+    cr_assert_eq(objstore_settle(o, "t", NULL), 0);
+    cr_assert_eq(objstore_settle(o, "t/none/at/all", NULL), 0);
+    cr_assert_eq(objstore_settle(o, "../t", NULL), ERR_INVALID);
+}
+
 static void what_is_there_survives_reopening(struct objstore *o)
 {
     put(o, "t/x", "1");
@@ -207,4 +216,5 @@ OVER_BOTH(delete_may_find_nothing)
 OVER_BOTH(emptiness_looks_into_all_folders)
 OVER_BOTH(move_takes_a_folder_and_never_replaces)
 OVER_BOTH(names_stay_below_the_root)
+OVER_BOTH(settling_may_find_nothing)
 OVER_BOTH(what_is_there_survives_reopening)

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "objstore/objstore.h"
 #include "objstore_priv.h"
+#include "sys/sim.h"
 #include "sys/sys.h"
 
 #include "test.h"
@@ -48,6 +49,72 @@ Test(objstore_folder, put_leaves_no_temporary_file)
 
     cr_assert_eq(names.count, 1);
     sys_names_deinit(&names);
+    objstore_close(o);
+    sys_free(s);
+}
+
+/* As a life leaves it that was killed between giving the name and syncing the folder. */
+static void name_without_sync(struct sys *s, const char *path)
+{
+    struct sys_file *f = NULL;
+    cr_assert_eq(sys_open(s, path, SYS_WRITE | SYS_CREATE, &f, NULL), 0);
+    cr_assert_eq(sys_write(f, "x", 1, 0, NULL), 0);
+    cr_assert_eq(sys_sync(f, NULL), 0);
+    sys_close(f);
+}
+
+static bool survives(struct sys *s, const char *path)
+{
+    bool there = false;
+    sys_sim_crash(s);
+    cr_assert_eq(sys_exists(s, path, &there, NULL), 0);
+    return there;
+}
+
+Test(objstore_folder, name_of_a_killed_life_is_durable_once_settled)
+{
+    for (unsigned settled = 0; settled < 2; settled++) {
+        struct sys *s = sys_new_sim(1);
+        struct objstore *o = open_lake(s, false);
+        cr_assert_eq(objstore_put(o, "t/log/0", slice_str("1"), NULL), 0);
+        name_without_sync(s, "/lake/t/log/1");
+
+        if (settled)
+            cr_assert_eq(objstore_settle(o, "t/log", NULL), 0);
+
+        cr_assert_eq(survives(s, "/lake/t/log/1"), settled == 1);
+        cr_assert(survives(s, "/lake/t/log/0"));
+        objstore_close(o);
+        sys_free(s);
+    }
+}
+
+Test(objstore_folder, folder_of_a_killed_life_is_durable_once_settled)
+{
+    for (unsigned settled = 0; settled < 2; settled++) {
+        struct sys *s = sys_new_sim(1);
+        struct objstore *o = open_lake(s, false);
+        cr_assert_eq(sys_mkdir(s, "/lake/t", NULL), 0);
+        cr_assert_eq(sys_mkdir(s, "/lake/t/log", NULL), 0);
+
+        if (settled)
+            cr_assert_eq(objstore_settle(o, "t/log/not_yet", NULL), 0);
+        cr_assert_eq(objstore_put(o, "t/log/0", slice_str("1"), NULL), 0);
+
+        cr_assert_eq(survives(s, "/lake/t/log/0"), settled == 1);
+        objstore_close(o);
+        sys_free(s);
+    }
+}
+
+Test(objstore_folder, root_of_a_killed_life_is_made_durable)
+{
+    struct sys *s = sys_new_sim(1);
+    cr_assert_eq(sys_mkdir(s, "/lake", NULL), 0);
+
+    struct objstore *o = open_lake(s, false);
+
+    cr_assert(survives(s, "/lake"));
     objstore_close(o);
     sys_free(s);
 }
