@@ -26,13 +26,15 @@
 #include "base/bits.h"
 #include "base/must.h"
 
+#define ALONE_WAIT_US 1000
+
 /* Where block @ticket's successor may begin: aligned, with room for a largest block before the
  * ring ends. */
 static uint64_t place_after(const struct bronze *log, uint64_t end)
 {
     uint64_t virt = align_up(end, BLOCK_ALIGN);
     uint64_t left = log->ring_bytes - virt % log->ring_bytes;
-    return left < BLOCK_BYTES_MAX ? virt + left : virt;
+    return left < log->block_bytes_max ? virt + left : virt;
 }
 
 void bronze__open_block(struct bronze *log, uint64_t ticket, bronze_pos first_pos)
@@ -165,7 +167,7 @@ static void add_frame(struct bronze *log, const struct bronze_append *a)
 static bool must_wake(struct bronze *log)
 {
     uint64_t waiting = log->closed_bytes + log->open_used;
-    if (!log->sleeping || (log->in_flight > 0 && waiting < SECOND_WRITE_BYTES_MIN))
+    if (!log->sleeping || (log->in_flight > 0 && waiting < log->second_write_bytes_min))
         return false;
     log->sleeping = false;
     return true;
@@ -184,7 +186,8 @@ static int append_locked(struct bronze *log, struct bronze_append *a, uint64_t p
     uint64_t used = align_up(log->open_used, joins ? 1 : FRAME_ALIGN) +
                     (joins ? 0 : FRAME_HEADER_BYTES) + payload;
     if (log->open_frames > 0 &&
-        (log->open_used >= BLOCK_BYTES_TARGET || BLOCK_HEADER_BYTES + used > BLOCK_BYTES_MAX)) {
+        (log->open_used >= BLOCK_BYTES_TARGET ||
+         BLOCK_HEADER_BYTES + used > log->block_bytes_max)) {
         bronze__close_open_block(log);
         joins = false;
         used = FRAME_HEADER_BYTES + payload;
@@ -213,7 +216,7 @@ int bronze_append(struct bronze *log, struct bronze_append *a)
     must(a->kind != BRONZE_CONTROL || a->row_count == 1);
     must(a->kind != BRONZE_SINGLES || a->row_count == 1);
     uint64_t payload = rows_bytes(a);
-    if (BLOCK_HEADER_BYTES + FRAME_HEADER_BYTES + payload > BLOCK_BYTES_MAX)
+    if (BLOCK_HEADER_BYTES + FRAME_HEADER_BYTES + payload > log->block_bytes_max)
         return ERR_INVALID;
     sys_mutex_lock(&log->lock);
     int r = append_locked(log, a, payload);
@@ -249,6 +252,11 @@ int bronze_wait(struct bronze *log, uint64_t ticket, uint32_t timeout_ms)
         uint64_t now = sys_mono_ns(log->sys);
         if (now >= end_ns)
             return ERR_TIMEOUT;
+        if (log->log_thread == NULL) {
+            bronze_step(log, ALONE_WAIT_US);
+            bronze_segment_step(log);
+            continue;
+        }
         sys_event_wait(&log->durable_event, seen, (end_ns - now) / 1000 + 1);
     }
 }

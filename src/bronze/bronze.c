@@ -163,6 +163,14 @@ static int begin_life(struct bronze *log, const struct recovered *rec, struct er
 static int check_options(const struct bronze_options *o, struct err *e)
 {
     const uint64_t mib = 1024 * 1024;
+    const uint64_t block = o->block_bytes_max;
+    if (block != 0) {
+        bool fits = block >= 4 * BLOCK_ALIGN && block < BLOCK_BYTES_MAX &&
+                    o->segment_bytes % BLOCK_ALIGN == 0 &&
+                    o->segment_bytes >= SEGMENT_HEADER_BYTES + block &&
+                    o->log_bytes_max >= 4 * o->segment_bytes && o->memory_bytes >= 8 * block;
+        return fits ? 0 : err_set(e, ERR_INVALID, "segments or memory do not suit these blocks");
+    }
     if (o->segment_bytes < 16 * mib || o->segment_bytes > 4096 * mib || o->segment_bytes % mib != 0)
         return err_set(e, ERR_INVALID, "segment_bytes must be 16 MiB to 4 GiB in whole MiB");
     if (o->log_bytes_max < 4 * o->segment_bytes)
@@ -182,6 +190,8 @@ int bronze_open(struct sys *s, const struct bronze_options *o, bronze_control_fn
     log->log_path = path_in(log, "log");
     log->segment_bytes = o->segment_bytes;
     log->log_bytes_max = o->log_bytes_max;
+    log->block_bytes_max = o->block_bytes_max != 0 ? o->block_bytes_max : BLOCK_BYTES_MAX;
+    log->second_write_bytes_min = MIN(SECOND_WRITE_BYTES_MIN, log->block_bytes_max / 8);
     init_memory(log, o->memory_bytes);
     struct recovered rec;
     int r = read_format(log, e);

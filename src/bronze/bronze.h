@@ -59,6 +59,8 @@ struct bronze_options {
     uint64_t segment_bytes; /* 64 MiB; 16 MiB..4 GiB, multiple of 1 MiB */
     uint64_t log_bytes_max; /* all segments together; at least 4 segments */
     uint64_t memory_bytes;  /* the ring of recent blocks; 64 MiB, at least 32 MiB */
+    /* 0 = 12 MiB. Less is for simulation: then segments and memory need only be a few blocks. */
+    uint32_t block_bytes_max;
 };
 
 /* Make FORMAT and the log folder. ERR_EXISTS when there is a log already. */
@@ -120,7 +122,7 @@ uint64_t bronze_durable_ticket(const struct bronze *log);
 bronze_pos bronze_durable_pos(const struct bronze *log);
 bronze_pos bronze_appended_pos(const struct bronze *log);
 /* Blocks the calling thread until @ticket is durable; ERR_TIMEOUT. Not on a loop that must not
- * block. */
+ * block. A log without threads is turned meanwhile. */
 must_use int bronze_wait(struct bronze *log, uint64_t ticket, uint32_t timeout_ms);
 
 /* Called by the log thread after the durable end has moved (on_durable), and when appends may

@@ -127,6 +127,7 @@ struct bronze {
     struct uuid uuid;
     uint64_t timeline, epoch;
     uint64_t segment_bytes, log_bytes_max;
+    uint32_t block_bytes_max, second_write_bytes_min;
     bronze_pos life_pos; /* where this life began */
     uint64_t life_ticket;
     struct sys_file *lock_file;

@@ -34,11 +34,12 @@ char *bronze__segment_path(const struct bronze *log, uint64_t number)
 
 static int write_zeros(struct sys_file *f, uint64_t from, uint64_t to, struct err *e)
 {
-    uint8_t *zeros = mem_aligned(BLOCK_ALIGN, ZERO_CHUNK_BYTES);
-    memset(zeros, 0, ZERO_CHUNK_BYTES);
+    size_t chunk = MIN((uint64_t)ZERO_CHUNK_BYTES, to - from);
+    uint8_t *zeros = mem_aligned(BLOCK_ALIGN, chunk);
+    memset(zeros, 0, chunk);
     int r = 0;
-    for (uint64_t at = from; r == 0 && at < to; at += ZERO_CHUNK_BYTES)
-        r = sys_write(f, zeros, MIN((uint64_t)ZERO_CHUNK_BYTES, to - at), at, e);
+    for (uint64_t at = from; r == 0 && at < to; at += chunk)
+        r = sys_write(f, zeros, MIN((uint64_t)chunk, to - at), at, e);
     mem_free(zeros);
     return r;
 }

@@ -34,7 +34,7 @@ static enum take take_locked(struct bronze *log, bool seal, uint64_t *ret_ticket
         return TAKE_NOTHING;
     if (log->in_flight >= WRITES_IN_FLIGHT_MAX)
         return TAKE_NOTHING;
-    if (log->in_flight > 0 && log->closed_bytes + log->open_used < SECOND_WRITE_BYTES_MIN)
+    if (log->in_flight > 0 && log->closed_bytes + log->open_used < log->second_write_bytes_min)
         return TAKE_NOTHING;
     uint64_t bytes = closed ? bronze__slot(log, log->submit_ticket)->header.bytes
                             : align_up(BLOCK_HEADER_BYTES + log->open_used, BLOCK_ALIGN);
@@ -168,7 +168,7 @@ static uint64_t sleep_us(struct bronze *log, uint64_t wait_us)
 {
     uint64_t waiting = log->closed_bytes + log->open_used;
     bool work = waiting > 0 && !log->stalled && log->in_flight < WRITES_IN_FLIGHT_MAX &&
-                (log->in_flight == 0 || waiting >= SECOND_WRITE_BYTES_MIN);
+                (log->in_flight == 0 || waiting >= log->second_write_bytes_min);
     if (work)
         return 0;
     log->sleeping = true;

@@ -39,7 +39,7 @@ static int count_control(void *ctx, const struct bronze_frame *f)
 
 static int try_open(struct fixture *x, struct err *e)
 {
-    struct bronze_options o = {x->path, 16 * MIB, 128 * MIB, 32 * MIB};
+    struct bronze_options o = {x->path, 16 * MIB, 128 * MIB, 32 * MIB, 0};
     x->controls = 0;
     return bronze_open(x->sys, &o, count_control, x, &x->log, e);
 }
@@ -554,4 +554,34 @@ Test(bronze_recovery, needs_few_descriptors_for_many_segments)
     cr_assert_eq(r, 0, "%s", e.text);
     cr_assert_eq(bronze_durable_pos(x.log), 3);
     tear_down(&x);
+}
+
+Test(bronze_life, small_blocks_fill_small_segments_without_threads)
+{
+    struct err e = {0};
+    struct fixture x = {.sys = sys_new_sim(1), .path = "data"};
+    cr_assert_eq(bronze_init(x.sys, x.path, &e), 0);
+    struct bronze_options o = {x.path, 128 * 1024, 1024 * 1024, 512 * 1024, 32 * 1024};
+    cr_assert_eq(bronze_open(x.sys, &o, count_control, &x, &x.log, &e), 0, "%s", e.text);
+    bronze_segment_step(x.log);
+
+    for (uint64_t i = 0; i < 400; i++) {
+        uint8_t bytes[1000] = {0};
+        put_le64(bytes, i);
+        struct slice row = slice_of(bytes, sizeof(bytes));
+        struct bronze_append a = {
+            .kind = BRONZE_SINGLES, .stream_id = 1, .offset = i, .rows = &row, .row_count = 1};
+        cr_assert_eq(bronze_append(x.log, &a), 0);
+        if (i % 20 == 19)
+            cr_assert_eq(bronze_wait(x.log, a.ticket, 1000), 0);
+    }
+
+    struct bronze_usage u;
+    bronze_usage(x.log, &u);
+    cr_assert_gt(u.segments, 3);
+    cr_assert_eq(read_all(&x, 1), 400);
+    x.log = bronze_close(x.log);
+    o.segment_bytes = 32 * 1024;
+    cr_assert_eq(bronze_open(x.sys, &o, count_control, &x, &x.log, &e), ERR_INVALID);
+    x.sys = sys_free(x.sys);
 }

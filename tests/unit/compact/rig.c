@@ -9,7 +9,7 @@
 
 static void open_log(struct rig *x)
 {
-    struct bronze_options o = {x->path, 16 * MIB, 160 * MIB, 32 * MIB};
+    struct bronze_options o = {x->path, 16 * MIB, 160 * MIB, 32 * MIB, 0};
     x->catalog = catalog_new(x->sys);
     int r = bronze_open(x->sys, &o, catalog_on_control, x->catalog, &x->log, &x->e);
     cr_assert_eq(r, 0, "%s", x->e.text);
