@@ -91,6 +91,13 @@ static void batch_grow(struct row_batch *b)
     b->row_cap = cap;
 }
 
+void row_batch_reserve(struct row_batch *b, uint32_t rows)
+{
+    must(rows <= ROW_BATCH_ROWS_MAX);
+    while (b->row_cap < rows)
+        batch_grow(b);
+}
+
 static void set_cell(struct row_vector *v, uint8_t *cell, const struct row_value *value)
 {
     int32_t i32 = 0;

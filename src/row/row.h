@@ -140,6 +140,8 @@ struct row_batch *row_batch_new(struct row_schema *schema);
 struct row_batch *row_batch_free(struct row_batch *b); /* takes NULL; returns NULL */
 void row_batch_reset(struct row_batch *b);             /* empty again, memory kept */
 CLEANUP_FUNC(struct row_batch *, row_batch_free)
+/* Room for @rows rows in every column, for one who fills the vectors himself. */
+void row_batch_reserve(struct row_batch *b, uint32_t rows);
 /* Add one row: @values one per column. The caller keeps row_count below ROW_BATCH_ROWS_MAX. */
 void row_batch_append(struct row_batch *b, const struct row_value *values);
 /* The value of a cell; bytes are borrowed from the batch. */
