@@ -26,8 +26,6 @@
 #include "base/bits.h"
 #include "base/must.h"
 
-#define ALONE_WAIT_US 1000
-
 /* Where block @ticket's successor may begin: aligned, with room for a largest block before the
  * ring ends. */
 static uint64_t place_after(const struct bronze *log, uint64_t end)
@@ -253,8 +251,9 @@ int bronze_wait(struct bronze *log, uint64_t ticket, uint32_t timeout_ms)
         if (now >= end_ns)
             return ERR_TIMEOUT;
         if (log->log_thread == NULL) {
-            bronze_step(log, ALONE_WAIT_US);
+            bronze_step(log, 0);
             bronze_segment_step(log);
+            sys_sleep_ms(log->sys, 1);
             continue;
         }
         sys_event_wait(&log->durable_event, seen, (end_ns - now) / 1000 + 1);

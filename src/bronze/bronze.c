@@ -107,7 +107,9 @@ static int take_epoch(struct bronze *log, uint64_t max_epoch, struct err *e)
     char content[64];
     (void)snprintf(content, sizeof(content), "epoch %" PRIu64 "\n", log->epoch);
     char *path = path_in(log, "EPOCH");
+    sys_point(log->sys, SYS_POINT_LOG_EPOCH_BEFORE_WRITE);
     r = sys_write_file(log->sys, path, slice_str(content), e);
+    sys_point(log->sys, SYS_POINT_LOG_EPOCH_AFTER_WRITE);
     mem_free(path);
     return r;
 }

@@ -6,6 +6,7 @@
 #include "bronze/bronze.h"
 
 #include "base/limits.h"
+#include "sys/point.h"
 #include "sys/sys.h"
 #include "trace/trace.h"
 
@@ -51,6 +52,9 @@ bool bronze__block_payload_ok(const struct uuid *uuid, const struct block_header
                               const uint8_t *block);
 void bronze__frame_encode(const struct bronze_frame *f, uint32_t payload_len, uint8_t *out);
 struct bronze_block bronze__block_view(const struct block_header *h, const uint8_t *block);
+/* Do the frames lie in the block, their rows in the frames, and add up to what the header says?
+ * What bronze_block_frame() and bronze_frame_row() then take for granted. */
+bool bronze__block_frames_ok(const struct bronze_block *b);
 
 /* ---- scan.c: the blocks of one segment file, front to back ---- */
 

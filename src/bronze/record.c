@@ -140,6 +140,39 @@ struct bronze_block bronze__block_view(const struct block_header *h, const uint8
     };
 }
 
+/* The frame at @p in front of @left bytes: the rows it holds, or -1 when they do not fit. */
+static int64_t count_rows(const uint8_t *p, size_t left)
+{
+    if (left < FRAME_HEADER_BYTES)
+        return -1;
+    uint32_t bytes = get_le32(p), payload = get_le32(p + 56);
+    if (bytes < FRAME_HEADER_BYTES || bytes > left || payload != bytes - FRAME_HEADER_BYTES)
+        return -1;
+    int64_t rows = 0;
+    const uint8_t *row = p + FRAME_HEADER_BYTES, *end = row + payload;
+    for (; row < end; rows++) {
+        if (end - row < 4 || get_le32(row) > (size_t)(end - row) - 4)
+            return -1;
+        row += 4 + (size_t)get_le32(row);
+    }
+    return rows == get_le32(p + 16) ? rows : -1;
+}
+
+bool bronze__block_frames_ok(const struct bronze_block *b)
+{
+    bronze_pos pos = b->first_pos;
+    uint32_t frames = 0;
+    for (size_t at = 0; at < b->frames.len; frames++) {
+        const uint8_t *p = b->frames.data + at;
+        int64_t rows = count_rows(p, b->frames.len - at);
+        if (rows < 0 || get_le64(p + 8) != pos)
+            return false;
+        pos += (uint64_t)rows;
+        at = (size_t)align_up(at + get_le32(p), FRAME_ALIGN);
+    }
+    return frames == b->frame_count && pos == b->end_pos;
+}
+
 bool bronze_block_frame(const struct bronze_block *b, size_t *at, struct bronze_frame *ret_frame)
 {
     if (*at >= b->frames.len)

@@ -76,7 +76,9 @@ static int look_at(struct recovery *rc, struct found *s, struct err *e)
 {
     TRY(open_file(rc, s, e));
     uint8_t *bytes = mem_aligned(BLOCK_ALIGN, SEGMENT_HEADER_BYTES);
+    sys_point(rc->log->sys, SYS_POINT_LOG_RECOVER_BEFORE_LOCK);
     int r = sys_lock(s->file, LATE_WRITE_WAIT_MS, e);
+    sys_point(rc->log->sys, SYS_POINT_LOG_RECOVER_AFTER_LOCK);
     if (r == 0)
         r = sys_size(s->file, &s->bytes, e);
     if (r == 0 && s->bytes >= SEGMENT_HEADER_BYTES) {
@@ -152,7 +154,9 @@ static int sweep_unused(struct recovery *rc, struct err *e)
         if (proof)
             return damaged(rc, s, 0, "its header is not valid, but it holds blocks", e);
         char *path = bronze__segment_path(rc->log, s->number);
+        sys_point(rc->log->sys, SYS_POINT_LOG_RECOVER_BEFORE_SWEEP);
         int r = sys_unlink(rc->log->sys, path, e);
+        sys_point(rc->log->sys, SYS_POINT_LOG_RECOVER_AFTER_SWEEP);
         mem_free(path);
         TRY(r);
     }
@@ -180,6 +184,7 @@ static int read_segment(struct recovery *rc, struct found *s, uint64_t *ret_offs
     bronze__scan_init(&sc, s->file, &s->header, s->bytes / BLOCK_ALIGN * BLOCK_ALIGN);
     int r;
     struct bronze_block b;
+    sys_point(rc->log->sys, SYS_POINT_LOG_RECOVER_BEFORE_READ);
     while ((r = bronze__scan_next(&sc, &b, e)) == 0) {
         r = show_controls(rc, &b);
         if (r < 0) {
@@ -187,6 +192,7 @@ static int read_segment(struct recovery *rc, struct found *s, uint64_t *ret_offs
             break;
         }
     }
+    sys_point(rc->log->sys, SYS_POINT_LOG_RECOVER_AFTER_READ);
     rc->ticket = sc.ticket;
     rc->pos = sc.pos;
     *ret_offset = sc.offset;
@@ -214,7 +220,9 @@ static int judge_tail(struct recovery *rc, size_t i, uint64_t offset, struct err
 static int make_durable(const struct recovery *rc, struct found *s, struct err *e)
 {
     TRY(open_file(rc, s, e));
+    sys_point(rc->log->sys, SYS_POINT_LOG_RECOVER_BEFORE_SYNC);
     int r = sys_sync(s->file, e);
+    sys_point(rc->log->sys, SYS_POINT_LOG_RECOVER_AFTER_SYNC);
     s->file = sys_close(s->file);
     return r;
 }
@@ -226,10 +234,14 @@ static int drop_behind(struct recovery *rc, size_t i, struct err *e)
 {
     for (size_t k = rc->count; k > i + 1; k--) {
         char *path = bronze__segment_path(rc->log, rc->segs[k - 1].number);
+        sys_point(rc->log->sys, SYS_POINT_LOG_RECOVER_BEFORE_DROP);
         int r = sys_unlink(rc->log->sys, path, e);
+        sys_point(rc->log->sys, SYS_POINT_LOG_RECOVER_AFTER_DROP);
         mem_free(path);
         TRY(r);
+        sys_point(rc->log->sys, SYS_POINT_LOG_RECOVER_BEFORE_SYNC_DIR);
         TRY(sys_sync_dir(rc->log->sys, rc->log->log_path, e));
+        sys_point(rc->log->sys, SYS_POINT_LOG_RECOVER_AFTER_SYNC_DIR);
     }
     return 0;
 }

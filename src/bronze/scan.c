@@ -69,6 +69,11 @@ int bronze__scan_next(struct scan *s, struct bronze_block *ret_block, struct err
     if (p == NULL || !bronze__block_payload_ok(&s->uuid, &h, p))
         return SCAN_STOP;
     *ret_block = bronze__block_view(&h, p);
+    if (!bronze__block_frames_ok(ret_block))
+        return err_set(e, ERR_DAMAGED,
+                       "the log is damaged: segment %llu at byte %llu: the block's checksums are "
+                       "right, but its frames do not add up",
+                       (unsigned long long)s->number, (unsigned long long)s->offset);
     s->offset += h.bytes;
     s->ticket++;
     s->pos += h.row_count;

@@ -48,17 +48,23 @@ static int prepare_new(struct bronze *log, const char *path, struct sys_file **r
                        struct err *e)
 {
     _cleanup_(sys_closep) struct sys_file *f = NULL;
+    sys_point(log->sys, SYS_POINT_LOG_PREPARE_BEFORE_CREATE);
     TRY(sys_open(log->sys, path, SYS_WRITE | SYS_CREATE | SYS_EXCLUSIVE | SYS_DIRECT | SYS_DSYNC,
                  &f, e));
+    sys_point(log->sys, SYS_POINT_LOG_PREPARE_AFTER_CREATE);
     int r = sys_lock(f, 0, e);
     if (r == 0)
         r = sys_allocate(f, log->segment_bytes, e);
+    sys_point(log->sys, SYS_POINT_LOG_PREPARE_BEFORE_ZEROS);
     if (r == 0)
         r = write_zeros(f, 0, log->segment_bytes, e);
     if (r == 0)
         r = sys_sync(f, e);
+    sys_point(log->sys, SYS_POINT_LOG_PREPARE_AFTER_ZEROS);
+    sys_point(log->sys, SYS_POINT_LOG_PREPARE_BEFORE_SYNC_DIR);
     if (r == 0)
         r = sys_sync_dir(log->sys, log->log_path, e);
+    sys_point(log->sys, SYS_POINT_LOG_PREPARE_AFTER_SYNC_DIR);
     if (r < 0) {
         (void)sys_unlink(log->sys, path, NULL); /* half made: removed again, or at the next start */
         return r;
@@ -72,13 +78,20 @@ static int prepare_recycled(struct bronze *log, uint64_t number, struct recycled
                             struct err *e)
 {
     char *from = bronze__segment_path(log, old->number), *to = bronze__segment_path(log, number);
+    sys_point(log->sys, SYS_POINT_LOG_RECYCLE_BEFORE_RENAME);
     int r = sys_rename(log->sys, from, to, e);
+    sys_point(log->sys, SYS_POINT_LOG_RECYCLE_AFTER_RENAME);
     mem_free(from);
     mem_free(to);
     TRY(r);
     old->number = number;
+    sys_point(log->sys, SYS_POINT_LOG_RECYCLE_BEFORE_SYNC_DIR);
     TRY(sys_sync_dir(log->sys, log->log_path, e));
-    return write_zeros(old->file, 0, SEGMENT_HEADER_BYTES, e);
+    sys_point(log->sys, SYS_POINT_LOG_RECYCLE_AFTER_SYNC_DIR);
+    sys_point(log->sys, SYS_POINT_LOG_RECYCLE_BEFORE_WIPE);
+    r = write_zeros(old->file, 0, SEGMENT_HEADER_BYTES, e);
+    sys_point(log->sys, SYS_POINT_LOG_RECYCLE_AFTER_WIPE);
+    return r;
 }
 
 int bronze__segment_prepare(struct bronze *log, uint64_t number, struct recycled *old,
@@ -121,7 +134,9 @@ int bronze__segment_use(struct bronze *log, struct spare sp, bronze_pos first_po
     };
     uint8_t *bytes = mem_aligned(BLOCK_ALIGN, SEGMENT_HEADER_BYTES);
     bronze__segment_encode(&h, bytes);
+    sys_point(log->sys, SYS_POINT_LOG_ROLL_BEFORE_HEADER);
     int r = sys_write(sp.file, bytes, SEGMENT_HEADER_BYTES, 0, e);
+    sys_point(log->sys, SYS_POINT_LOG_ROLL_AFTER_HEADER);
     mem_free(bytes);
     TRY(r);
     sys_mutex_lock(&log->lock);
@@ -271,9 +286,13 @@ static int prepare(struct bronze *log, uint64_t number, struct recycled old, str
 static int remove_old(struct bronze *log, struct recycled old, struct err *e)
 {
     char *path = bronze__segment_path(log, old.number);
+    sys_point(log->sys, SYS_POINT_LOG_TRIM_BEFORE_UNLINK);
     int r = sys_unlink(log->sys, path, e);
+    sys_point(log->sys, SYS_POINT_LOG_TRIM_AFTER_UNLINK);
+    sys_point(log->sys, SYS_POINT_LOG_TRIM_BEFORE_SYNC_DIR);
     if (r == 0 || r == ERR_NOT_FOUND)
         r = sys_sync_dir(log->sys, log->log_path, e);
+    sys_point(log->sys, SYS_POINT_LOG_TRIM_AFTER_SYNC_DIR);
     mem_free(path);
     sys_mutex_lock(&log->lock);
     if (r == 0)

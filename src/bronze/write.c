@@ -72,10 +72,12 @@ static void submit(struct bronze *log, uint64_t ticket)
     log->submit_tickets[i] = ticket;
     log->submit_ns[i] = sys_mono_ns(log->sys);
     trace_add(&log->writes, 1);
+    sys_point(log->sys, SYS_POINT_LOG_APPEND_BEFORE_WRITE);
     int r = sys_ring_write(log->io, log->current_file, slice_of(block, h->bytes), h->offset, i);
     if (r < 0)
         must_die("bronze: starting a log write failed (%s); nothing after it is acknowledged",
                  err_text(r));
+    sys_point(log->sys, SYS_POINT_LOG_APPEND_AFTER_START);
 }
 
 /* The next spare becomes the segment that is written to. */
@@ -134,6 +136,7 @@ static void advance(struct bronze *log)
     if (room)
         log->want_room = false;
     sys_mutex_unlock(&log->lock);
+    sys_point(log->sys, SYS_POINT_LOG_APPEND_AFTER_DURABLE);
     sys_event_signal(&log->durable_event);
     for (struct bronze_listener *l = log->listeners; l != NULL; l = l->next) {
         l->on_durable(l->ctx);
@@ -154,6 +157,7 @@ static void complete(struct bronze *log, const struct sys_done *d)
             slot->header.bytes, (unsigned long long)slot->offset, (unsigned long long)slot->segment,
             err_text(d->result), log->path);
     }
+    sys_point(log->sys, SYS_POINT_LOG_APPEND_AFTER_WRITE);
     log->quiet_ns = sys_mono_ns(log->sys);
     trace_hist_add(&log->write_hist, (log->quiet_ns - log->submit_ns[d->tag]) / 1000);
     log->submit_tickets[d->tag] = 0;

@@ -9,6 +9,7 @@
 #include "catalog/catalog.h"
 #include "compact/compact.h"
 #include "delta/delta.h"
+#include "sys/point.h"
 #include "sys/sys.h"
 #include "trace/trace.h"
 
@@ -168,6 +169,11 @@ void compact__push(struct compact *c, struct compact_table *t);
 /* Tell the log of commits while it has room. False: some are left. */
 bool compact__push_records(struct compact *c);
 void compact__push_drop(struct compact *c, struct compact_table *t);
+
+/* record.c: what the log is told of the lake (rule D7). */
+void compact__record_add(struct compact *c, struct compact_record *r); /* takes @r */
+/* Versions of ours that the log and the store have no record of: a life was killed too early. */
+must_use int compact__record_missed(struct compact *c, struct compact_table *t, struct err *e);
 
 /* trim.c */
 bronze_pos compact__floor(const struct compact *c);

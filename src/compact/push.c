@@ -132,6 +132,7 @@ static int open_table(struct compact *c, struct compact_table *t, struct err *e)
     make_app_id(c, t);
     TRY(delta_txn(t->delta, t->app_id, &txn, e));
     TRY(check_txn(c, t, txn, e));
+    TRY(compact__record_missed(c, t, e));
     t->committed = txn > 0 ? (bronze_pos)txn : 0;
     t->taken = t->committed;
     return 0;
@@ -209,13 +210,15 @@ static int put_data(struct compact *c, struct compact_table *t, struct err *e)
 {
     struct compact_cut *k = &t->cut;
     _cleanup_(mem_freep) char *name = mem_printf("%s/%s", t->meta->location, k->meta.path);
+    sys_point(c->d.sys, SYS_POINT_COMMIT_BEFORE_DATA);
     TRY(objstore_put(c->d.lake, name, buf_slice(&k->file), e));
+    sys_point(c->d.sys, SYS_POINT_COMMIT_AFTER_DATA);
     buf_deinit(&k->file);
     k->data_done = true;
     return 0;
 }
 
-static void add_record(struct compact *c, const struct compact_table *t,
+static void record_commit(struct compact *c, const struct compact_table *t,
                        const struct delta_commit *d)
 {
     const struct delta_file *f = &t->cut.meta;
@@ -234,9 +237,11 @@ static void add_record(struct compact *c, const struct compact_table *t,
     };
     memcpy(r->commit.commit_hash, d->hash, sizeof(d->hash));
     memcpy(r->commit.data_hash, f->hash, sizeof(f->hash));
-    *c->records_end = r;
-    c->records_end = &r->next;
-    c->record_count++;
+    r->commit.checkpoint_size = d->checkpoint_file.size;
+    r->commit.hint_size = d->hint_file.size;
+    memcpy(r->commit.checkpoint_hash, d->checkpoint_file.hash, sizeof(f->hash));
+    memcpy(r->commit.hint_hash, d->hint_file.hash, sizeof(f->hash));
+    compact__record_add(c, r);
 }
 
 static void drop_record(struct compact *c)
@@ -292,7 +297,9 @@ static int commit_cut(struct compact *c, struct compact_table *t, struct err *e)
     must(k->data_done && k->meta.first_pos > t->committed && k->txn >= k->meta.last_pos);
     k->commit_tried = true;
     checkpoint_err.text[0] = '\0';
+    sys_point(c->d.sys, SYS_POINT_COMMIT_BEFORE_COMMIT);
     int r = delta_commit(t->delta, &d, &checkpoint, &checkpoint_err);
+    sys_point(c->d.sys, SYS_POINT_COMMIT_AFTER_COMMIT);
     if (r < 0) {
         *e = checkpoint_err;
         return r;
@@ -302,7 +309,7 @@ static int commit_cut(struct compact *c, struct compact_table *t, struct err *e)
     t->committed = k->txn;
     t->taken = MAX(t->taken, t->committed);
     count_commit(c, t, d.checkpoint);
-    add_record(c, t, &d);
+    record_commit(c, t, &d);
     compact__cut_reset(k);
     return 0;
 }

@@ -74,8 +74,10 @@ void compact__watermark_put(struct compact *c, const struct compact_table *t)
     store_batch_clear(c->batch);
     store_batch_put(c->batch, watermark_key(key, t), slice_of(value, sizeof(value)));
     store_batch_put(c->batch, watermark_key(floor_key, NULL), slice_of(floor, sizeof(floor)));
+    sys_point(c->d.sys, SYS_POINT_COMMIT_BEFORE_WATERMARK);
     if (store_write(c->d.store, c->batch, &e) < 0)
         LOG_DEBUG("compact", "a watermark was not kept: %s", e.text); /* the txn is the truth */
+    sys_point(c->d.sys, SYS_POINT_COMMIT_AFTER_WATERMARK);
 }
 
 /* ---- trimming ---- */
@@ -84,7 +86,10 @@ static bool snapshot(struct compact *c)
 {
     struct err e;
     bronze_pos pos;
-    if (catalog_snapshot(c->d.catalog, &pos, &e) != 0) {
+    sys_point(c->d.sys, SYS_POINT_TRIM_BEFORE_SNAPSHOT);
+    int r = catalog_snapshot(c->d.catalog, &pos, &e);
+    sys_point(c->d.sys, SYS_POINT_TRIM_AFTER_SNAPSHOT);
+    if (r != 0) {
         LOG_WARN("compact", "the catalog's snapshot could not be written: %s", e.text);
         return false;
     }
@@ -116,7 +121,10 @@ static bronze_pos applied_pos(struct compact *c, bronze_pos next_trim_pos)
     bronze_pos applied = get_le(c, key, true);
     if (applied + 1 >= next_trim_pos || get_le(c, key, false) + 1 < next_trim_pos)
         return applied;
-    if (store_flush(c->d.store, &e) < 0) {
+    sys_point(c->d.sys, SYS_POINT_TRIM_BEFORE_FLUSH);
+    int r = store_flush(c->d.store, &e);
+    sys_point(c->d.sys, SYS_POINT_TRIM_AFTER_FLUSH);
+    if (r < 0) {
         LOG_WARN("compact", "the store cannot be flushed: %s", e.text);
         return applied;
     }
@@ -129,9 +137,11 @@ static void trim_to(struct compact *c, bronze_pos bound)
     must(bound <= compact__floor(c) && bound <= catalog_snapshot_pos(c->d.catalog));
     bronze_trim(c->d.log, bound);
     c->totals.trims++;
+    sys_point(c->d.sys, SYS_POINT_TRIM_BEFORE_INDEX);
     if (bronze_index_trim(c->d.store, bound, &e) < 0)
         LOG_DEBUG("compact", "the log's index was not trimmed: %s",
                   e.text); /* it is checked on use */
+    sys_point(c->d.sys, SYS_POINT_TRIM_AFTER_INDEX);
 }
 
 void compact__trim(struct compact *c)

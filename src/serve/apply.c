@@ -134,7 +134,9 @@ static int write_batch(struct serve *s, struct err *e)
     uint8_t value[8];
     put_le64(value, a->batch_pos);
     store_batch_put(a->batch, slice_str(SERVE__APPLIED_KEY), slice_of(value, sizeof(value)));
+    sys_point(s->o.sys, SYS_POINT_APPLY_BEFORE_WRITE);
     TRY(store_write(s->o.store, a->batch, e));
+    sys_point(s->o.sys, SYS_POINT_APPLY_AFTER_WRITE);
     bronze_pos pos = a->batch_pos;
     a->batch_pos = 0;
     store_batch_clear(a->batch);
@@ -218,7 +220,9 @@ static int reopen(struct serve *s, struct err *e)
     a->batch_pos = 0;
     while (atomic_load(&s->inside) > 0)
         sys_sleep_ms(s->o.sys, 1);
+    sys_point(s->o.sys, SYS_POINT_APPLY_BEFORE_REOPEN);
     TRY(store_reopen(s->o.store, e));
+    sys_point(s->o.sys, SYS_POINT_APPLY_AFTER_REOPEN);
     TRY(open_reader(s, e));
     atomic_store(&s->flush_failed, false);
     trace_add(&s->reopens, 1);
@@ -310,6 +314,14 @@ bool serve_step(struct serve *s, uint64_t wait_us)
     return rc == 0;
 }
 
+static int flush(struct serve *s, struct err *e)
+{
+    sys_point(s->o.sys, SYS_POINT_APPLY_BEFORE_FLUSH);
+    int rc = store_flush(s->o.store, e);
+    sys_point(s->o.sys, SYS_POINT_APPLY_AFTER_FLUSH);
+    return rc;
+}
+
 /* At a stop everything that was appended is applied, as far as it becomes durable soon. */
 static void finish(struct serve *s)
 {
@@ -323,7 +335,7 @@ static void finish(struct serve *s)
             bronze_reader_wait(s->apply.reader, 5000);
     }
     struct err e;
-    if (s->apply.reader != NULL && store_flush(s->o.store, &e) < 0)
+    if (s->apply.reader != NULL && flush(s, &e) < 0)
         LOG_WARN("serve", "the store was not flushed at the stop: %s", e.text);
 }
 
@@ -348,7 +360,7 @@ void serve__flush_main(void *arg)
         if (!serve__enter(s))
             continue; /* the next segment asks again */
         struct err e;
-        if (store_flush(s->o.store, &e) < 0)
+        if (flush(s, &e) < 0)
             atomic_store(&s->flush_failed, true);
         else
             trace_add(&s->flushes, 1);
