@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "base/must.h"
+#include "sys/point.h"
 #include "sys/sys.h"
 
 #include "objstore_priv.h"
@@ -53,6 +54,7 @@ static char *parent_of(const char *path)
 static int make_folder(struct sys *s, const char *path, struct err *e)
 {
     _cleanup_(mem_freep) char *parent = parent_of(path);
+    sys_point(s, SYS_POINT_LAKE_FOLDER_BEFORE_MKDIR);
     int r = sys_mkdir(s, path, e);
     if (r == ERR_NOT_FOUND && strlen(parent) < strlen(path)) {
         TRY(make_folder(s, parent, e));
@@ -60,16 +62,46 @@ static int make_folder(struct sys *s, const char *path, struct err *e)
     }
     if (r < 0 && r != ERR_EXISTS)
         return r;
-    return sys_sync_dir(s, parent, e);
+    sys_point(s, SYS_POINT_LAKE_FOLDER_AFTER_MKDIR);
+    sys_point(s, SYS_POINT_LAKE_FOLDER_BEFORE_SYNC_DIR);
+    TRY(sys_sync_dir(s, parent, e));
+    sys_point(s, SYS_POINT_LAKE_FOLDER_AFTER_SYNC_DIR);
+    return 0;
 }
 
-static int write_temp(struct sys *s, const char *path, struct slice data, struct err *e)
+/* What is put, and the named points that it passes: each kind has its own. */
+struct object {
+    struct slice data;
+    enum sys_point points;
+};
+
+static enum sys_point points_of(const char *name)
+{
+    const char *in_log = strstr(name, "_delta_log/");
+    if (!in_log)
+        return SYS_POINT_LAKE_DATA_BEFORE_WRITE;
+    if (strstr(in_log, "_last_checkpoint"))
+        return SYS_POINT_LAKE_HINT_BEFORE_WRITE;
+    return strstr(in_log, ".checkpoint") ? SYS_POINT_LAKE_CHECKPOINT_BEFORE_WRITE
+                                         : SYS_POINT_LAKE_COMMIT_BEFORE_WRITE;
+}
+
+static void pass(struct sys *s, const struct object *x, enum sys_put_step step)
+{
+    sys_point(s, sys_point_of_put(x->points, step));
+}
+
+static int write_temp(struct sys *s, const char *path, const struct object *x, struct err *e)
 {
     _cleanup_(sys_closep) struct sys_file *file = NULL;
     TRY(sys_open(s, path, SYS_WRITE | SYS_CREATE | SYS_EXCLUSIVE, &file, e));
-    int r = data.len == 0 ? 0 : sys_write(file, data.data, data.len, 0, e);
+    pass(s, x, SYS_PUT_BEFORE_WRITE);
+    int r = x->data.len == 0 ? 0 : sys_write(file, x->data.data, x->data.len, 0, e);
+    pass(s, x, SYS_PUT_AFTER_WRITE);
+    pass(s, x, SYS_PUT_BEFORE_SYNC);
     if (r == 0)
         r = sys_sync(file, e);
+    pass(s, x, SYS_PUT_AFTER_SYNC);
     if (r < 0) {
         file = sys_close(file);
         (void)sys_unlink(s, path, NULL); /* the failure told is the one that counts */
@@ -77,18 +109,18 @@ static int write_temp(struct sys *s, const char *path, struct slice data, struct
     return r;
 }
 
-/* A new temporary file in folder @dir with @data, synced. *ret_path is given. */
-static int make_temp(struct sys *s, const char *dir, struct slice data, char **ret_path,
+/* A new temporary file in folder @dir with the object, synced. *ret_path is given. */
+static int make_temp(struct sys *s, const char *dir, const struct object *x, char **ret_path,
                      struct err *e)
 {
     uint64_t random;
     sys_random(s, &random, sizeof(random));
     _cleanup_(mem_freep) char *path =
         mem_printf("%s/" OBJSTORE_TEMP_PREFIX "%016llx", dir, (unsigned long long)random);
-    int r = write_temp(s, path, data, e);
+    int r = write_temp(s, path, x, e);
     if (r == ERR_NOT_FOUND) {
         TRY(make_folder(s, dir, e));
-        r = write_temp(s, path, data, e);
+        r = write_temp(s, path, x, e);
     }
     TRY(r);
     *ret_path = TAKE(path);
@@ -103,15 +135,21 @@ static int put_by(struct folder *f, const char *name, struct slice data, rename_
     _cleanup_(mem_freep) char *path = path_of(f, name);
     _cleanup_(mem_freep) char *dir = parent_of(path);
     _cleanup_(mem_freep) char *temp = NULL;
-    TRY(make_temp(f->sys, dir, data, &temp, e));
+    struct object x = {data, points_of(name)};
+    TRY(make_temp(f->sys, dir, &x, &temp, e));
+    pass(f->sys, &x, SYS_PUT_BEFORE_RENAME);
     int r = rename_to(f->sys, temp, path, e);
+    pass(f->sys, &x, SYS_PUT_AFTER_RENAME);
     if (r < 0) {
         (void)sys_unlink(f->sys, temp, NULL); /* the rename's failure is the one to tell */
         if (r == ERR_EXISTS)
             TRY(sys_sync_dir(f->sys, dir, e));
         return r;
     }
-    return sys_sync_dir(f->sys, dir, e);
+    pass(f->sys, &x, SYS_PUT_BEFORE_SYNC_DIR);
+    TRY(sys_sync_dir(f->sys, dir, e));
+    pass(f->sys, &x, SYS_PUT_AFTER_SYNC_DIR);
+    return 0;
 }
 
 static int folder_put(struct objstore *o, const char *name, struct slice data, struct err *e)
@@ -293,9 +331,14 @@ static int folder_move(struct objstore *o, const char *from, const char *to, str
     if (!there)
         return err_set(e, ERR_NOT_FOUND, "%s is not there", from_path);
     TRY(make_folder(f->sys, to_dir, e));
+    sys_point(f->sys, SYS_POINT_LAKE_MOVE_BEFORE_RENAME);
     TRY(sys_rename_new(f->sys, from_path, to_path, e));
+    sys_point(f->sys, SYS_POINT_LAKE_MOVE_AFTER_RENAME);
+    sys_point(f->sys, SYS_POINT_LAKE_MOVE_BEFORE_SYNC_DIR);
     TRY(sys_sync_dir(f->sys, to_dir, e));
-    return sys_sync_dir(f->sys, from_dir, e);
+    TRY(sys_sync_dir(f->sys, from_dir, e));
+    sys_point(f->sys, SYS_POINT_LAKE_MOVE_AFTER_SYNC_DIR);
+    return 0;
 }
 
 static const char *folder_root(const struct objstore *o)
