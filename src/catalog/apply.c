@@ -65,7 +65,9 @@ int catalog__apply(struct catalog *c, bronze_pos pos, const record *r)
         snapshot_begun(c, pos, r->snapshot_begun);
         return 0;
     case SLUICE__CONTROL__RECORD__WHAT_SNAPSHOT_ENDED: snapshot_ended(c); return 0;
-    case SLUICE__CONTROL__RECORD__WHAT_LAKE_COMMITTED: return 0; /* kept in the store only */
+    case SLUICE__CONTROL__RECORD__WHAT_LAKE_COMMITTED:
+        catalog__lake_committed(c, r->lake_committed);
+        return 0;
     default: return apply_to_streams(c, r);
     }
 }

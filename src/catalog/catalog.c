@@ -37,6 +37,7 @@ struct catalog *catalog_free(struct catalog *c)
     catalog__streams_free(c);
     catalog__tokens_free(c);
     catalog__tables_free(c);
+    catalog__lake_free(c);
     buf_deinit(&c->pending);
     mem_free(c);
     return NULL;
@@ -78,25 +79,4 @@ bronze_pos catalog_snapshot_pos(struct catalog *c)
     bronze_pos pos = c->snapshot_pos;
     sys_mutex_unlock(&c->lock);
     return pos;
-}
-
-int catalog_log_commit(struct catalog *c, const struct catalog_lake_commit *k)
-{
-    Sluice__Control__LakeCommitted m = SLUICE__CONTROL__LAKE_COMMITTED__INIT;
-    m.table_id = k->table_id;
-    m.delta_version = k->delta_version;
-    m.position = k->position;
-    m.first_position = k->first_pos;
-    m.last_position = k->last_pos;
-    m.commit_hash = (ProtobufCBinaryData){sizeof(k->commit_hash), (uint8_t *)k->commit_hash};
-    m.commit_size = k->commit_size;
-    m.data_file = (char *)k->data_file;
-    m.data_size = k->data_size;
-    m.data_hash = (ProtobufCBinaryData){sizeof(k->data_hash), (uint8_t *)k->data_hash};
-    m.row_count = k->row_count;
-    record r = SLUICE__CONTROL__RECORD__INIT;
-    r.what_case = SLUICE__CONTROL__RECORD__WHAT_LAKE_COMMITTED;
-    r.lake_committed = &m;
-    struct appended a;
-    return catalog__append(c, &r, &a);
 }

@@ -174,6 +174,16 @@ struct catalog_lake_commit {
     uint8_t commit_hash[16], data_hash[16];
     uint64_t commit_size, data_size, row_count;
     const char *data_file; /* "" = none */
+    /* What was written behind the commit; size 0 = nothing. */
+    uint8_t checkpoint_hash[16], hint_hash[16];
+    uint64_t checkpoint_size, hint_size;
 };
 /* Log what went into the lake (rule D7). Does not wait for durability. BRONZE_FULL possible. */
 must_use int catalog_log_commit(struct catalog *c, const struct catalog_lake_commit *k);
+/* The newest Delta version of the table that the recovered log has a record of; -1 = none. */
+int64_t catalog_lake_version(struct catalog *c, uint32_t table_id);
+/* The record in a control frame, or in a value of the store behind its position. False: it states
+ * something else. data_file is borrowed from @name. */
+#define CATALOG_FILE_NAME_MAX 128
+bool catalog_lake_commit_of(struct slice record, char name[CATALOG_FILE_NAME_MAX],
+                            struct catalog_lake_commit *ret);

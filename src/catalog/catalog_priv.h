@@ -70,6 +70,7 @@ struct catalog {
     uint64_t next_stream_id;
     bronze_pos begun_pos;    /* of a snapshot whose end has not been seen */
     bronze_pos snapshot_pos; /* of the newest complete one */
+    struct map lake_versions; /* table id (u32) → int64_t: newest version recorded in the log */
 
     /* The gate: one control operation at a time. */
     bool busy;
@@ -115,6 +116,11 @@ void catalog__leave(struct catalog *c);
 
 /* The effect of a durable record at @pos. Under the lock. ERR_DAMAGED: it makes no sense. */
 must_use int catalog__apply(struct catalog *c, bronze_pos pos, const record *r);
+
+/* ---- lake.c ---- */
+
+void catalog__lake_committed(struct catalog *c, const Sluice__Control__LakeCommitted *m);
+void catalog__lake_free(struct catalog *c);
 
 /* ---- table.c ---- */
 

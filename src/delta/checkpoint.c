@@ -263,7 +263,14 @@ static int take_commit(struct checkpoint *x, int64_t version, struct err *e)
     return 0;
 }
 
-static int put_files(struct checkpoint *x, struct err *e)
+static struct delta_seal seal_of(struct slice data)
+{
+    struct delta_seal seal = {.size = data.len};
+    delta_hash(data, seal.hash);
+    return seal;
+}
+
+static int put_files(struct checkpoint *x, struct delta_commit *c, struct err *e)
 {
     struct delta_table *t = x->table;
     _cleanup_(mem_freep) char *name =
@@ -274,12 +281,16 @@ static int put_files(struct checkpoint *x, struct err *e)
     buf_printf(&text, "{\"version\":%lld,\"size\":%llu,\"sizeInBytes\":%zu,\"numOfAddFiles\":%llu}",
                (long long)t->version, (unsigned long long)parquet_nested_row_count(x->writer),
                x->file.len, (unsigned long long)x->files);
-    return objstore_put(t->lake, hint, buf_slice(&text), e);
+    TRY(objstore_put(t->lake, hint, buf_slice(&text), e));
+    c->checkpoint_file = seal_of(buf_slice(&x->file));
+    c->hint_file = seal_of(buf_slice(&text));
+    return 0;
 }
 
-int delta__checkpoint_write(struct delta_table *t, int64_t now_us, struct err *e)
+int delta__checkpoint_write(struct delta_table *t, struct delta_commit *c, struct err *e)
 {
-    struct checkpoint x = {.table = t, .now_ms = now_us / 1000, .file = BUF_NULL, .seen = MAP_NULL};
+    struct checkpoint x = {
+        .table = t, .now_ms = c->now_us / 1000, .file = BUF_NULL, .seen = MAP_NULL};
     x.writer = parquet_nested_new(root_fields, ROOT_COUNT, NULL, &x.file);
     int r = 0;
     for (int64_t v = t->version; v >= 0 && r == 0; v--)
@@ -287,7 +298,7 @@ int delta__checkpoint_write(struct delta_table *t, int64_t now_us, struct err *e
     if (r == 0)
         r = parquet_nested_finish(x.writer, e);
     if (r == 0)
-        r = put_files(&x, e);
+        r = put_files(&x, c, e);
     parquet_nested_free(x.writer);
     map_deinit(&x.seen);
     buf_deinit(&x.file);

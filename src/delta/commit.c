@@ -135,11 +135,12 @@ static int commit_somewhere(struct delta_table *t, struct delta_commit *c, struc
 int delta_commit(struct delta_table *t, struct delta_commit *c, int *ret_checkpoint, struct err *e)
 {
     *ret_checkpoint = 0;
+    c->checkpoint_file = c->hint_file = (struct delta_seal){.size = 0};
     c->checkpoint = false;
     TRY(commit_somewhere(t, c, e));
     if (t->version < t->checkpoint_next)
         return 0;
-    *ret_checkpoint = delta__checkpoint_write(t, c->now_us, e);
+    *ret_checkpoint = delta__checkpoint_write(t, c, e);
     c->checkpoint = *ret_checkpoint == 0;
     t->checkpoint_next =
         t->version + (c->checkpoint ? DELTA_CHECKPOINT_EVERY : DELTA_CHECKPOINT_RETRY);

@@ -63,6 +63,12 @@ void delta_hash(struct slice data, uint8_t ret_hash[16]);
  * cut at 32 characters (max rounded up), timestamps to ms (min down, max up). */
 void delta_file_stats(const struct parquet_writer *w, const struct row_schema *s, struct buf *out);
 
+/* Size and XXH3-128 of an object in the lake; size 0 = none. */
+struct delta_seal {
+    uint64_t size;
+    uint8_t hash[16];
+};
+
 /* One attempt's cut, frozen until its fate is known (rule D3). */
 struct delta_commit {
     const char *app_id;
@@ -75,7 +81,8 @@ struct delta_commit {
     uint8_t hash[16]; /* of the commit file's bytes */
     uint64_t size;
     bool was_there;  /* an earlier attempt of the same cut had won */
-    bool checkpoint; /* this commit wrote one */
+    bool checkpoint; /* this commit wrote one: */
+    struct delta_seal checkpoint_file, hint_file;
 };
 /*
  * Commit at the next free version. A lost race reads the winner and tries again; when our txn is
@@ -87,3 +94,34 @@ struct delta_commit {
  */
 must_use int delta_commit(struct delta_table *t, struct delta_commit *c, int *ret_checkpoint,
                           struct err *e);
+
+/* ---- looking at what is there, for checks ---- */
+
+/* A file action of a commit. Text is borrowed for the call. */
+struct delta_entry {
+    const char *path; /* as the commit spells it */
+    bool removed;     /* a remove; else an add */
+    uint64_t size;
+    bool has_tags; /* the tags of ours; what follows is 0 without them */
+    uint64_t first_pos, last_pos, row_count;
+    uint8_t hash[16];
+};
+typedef void delta_entry_fn(void *ctx, const struct delta_entry *f);
+struct delta_version {
+    int64_t version;    /* asked for */
+    const char *app_id; /* whose txn is asked for; NULL = nobody's */
+    /* set on return 0 */
+    bool ours;           /* written by a Sluice */
+    bool changes_table;  /* holds protocol or metaData */
+    int64_t txn;         /* -1 = none of app_id */
+    char table_id[64];   /* metaData.id; "" = none */
+    char engine[64];     /* who wrote it, as it says */
+    struct delta_seal commit;
+};
+/* One commit file and its file actions, in order. ERR_NOT_FOUND, ERR_DAMAGED. */
+must_use int delta_version_read(struct objstore *o, const char *location, struct delta_version *v,
+                                delta_entry_fn *fn, void *ctx, struct err *e);
+/* Checkpoint of @version, and _last_checkpoint if it names that version; size 0 = not there. */
+must_use int delta_checkpoint_seals(struct objstore *o, const char *location, int64_t version,
+                                    struct delta_seal *ret_file, struct delta_seal *ret_hint,
+                                    struct err *e);

@@ -55,6 +55,9 @@ void delta__commit_deinit(struct delta__commit *k);
 const char *delta__commit_table_id(const struct delta__commit *k); /* metaData.id */
 bool delta__commit_changes_table(const struct delta__commit *k);   /* protocol or metaData */
 bool delta__commit_is_ours(const struct delta__commit *k);
+const char *delta__commit_engine(const struct delta__commit *k);
+/* Show each add and remove of the commit. */
+void delta__commit_entries(const struct delta__commit *k, delta_entry_fn *fn, void *ctx);
 int64_t delta__commit_ict_ms(const struct delta__commit *k);
 int64_t delta__commit_txn(const struct delta__commit *k, const char *app_id);
 bool delta__commit_adds(const struct delta__commit *k, const char *path);
@@ -76,5 +79,5 @@ void delta__commit_write(const struct delta_commit *c, int64_t ict_ms, const cha
                          struct buf *out);
 void delta__create_write(const struct delta_create *r, struct buf *out);
 
-/* A checkpoint of the present version, and _last_checkpoint. */
-must_use int delta__checkpoint_write(struct delta_table *t, int64_t now_us, struct err *e);
+/* A checkpoint of the present version, and _last_checkpoint; their seals go into @c. */
+must_use int delta__checkpoint_write(struct delta_table *t, struct delta_commit *c, struct err *e);

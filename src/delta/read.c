@@ -13,6 +13,7 @@
 #include "delta_priv.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 char *delta__commit_name(const char *location, int64_t version)
@@ -91,9 +92,14 @@ bool delta__commit_changes_table(const struct delta__commit *k)
     return find(k, "metaData") || find(k, "protocol");
 }
 
+const char *delta__commit_engine(const struct delta__commit *k)
+{
+    return json_string_value(json_object_get(find(k, "commitInfo"), "engineInfo"));
+}
+
 bool delta__commit_is_ours(const struct delta__commit *k)
 {
-    const char *engine = json_string_value(json_object_get(find(k, "commitInfo"), "engineInfo"));
+    const char *engine = delta__commit_engine(k);
     return engine && strncmp(engine, DELTA_ENGINE_PREFIX, strlen(DELTA_ENGINE_PREFIX)) == 0;
 }
 
@@ -147,6 +153,47 @@ bool delta__commit_adds(const struct delta__commit *k, const char *path)
             return true;
     }
     return false;
+}
+
+/* A number that stands as text in the tags; 0 = not there. */
+static uint64_t tag_number(const json_t *tags, const char *name)
+{
+    const char *text = json_string_value(json_object_get(tags, name));
+    return text ? strtoull(text, NULL, 10) : 0;
+}
+
+static bool tag_hash(const json_t *tags, uint8_t hash[16])
+{
+    const char *hex = json_string_value(json_object_get(tags, "sluice.xxh3"));
+    if (!hex || strlen(hex) != 32 || strspn(hex, "0123456789abcdef") != 32)
+        return false;
+    for (unsigned i = 0; i < 16; i++) {
+        char pair[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
+        hash[i] = (uint8_t)strtoul(pair, NULL, 16);
+    }
+    return true;
+}
+
+void delta__commit_entries(const struct delta__commit *k, delta_entry_fn *fn, void *ctx)
+{
+    size_t i;
+    json_t *action;
+    json_array_foreach(k->actions, i, action)
+    {
+        const json_t *add = json_object_get(action, "add");
+        const json_t *body = add ? add : json_object_get(action, "remove");
+        struct delta_entry f = {.removed = !add};
+        f.path = json_string_value(json_object_get(body, "path"));
+        if (!f.path)
+            continue;
+        const json_t *tags = json_object_get(body, "tags");
+        f.size = (uint64_t)json_integer_value(json_object_get(body, "size"));
+        f.has_tags = tag_hash(tags, f.hash);
+        f.first_pos = tag_number(tags, "sluice.firstPosition");
+        f.last_pos = tag_number(tags, "sluice.lastPosition");
+        f.row_count = tag_number(tags, "sluice.rows");
+        fn(ctx, &f);
+    }
 }
 
 static bool is_known_feature(const char *name)
