@@ -84,7 +84,7 @@ static int record_version(struct compact *c, const struct compact_table *t, int6
     r->commit.delta_version = version;
     r->commit.data_file = r->data_file;
     int rc = delta_version_read(c->d.lake, t->meta->location, &v, take_file, r, e);
-    if (rc == 0 && v.ours)
+    if (rc == 0 && v.ours && version > 0)
         rc = add_checkpoint(c, t, &r->commit, e);
     if (rc < 0 || !v.ours) {
         mem_free(r);
