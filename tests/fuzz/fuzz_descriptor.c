@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Descriptor → plan, against a table that is drawn from the input too. A plan that was made keeps
+ * its invariants: fields ascend, no column twice, each NOT NULL column has one.
+ *
+ * Input: DDL part, then the descriptor.
+ */
+#include "fuzz.h"
+
+#include "codec_priv.h"
+
+#include "base/mem.h"
+
+static void check_plan(const struct codec_plan *p)
+{
+    const struct row_schema *s = p->schema;
+    uint8_t *fields_of = mem_calloc(s->column_count, 1);
+    FUZZ_CHECK(p->field_count <= s->column_count);
+    for (uint32_t i = 0; i < p->field_count; i++) {
+        const struct codec__field *f = &p->fields[i];
+        FUZZ_CHECK(f->column < s->column_count && f->tag >> 3 >= 1);
+        FUZZ_CHECK(i == 0 || p->fields[i - 1].tag >> 3 < f->tag >> 3);
+        FUZZ_CHECK(fields_of[f->column]++ == 0);
+        FUZZ_CHECK(f->min <= f->max);
+        if (f->tag >> 3 < p->direct_count)
+            FUZZ_CHECK(p->direct[f->tag >> 3] == i);
+    }
+    for (uint32_t i = 0; i < s->column_count; i++) {
+        FUZZ_CHECK(fields_of[i] == 1 || !s->columns[i].not_null);
+        FUZZ_CHECK(codec__column_find(p, slice_str(s->columns[i].name)) == (int)i);
+    }
+    mem_free(fields_of);
+}
+
+static void check_own(struct row_schema *s)
+{
+    struct codec_plan *own = codec_plan_new_own(s);
+    check_plan(own);
+    codec_plan_unref(own);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct fuzz_in in = fuzz_in(data, size);
+    struct row_schema *s = NULL;
+    struct codec_plan *p = NULL;
+    struct err e = {0};
+    if (row_schema_parse(fuzz_part(&in), NULL, 0, &s, NULL) < 0)
+        return 0;
+    check_own(s);
+    int r = codec_plan_new(fuzz_rest(&in), s, &p, &e);
+    FUZZ_CHECK(r == 0 || ((r == ERR_INVALID || r == ERR_UNSUPPORTED) && e.text[0] != '\0'));
+    if (r == 0)
+        check_plan(p);
+    codec_plan_unref(p);
+    row_schema_unref(s);
+    return 0;
+}

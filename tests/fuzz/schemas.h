@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* Tables that the codec targets choose from with one byte, and what a row must keep on its ways. */
+
+#include "fuzz.h"
+
+#include "base/mem.h"
+#include "codec/codec.h"
+#include "row/row.h"
+
+#include <string.h>
+
+#define SCHEMA_COLUMNS_MAX 16
+
+static const struct {
+    const char *ddl, *key;
+} schema_table[] = {
+    {"id BIGINT NOT NULL, name STRING", "id"},
+    {"a BOOLEAN, b TINYINT, c SMALLINT, d INT, e BIGINT NOT NULL, f FLOAT, g DOUBLE, "
+     "h DECIMAL(38,10), i STRING, j BINARY, k DATE, l TIMESTAMP, m TIMESTAMP_NTZ",
+     "e"},
+    {"word STRING NOT NULL, n INT", "word"},
+    {"amount DECIMAL(10,2) NOT NULL, day DATE NOT NULL, raw BINARY", NULL},
+    {"x DOUBLE NOT NULL, y FLOAT", "x"},
+};
+
+static inline struct row_schema *schema_choose(uint8_t choice)
+{
+    unsigned i = choice % (sizeof(schema_table) / sizeof(*schema_table));
+    struct row_schema *s = NULL;
+    const char *key = schema_table[i].key;
+    FUZZ_CHECK(row_schema_parse(slice_str(schema_table[i].ddl), &key, key != NULL, &s, NULL) == 0);
+    FUZZ_CHECK(s->column_count <= SCHEMA_COLUMNS_MAX);
+    return s;
+}
+
+/* Any NaN is one NaN: JSON has one word for it. */
+static inline void schema_plain_nan(const struct row_schema *s, struct row_value *values)
+{
+    for (uint32_t i = 0; i < s->column_count; i++) {
+        struct row_value *v = &values[i];
+        if (s->columns[i].type == ROW_DOUBLE && !v->null && v->f64 != v->f64)
+            v->f64 = (double)__builtin_nanf("");
+        if (s->columns[i].type == ROW_FLOAT && !v->null && v->f32 != v->f32)
+            v->f32 = __builtin_nanf("");
+    }
+}
+
+static inline bool schema_buf_eq(const struct buf *a, const struct buf *b)
+{
+    return slice_eq(buf_slice(a), buf_slice(b));
+}
+
+/*
+ * @values of an accepted row: written as a row of the own message it is accepted and says the same;
+ * written as JSON it reads back as that row, byte for byte.
+ */
+static inline void schema_check_ways(const struct row_schema *s, const struct codec_plan *own,
+                                     struct row_value *values)
+{
+    struct buf row = BUF_NULL, again = BUF_NULL, json = BUF_NULL, from_json = BUF_NULL;
+    struct row_value back[SCHEMA_COLUMNS_MAX];
+    schema_plain_nan(s, values);
+    codec_values_to_row(s, values, &row);
+    FUZZ_CHECK(codec_check(own, buf_slice(&row), NULL) == 0);
+    FUZZ_CHECK(codec_decode(own, buf_slice(&row), back) == 0);
+    codec_values_to_row(s, back, &again);
+    FUZZ_CHECK(schema_buf_eq(&row, &again));
+    codec_values_to_json(s, values, &json);
+    FUZZ_CHECK(codec_json_to_row(own, buf_slice(&json), &from_json, NULL) == 0);
+    FUZZ_CHECK(schema_buf_eq(&row, &from_json));
+    buf_deinit(&row);
+    buf_deinit(&again);
+    buf_deinit(&json);
+    buf_deinit(&from_json);
+}
