@@ -54,6 +54,8 @@ int err_from_errno(int errnum)
     case EPERM: return ERR_DENIED;
     case ENOSPC:
     case EDQUOT: return ERR_NO_SPACE;
+    case EMFILE:
+    case ENFILE: return ERR_EXHAUSTED;
     case ENOMEM: return ERR_NO_MEMORY;
     case EWOULDBLOCK:
     case EBUSY: return ERR_BUSY;

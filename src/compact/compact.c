@@ -26,7 +26,8 @@
 
 #include "compact_priv.h"
 
-#define PAUSE_MS 10
+#define PAUSE_MS      10
+#define READ_AGAIN_MS 100
 
 /* Field numbers of the control record (docs/formats/control.md). */
 #define CONTROL_TABLE_CREATED 1
@@ -317,11 +318,27 @@ static uint64_t next_deadline_us(struct compact *c, uint64_t wait_us)
     return wait_us;
 }
 
+/* The process has no file to spare just now: the log is fine, and is read later. */
+static bool may_read_later(struct compact *c, int code, const struct err *e)
+{
+    if (code != ERR_EXHAUSTED && code != ERR_NO_MEMORY)
+        return false;
+    if (c->read_next_ns == 0)
+        LOG_WARN("compact", "the log cannot be read just now: %s; it is tried again", e->text);
+    c->read_next_ns = sys_mono_ns(c->d.sys) + READ_AGAIN_MS * 1000000ull;
+    return true;
+}
+
 static bool read_block(struct compact *c)
 {
     struct bronze_block b;
     struct err e;
+    if (sys_mono_ns(c->d.sys) < c->read_next_ns)
+        return false;
     int r = bronze_reader_next(c->reader, &b, &e);
+    if (r < 0 && may_read_later(c, r, &e))
+        return false;
+    c->read_next_ns = 0;
     if (r < 0)
         must_die("compact: the log does not read: %s", e.text);
     if (r == BRONZE_END)
@@ -338,7 +355,7 @@ static bool read_block(struct compact *c)
  */
 static void rest(struct compact *c, uint64_t wait_us)
 {
-    if (c->worked && wait_us >= PAUSE_MS * 1000)
+    if (c->read_next_ns != 0 || (c->worked && wait_us >= PAUSE_MS * 1000))
         sys_sleep_ms(c->d.sys, PAUSE_MS);
     else
         bronze_reader_wait(c->reader, wait_us);

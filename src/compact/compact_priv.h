@@ -142,6 +142,7 @@ struct compact {
     bool draining;
     bool worked; /* a block was read since the last pause */
     uint64_t look_next_ns;
+    uint64_t read_next_ns; /* the log could not be read for want of files; 0 = it can */
     struct compact_record *records, **records_end; /* oldest first */
     size_t record_count;
     struct store_batch *batch;

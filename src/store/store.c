@@ -80,11 +80,19 @@ size_t store_batch_bytes(const struct store_batch *b)
     return b->ops->batch_bytes(b);
 }
 
+static void note_failure(struct store *s, int r)
+{
+    int none = 0;
+    if (r < 0)
+        (void)atomic_compare_exchange_strong(&s->failure, &none, r); /* the first one stays */
+}
+
 int store_write(struct store *s, struct store_batch *b, struct err *e)
 {
     must(b->ops == s->ops);
     enter(s);
     int r = s->ops->write(s, b, e);
+    note_failure(s, r);
     leave(s);
     return r;
 }
@@ -93,8 +101,14 @@ int store_flush(struct store *s, struct err *e)
 {
     enter(s);
     int r = s->ops->flush(s, e);
+    note_failure(s, r);
     leave(s);
     return r;
+}
+
+int store_failure(const struct store *s)
+{
+    return atomic_load(&s->failure);
 }
 
 int store_reopen(struct store *s, struct err *e)
@@ -109,6 +123,8 @@ int store_reopen(struct store *s, struct err *e)
     }
     if (r == 0)
         r = s->ops->reopen(s, e);
+    if (r == 0)
+        atomic_store(&s->failure, 0);
     atomic_store(&s->closing, false);
     sys_event_signal(&s->opened);
     return r;

@@ -51,6 +51,9 @@ size_t store_batch_bytes(const struct store_batch *b);
 must_use int store_write(struct store *s, struct store_batch *b, struct err *e);
 /* Everything written so far becomes durable. Blocks. */
 must_use int store_flush(struct store *s, struct err *e);
+/* The code of the first write or flush that has failed since it was opened, whoever asked for it; 0
+ * = none. After one nothing more is taken until store_reopen(). */
+int store_failure(const struct store *s);
 /*
  * Close and open again after a background error (rule S5). One thread's; waits until nobody is
  * inside and keeps others waiting meanwhile. ERR_BUSY: a snapshot or iterator was held too long.

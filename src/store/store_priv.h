@@ -50,6 +50,7 @@ struct store {
     const struct store_ops *ops;
     _Atomic uint32_t users; /* calls under way; snapshots and iterators alive: none at a close */
     _Atomic bool closing;   /* it is being opened again: newcomers wait */
+    _Atomic int failure;    /* of the first write or flush that failed since it was opened */
     struct sys_event opened;
 };
 struct store_batch {

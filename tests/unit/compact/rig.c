@@ -9,7 +9,11 @@
 
 static void open_log(struct rig *x)
 {
-    struct bronze_options o = {x->path, 16 * MIB, 160 * MIB, 32 * MIB, 0};
+    struct bronze_options o = {0};
+    o.path = x->path;
+    o.segment_bytes = 16 * MIB;
+    o.log_bytes_max = 160 * MIB;
+    o.memory_bytes = 32 * MIB;
     x->catalog = catalog_new(x->sys);
     int r = bronze_open(x->sys, &o, catalog_on_control, x->catalog, &x->log, &x->e);
     cr_assert_eq(r, 0, "%s", x->e.text);

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "store/store.h"
+#include "store_priv.h"
 #include "sys/sys.h"
 
 #include <stdatomic.h>
@@ -63,4 +64,54 @@ Test(store_reopen, waits_for_readers_and_lets_them_go_on)
     char command[64];
     snprintf(command, sizeof(command), "rm -rf %s", path);
     cr_assert_eq(system(command), 0);
+}
+
+/* A store whose writes, flushes and reopenings end as the test says. */
+struct scripted {
+    struct store base;
+    int write, flush, reopen;
+};
+
+static int scripted_write(struct store *s, struct store_batch *b, struct err *e)
+{
+    (void)b;
+    return err_set(e, ((struct scripted *)s)->write, "on order");
+}
+
+static int scripted_flush(struct store *s, struct err *e)
+{
+    return err_set(e, ((struct scripted *)s)->flush, "on order");
+}
+
+static int scripted_reopen(struct store *s, struct err *e)
+{
+    return err_set(e, ((struct scripted *)s)->reopen, "on order");
+}
+
+static const struct store_ops scripted_ops = {
+    .write = scripted_write,
+    .flush = scripted_flush,
+    .reopen = scripted_reopen,
+};
+
+/* S5: whoever asked for the flush, the one who can open the store again hears of it. */
+Test(store_failure, of_any_write_or_flush_stays_until_it_is_open_again)
+{
+    struct scripted s = {.base.ops = &scripted_ops};
+    struct store_batch b = {&scripted_ops};
+
+    cr_assert_eq(store_flush(&s.base, NULL), 0);
+    cr_assert_eq(store_failure(&s.base), 0);
+    s.flush = ERR_NO_SPACE;
+    s.write = ERR_IO;
+    cr_assert_eq(store_flush(&s.base, NULL), ERR_NO_SPACE);
+    cr_assert_eq(store_write(&s.base, &b, NULL), ERR_IO);
+
+    cr_assert_eq(store_failure(&s.base), ERR_NO_SPACE);
+    s.reopen = ERR_IO;
+    cr_assert_eq(store_reopen(&s.base, NULL), ERR_IO);
+    cr_assert_eq(store_failure(&s.base), ERR_NO_SPACE);
+    s.reopen = 0;
+    cr_assert_eq(store_reopen(&s.base, NULL), 0);
+    cr_assert_eq(store_failure(&s.base), 0);
 }
