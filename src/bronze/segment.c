@@ -305,7 +305,7 @@ static int remove_old(struct bronze *log, struct recycled old, struct err *e)
     return r;
 }
 
-void bronze_segment_step(struct bronze *log)
+static void do_segment_jobs(struct bronze *log)
 {
     for (;;) {
         struct recycled old;
@@ -326,4 +326,11 @@ void bronze_segment_step(struct bronze *log)
         if (r < 0)
             return; /* at the thread's next turn */
     }
+}
+
+void bronze_segment_step(struct bronze *log)
+{
+    log->segment_turns = true;
+    do_segment_jobs(log);
+    log->segment_turns = false;
 }

@@ -185,6 +185,7 @@ void bronze_step(struct bronze *log, uint64_t wait_us)
 {
     bool idle = log->in_flight == 0 && !log->sealed &&
                 sys_mono_ns(log->sys) - log->quiet_ns >= IDLE_SEAL_US * 1000ull;
+    log->log_turns = true;
     submit_ready(log, idle);
     sys_mutex_lock(&log->lock);
     uint64_t timeout = sleep_us(log, wait_us);
@@ -198,6 +199,7 @@ void bronze_step(struct bronze *log, uint64_t wait_us)
         complete(log, &done[i]);
     if (n > 0)
         advance(log);
+    log->log_turns = false;
 }
 
 static bool is_quiet(struct bronze *log)

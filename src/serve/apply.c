@@ -347,6 +347,26 @@ void serve__apply_main(void *arg)
     finish(s);
 }
 
+static void flush_wanted(struct serve *s)
+{
+    if (!serve__enter(s))
+        return; /* the next segment asks again */
+    struct err e;
+    if (flush(s, &e) < 0)
+        atomic_store(&s->flush_failed, true);
+    else
+        trace_add(&s->flushes, 1);
+    serve__leave(s);
+}
+
+bool serve_flush_step(struct serve *s)
+{
+    bool wanted = atomic_exchange(&s->flush_wanted, false);
+    if (wanted)
+        flush_wanted(s);
+    return wanted;
+}
+
 void serve__flush_main(void *arg)
 {
     struct serve *s = arg;
@@ -357,13 +377,6 @@ void serve__flush_main(void *arg)
                 sys_event_wait(&s->flush_event, seen, UINT64_MAX);
             continue;
         }
-        if (!serve__enter(s))
-            continue; /* the next segment asks again */
-        struct err e;
-        if (flush(s, &e) < 0)
-            atomic_store(&s->flush_failed, true);
-        else
-            trace_add(&s->flushes, 1);
-        serve__leave(s);
+        flush_wanted(s);
     }
 }

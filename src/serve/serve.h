@@ -51,6 +51,8 @@ void serve_on_tick(struct serve *s, struct rpc_queue *q);
 
 /* Without threads (simulation): one turn of the apply thread. True: something was applied. */
 bool serve_step(struct serve *s, uint64_t wait_us);
+/* The same of the flush thread. True: a flush was asked for. */
+bool serve_flush_step(struct serve *s);
 
 /* ---- what others may see: any thread ---- */
 
