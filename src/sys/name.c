@@ -68,6 +68,21 @@ int sys__name_exists(struct sys *s, const char *path, bool *ret_exists, struct e
     return 0;
 }
 
+int sys__name_stat(struct sys *s, const char *path, struct sys_stat *ret_stat, struct err *e)
+{
+    struct stat st;
+
+    (void)s;
+    if (stat(path, &st) < 0)
+        return sys__fail(e, errno, path, "look at it");
+    *ret_stat = (struct sys_stat){
+        .is_folder = S_ISDIR(st.st_mode),
+        .size = (uint64_t)st.st_size,
+        .modified_us = (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000,
+    };
+    return 0;
+}
+
 int sys__name_free_bytes(struct sys *s, const char *path, uint64_t *ret_bytes, struct err *e)
 {
     struct statvfs st;

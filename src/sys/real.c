@@ -101,6 +101,7 @@ static const struct sys_ops real_ops = {
     .unlink = sys__name_unlink,
     .rename = sys__name_rename,
     .exists = sys__name_exists,
+    .stat = sys__name_stat,
     .free_bytes = sys__name_free_bytes,
     .list = sys__name_list,
     .ring_new = real_ring_new,

@@ -47,9 +47,14 @@ static uint64_t sim_mono_ns(struct sys *base)
     return now;
 }
 
+int64_t sys__sim_wall_us(uint64_t mono_ns)
+{
+    return START_WALL_US + (int64_t)((mono_ns - START_NS) / 1000);
+}
+
 static int64_t sim_now_us(struct sys *base)
 {
-    return START_WALL_US + (int64_t)((sim_mono_ns(base) - START_NS) / 1000);
+    return sys__sim_wall_us(sim_mono_ns(base));
 }
 
 void sys_sim_advance(struct sys *base, uint64_t ns)
@@ -113,6 +118,7 @@ static const struct sys_ops sim_ops = {
     .unlink = sys__sim_unlink,
     .rename = sys__sim_rename,
     .exists = sys__sim_exists,
+    .stat = sys__sim_stat,
     .free_bytes = sys__sim_free_bytes,
     .list = sys__sim_list,
     .ring_new = sys__sim_ring_new,

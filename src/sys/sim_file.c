@@ -45,6 +45,7 @@ static int find_or_create(struct sim *s, const char *path, unsigned flags,
         return ENOENT;
     if (n == NULL) {
         n = sys__sim_node_new(s, false);
+        n->modified_ns = s->now_ns;
         sys__sim_folder_set(&folder->names, name, n);
     }
     *ret_node = n;
@@ -145,6 +146,7 @@ int sys__sim_apply(struct sim_file *f, const void *buf, size_t len, uint64_t off
         return EFBIG;
     if (len == 0)
         return 0;
+    n->modified_ns = sim_of(&f->base)->now_ns;
     size_t from = (size_t)offset, to = from + len;
     if (to > n->live.len)
         set_length(n, to);

@@ -29,6 +29,7 @@ struct sim_node {
     struct sim_bytes live, synced;
     size_t dirty_from, dirty_to; /* where they differ at most, apart from DSYNC writes */
     struct sim_folder names, synced_names;
+    uint64_t modified_ns;          /* a file's */
     const struct sim_file *lock;
     struct sim_node *next, **link; /* all nodes of the simulator */
 };
@@ -65,6 +66,7 @@ int sys__sim_find_parent(struct sim *s, const char *path, struct sim_node **ret_
                          char ret_name[SIM_NAME_BYTES_MAX + 1]);
 
 uint64_t sys__sim_random(struct sim *s);
+int64_t sys__sim_wall_us(uint64_t mono_ns);
 
 /* files (sim_file.c) */
 int sys__sim_open(struct sys *s, const char *path, unsigned flags, struct sys_file **ret_file,
@@ -90,6 +92,7 @@ int sys__sim_unlink(struct sys *s, const char *path, struct err *e);
 int sys__sim_rename(struct sys *s, const char *from, const char *to, bool may_replace,
                     struct err *e);
 int sys__sim_exists(struct sys *s, const char *path, bool *ret_exists, struct err *e);
+int sys__sim_stat(struct sys *s, const char *path, struct sys_stat *ret_stat, struct err *e);
 int sys__sim_free_bytes(struct sys *s, const char *path, uint64_t *ret_bytes, struct err *e);
 int sys__sim_list(struct sys *s, const char *path, struct sys_names *names, struct err *e);
 

@@ -231,6 +231,11 @@ int sys_exists(struct sys *s, const char *path, bool *ret_exists, struct err *e)
     return s->ops->exists(s, path, ret_exists, e);
 }
 
+int sys_stat(struct sys *s, const char *path, struct sys_stat *ret_stat, struct err *e)
+{
+    return s->ops->stat(s, path, ret_stat, e);
+}
+
 int sys_free_bytes(struct sys *s, const char *path, uint64_t *ret_bytes, struct err *e)
 {
     return s->ops->free_bytes(s, path, ret_bytes, e);

@@ -87,6 +87,12 @@ must_use int sys_rename(struct sys *s, const char *from, const char *to,
 /* rename that never replaces: ERR_EXISTS when @to is there. Atomic. */
 must_use int sys_rename_new(struct sys *s, const char *from, const char *to, struct err *e);
 must_use int sys_exists(struct sys *s, const char *path, bool *ret_exists, struct err *e);
+struct sys_stat {
+    bool is_folder;
+    uint64_t size;       /* of a file */
+    int64_t modified_us; /* a file's last write, by the wall clock of that moment */
+};
+must_use int sys_stat(struct sys *s, const char *path, struct sys_stat *ret_stat, struct err *e);
 must_use int sys_free_bytes(struct sys *s, const char *path, uint64_t *ret_bytes, struct err *e);
 
 /* Names in a folder (without . and ..), sorted by bytes. */

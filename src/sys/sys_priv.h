@@ -39,6 +39,7 @@ struct sys_ops {
     int (*unlink)(struct sys *s, const char *path, struct err *e);
     int (*rename)(struct sys *s, const char *from, const char *to, bool may_replace, struct err *e);
     int (*exists)(struct sys *s, const char *path, bool *ret_exists, struct err *e);
+    int (*stat)(struct sys *s, const char *path, struct sys_stat *ret_stat, struct err *e);
     int (*free_bytes)(struct sys *s, const char *path, uint64_t *ret_bytes, struct err *e);
     /* Unsorted; adds with sys__names_add(). */
     int (*list)(struct sys *s, const char *path, struct sys_names *names, struct err *e);
@@ -105,6 +106,7 @@ int sys__name_unlink(struct sys *s, const char *path, struct err *e);
 int sys__name_rename(struct sys *s, const char *from, const char *to, bool may_replace,
                      struct err *e);
 int sys__name_exists(struct sys *s, const char *path, bool *ret_exists, struct err *e);
+int sys__name_stat(struct sys *s, const char *path, struct sys_stat *ret_stat, struct err *e);
 int sys__name_free_bytes(struct sys *s, const char *path, uint64_t *ret_bytes, struct err *e);
 int sys__name_list(struct sys *s, const char *path, struct sys_names *names, struct err *e);
 

@@ -23,6 +23,23 @@ CONTRACT(reads_what_it_wrote)
     sys_close(f);
 }
 
+CONTRACT(says_what_stands_under_a_name)
+{
+    struct sys_stat st = {0};
+    int64_t before_us = sys_now_us(w->s);
+
+    make_file(w, "f", "hello");
+    cr_assert_eq(sys_stat(w->s, at(w, 0, "f"), &st, &w->e), 0);
+    cr_assert_not(st.is_folder);
+    cr_assert_eq(st.size, 5);
+    cr_assert_geq(st.modified_us, before_us - 1000000); /* file systems count in ticks */
+    cr_assert_leq(st.modified_us, sys_now_us(w->s));
+    cr_assert_eq(sys_stat(w->s, w->dir, &st, &w->e), 0);
+    cr_assert(st.is_folder);
+    cr_assert_eq(sys_stat(w->s, at(w, 0, "none"), &st, &w->e), ERR_NOT_FOUND);
+    cr_assert_lt(sys_stat(w->s, at(w, 0, "f/x"), &st, &w->e), 0);
+}
+
 CONTRACT(tells_a_short_file_from_a_short_read)
 {
     struct sys_file *f = NULL;
