@@ -188,6 +188,7 @@ static int open_store(struct server *s, struct err *e)
         .path = path,
         .cache_bytes = s->config.store_cache_bytes,
         .write_buffer_bytes = 32ull * 1024 * 1024,
+        .sys = s->sys,
     };
     int r = store_open_rocksdb(&o, &s->store, e);
     mem_free(path);

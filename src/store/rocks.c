@@ -12,6 +12,7 @@
  * Thread: any; closing and reopening only while nobody else is inside.
  */
 #include "rocks_priv.h"
+#include "store/sums.h"
 
 #include "base/mem.h"
 #include "base/must.h"
@@ -104,7 +105,7 @@ static rocksdb_options_t *make_options(const struct rocks *s, bool compress)
 {
     rocksdb_options_t *o = rocksdb_options_create();
 
-    rocksdb_options_set_create_if_missing(o, 1);
+    rocksdb_options_set_create_if_missing(o, !s->look_only);
     rocksdb_options_set_write_buffer_size(o, (size_t)s->write_buffer_bytes);
     rocksdb_options_set_max_write_buffer_number(o, WRITE_BUFFERS_MAX);
     rocksdb_options_set_max_background_jobs(o, BACKGROUND_JOBS);
@@ -130,7 +131,8 @@ int rocks__open_db(struct rocks *s, struct err *e)
         rocksdb_options_t *o = make_options(s, compress != 0);
         rocksdb_free(text);
         text = NULL;
-        s->db = rocksdb_open(o, s->path, &text);
+        s->db = s->look_only ? rocksdb_open_for_read_only(o, s->path, 0, &text)
+                             : rocksdb_open(o, s->path, &text);
         rocksdb_options_destroy(o);
         /* Only a library without lz4 or zstd gives reason for the second try. */
         if (text != NULL && strstr(text, "ompression type") == NULL)
@@ -150,12 +152,15 @@ static void free_rocks(struct rocks *s)
     mem_free(s);
 }
 
-int store_open_rocksdb(const struct store_options *o, struct store **ret_store, struct err *e)
+static int open_rocks(const struct store_options *o, bool look_only, struct store **ret_store,
+                      struct err *e)
 {
     struct rocks *s = mem_zalloc(sizeof(*s));
 
     must(o->path != NULL);
     s->base.ops = &rocks__ops;
+    s->sys = o->sys;
+    s->look_only = look_only;
     s->path = mem_strdup(o->path);
     s->cache_bytes = o->cache_bytes != 0 ? o->cache_bytes : UINT64_C(64) << 20;
     s->write_buffer_bytes = o->write_buffer_bytes != 0 ? o->write_buffer_bytes : UINT64_C(32) << 20;
@@ -165,6 +170,7 @@ int store_open_rocksdb(const struct store_options *o, struct store **ret_store, 
     s->read_all = rocks__read_options(NULL, ROCKS_TIER_ALL);
     s->read_cache = rocks__read_options(NULL, ROCKS_TIER_CACHE);
     s->read_persisted = rocks__read_options(NULL, ROCKS_TIER_PERSISTED);
+    rocks__sums_before_open(s);
     int r = rocks__open_db(s, e);
     if (r < 0) {
         free_rocks(s);
@@ -172,6 +178,17 @@ int store_open_rocksdb(const struct store_options *o, struct store **ret_store, 
     }
     *ret_store = &s->base;
     return 0;
+}
+
+int store_open_rocksdb(const struct store_options *o, struct store **ret_store, struct err *e)
+{
+    return open_rocks(o, false, ret_store, e);
+}
+
+int store_open_look(const char *path, struct store **ret_store, struct err *e)
+{
+    struct store_options o = {.path = path};
+    return open_rocks(&o, true, ret_store, e);
 }
 
 static int rocks_flush(struct store *base, struct err *e)
@@ -185,14 +202,18 @@ static int rocks_flush(struct store *base, struct err *e)
     rocksdb_flushoptions_set_wait(o, 1);
     rocksdb_flush(s->db, o, &text);
     rocksdb_flushoptions_destroy(o);
-    return text == NULL ? 0 : refused(e, s, "flush it", text);
+    if (text != NULL)
+        return refused(e, s, "flush it", text);
+    rocks__sums_after_flush(s);
+    return 0;
 }
 
 static void close_db(struct rocks *s)
 {
     if (s->db == NULL)
         return;
-    (void)rocks_flush(&s->base, NULL); /* what does not get out now is replayed from the log */
+    if (!s->look_only)
+        (void)rocks_flush(&s->base, NULL); /* what does not get out now is replayed from the log */
     rocksdb_close(s->db);
     s->db = NULL;
 }
@@ -200,6 +221,7 @@ static void close_db(struct rocks *s)
 static void rocks_close(struct store *base)
 {
     close_db((struct rocks *)base);
+    rocks__sums_after_close((struct rocks *)base);
     free_rocks((struct rocks *)base);
 }
 

@@ -16,6 +16,9 @@ enum rocks_tier {
 
 struct rocks {
     struct store base;
+    struct sys *sys; /* for the list of files; NULL: none is kept */
+    bool look_only;  /* opened for reading what is flushed */
+    _Atomic bool summing;
     char *path;
     uint64_t cache_bytes, write_buffer_bytes;
     rocksdb_t *db; /* NULL after a reopen that failed */
@@ -36,6 +39,12 @@ struct store_snapshot {
 int rocks__fail(struct err *e, const struct rocks *s, const char *doing, char *text);
 rocksdb_readoptions_t *rocks__read_options(const rocksdb_snapshot_t *snap, enum rocks_tier tier);
 int rocks__open_db(struct rocks *s, struct err *e);
+
+/* sums.c: the list of files beside the store (docs/formats/store.md). Failures are not told: a file
+ * that is not listed is not judged. */
+void rocks__sums_before_open(struct rocks *s);
+void rocks__sums_after_flush(struct rocks *s);
+void rocks__sums_after_close(struct rocks *s);
 
 extern const struct store_ops rocks__ops;
 

@@ -26,6 +26,7 @@ struct store_options {
     const char *path;
     uint64_t cache_bytes;        /* block cache; 64 MiB */
     uint64_t write_buffer_bytes; /* memtable; 32 MiB */
+    struct sys *sys;             /* keeps a list of the store's files for checks; NULL: none */
 };
 
 /* ERR_BUSY: another process has it open. ERR_DAMAGED: RocksDB says it is corrupt. */

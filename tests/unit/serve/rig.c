@@ -151,7 +151,7 @@ static void open_store(struct rig *x, enum rig_store kind)
     }
     char path[96];
     snprintf(path, sizeof(path), "%s/store", x->path);
-    struct store_options o = {path, 8 * MIB, 8 * MIB};
+    struct store_options o = {path, 8 * MIB, 8 * MIB, NULL};
     int rc = store_open_rocksdb(&o, &x->store, &x->e);
     cr_assert_eq(rc, 0, "%s", x->e.text);
 }

@@ -37,7 +37,7 @@ Test(store_reopen, waits_for_readers_and_lets_them_go_on)
 {
     char path[] = "/tmp/store-test-XXXXXX";
     cr_assert_not_null(mkdtemp(path));
-    struct store_options o = {path, 8 << 20, 8 << 20};
+    struct store_options o = {path, 8 << 20, 8 << 20, NULL};
     struct sys *sys = NULL;
     struct reader r = {0};
     struct sys_thread *t = NULL;
