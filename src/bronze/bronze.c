@@ -137,8 +137,7 @@ static void init_memory(struct bronze *log, uint64_t bytes)
     log->slot_mask = slots - 1;
 }
 
-/* The first segment of this life, prepared and used; the log stands at the recovered end. */
-static int begin_life(struct bronze *log, const struct recovered *rec, struct err *e)
+static void stand_at_end(struct bronze *log, const struct recovered *rec)
 {
     log->life_pos = rec->next_pos;
     log->life_ticket = rec->next_ticket;
@@ -147,6 +146,11 @@ static int begin_life(struct bronze *log, const struct recovered *rec, struct er
     atomic_store(&log->durable_ticket, rec->next_ticket - 1);
     atomic_store(&log->durable_pos, rec->next_pos - 1);
     atomic_store(&log->appended_pos, rec->next_pos - 1);
+}
+
+/* The first segment of this life, prepared and used; the log stands at the recovered end. */
+static int begin_life(struct bronze *log, const struct recovered *rec, struct err *e)
+{
     log->disk_segments = log->segment_count + 1;
     struct spare first = {.number = rec->max_number + 1};
     TRY(bronze__segment_prepare(log, first.number, &(struct recycled){0}, &first.file, e));
@@ -182,10 +186,8 @@ static int check_options(const struct bronze_options *o, struct err *e)
     return 0;
 }
 
-int bronze_open(struct sys *s, const struct bronze_options *o, bronze_control_fn *on_control,
-                void *ctx, struct bronze **ret_log, struct err *e)
+static struct bronze *log_new(struct sys *s, const struct bronze_options *o)
 {
-    TRY(check_options(o, e));
     struct bronze *log = mem_zalloc(sizeof(*log));
     log->sys = s;
     log->path = mem_strdup(o->path);
@@ -195,18 +197,50 @@ int bronze_open(struct sys *s, const struct bronze_options *o, bronze_control_fn
     log->block_bytes_max = o->block_bytes_max != 0 ? o->block_bytes_max : BLOCK_BYTES_MAX;
     log->second_write_bytes_min = MIN(SECOND_WRITE_BYTES_MIN, log->block_bytes_max / 8);
     init_memory(log, o->memory_bytes);
+    return log;
+}
+
+/* Locked, read, judged; stands at its end. */
+static int recover(struct bronze *log, bronze_control_fn *on_control, void *ctx,
+                   struct recovered *ret, struct err *e)
+{
+    TRY(read_format(log, e));
+    TRY(lock_folder(log, e));
+    TRY(bronze__recover(log, on_control, ctx, ret, e));
+    stand_at_end(log, ret);
+    return 0;
+}
+
+int bronze_open(struct sys *s, const struct bronze_options *o, bronze_control_fn *on_control,
+                void *ctx, struct bronze **ret_log, struct err *e)
+{
+    TRY(check_options(o, e));
+    struct bronze *log = log_new(s, o);
     struct recovered rec;
-    int r = read_format(log, e);
-    if (r == 0)
-        r = lock_folder(log, e);
-    if (r == 0)
-        r = bronze__recover(log, on_control, ctx, &rec, e);
+    int r = recover(log, on_control, ctx, &rec, e);
     if (r == 0)
         r = take_epoch(log, rec.max_epoch, e);
     if (r == 0)
         r = begin_life(log, &rec, e);
     if (r == 0)
         r = sys_ring_new(s, WRITES_IN_FLIGHT_MAX, &log->io, e);
+    if (r < 0) {
+        (void)bronze_close(log);
+        return r;
+    }
+    *ret_log = log;
+    return 0;
+}
+
+int bronze_open_offline(struct sys *s, const char *path, bronze_control_fn *on_control, void *ctx,
+                        struct bronze **ret_log, struct err *e)
+{
+    struct bronze_options o = {.path = path, .memory_bytes = BLOCK_ALIGN};
+    struct bronze *log = log_new(s, &o);
+    struct recovered rec;
+    int r = recover(log, on_control, ctx, &rec, e);
+    if (r == 0 && log->segment_count == 0)
+        r = err_set(e, ERR_NOT_FOUND, "%s holds no segment", log->log_path);
     if (r < 0) {
         (void)bronze_close(log);
         return r;

@@ -78,6 +78,9 @@ typedef int bronze_control_fn(void *ctx, const struct bronze_frame *f);
 must_use int bronze_open(struct sys *s, const struct bronze_options *o,
                          bronze_control_fn *on_control, void *ctx, struct bronze **ret_log,
                          struct err *e);
+/* The same, only to be read: recovered, but no new epoch, no segment, no appends, no threads. */
+must_use int bronze_open_offline(struct sys *s, const char *path, bronze_control_fn *on_control,
+                                 void *ctx, struct bronze **ret_log, struct err *e);
 must_use int bronze_start(struct bronze *log, struct err *e); /* starts its threads */
 /* Everything appended becomes durable, an empty block seals the tail, threads end. */
 void bronze_stop(struct bronze *log);

@@ -31,6 +31,7 @@
 #define SEARCH_BYTES_MAX (32u * 1024 * 1024)
 #define PLACE_BYTES      40
 #define NOTE_KEY_BYTES   22
+#define MARKS_CHECKED    16 /* at a start */
 
 struct bronze_index {
     uint64_t bytes; /* since the last mark */
@@ -185,6 +186,58 @@ static int seek_back(struct store *st, struct slice key, size_t prefix_len,
     }
     it = store_iter_free(it);
     return r;
+}
+
+/* ---- the index against the segments (S3) ---- */
+
+/* Is the block that the mark names at its place? */
+static int stands_there(struct bronze *log, const struct bronze_block *mark, bool *ret_stands,
+                        struct err *e)
+{
+    *ret_stands = false;
+    sys_mutex_lock(&log->lock);
+    uint64_t number = bronze__segment_of_pos(log, mark->first_pos)->number;
+    sys_mutex_unlock(&log->lock);
+    if (number != mark->segment || mark->offset % BLOCK_ALIGN != 0)
+        return 0;
+    _cleanup_(mem_freep) char *path = bronze__segment_path(log, number);
+    _cleanup_(sys_closep) struct sys_file *file = NULL;
+    TRY(sys_open(log->sys, path, SYS_READ | SYS_DIRECT, &file, e));
+    uint64_t bytes;
+    TRY(sys_size(file, &bytes, e));
+    if (mark->offset + BLOCK_ALIGN > bytes)
+        return 0;
+    uint8_t *head = mem_aligned(BLOCK_ALIGN, BLOCK_ALIGN);
+    struct block_header h;
+    int r = sys_read(file, head, BLOCK_ALIGN, mark->offset, e);
+    *ret_stands = r == 0 && bronze__block_decode(&log->uuid, head, &h) &&
+                  h.segment == mark->segment && h.offset == mark->offset &&
+                  h.ticket == mark->ticket && h.first_pos == mark->first_pos;
+    mem_free(head);
+    return r;
+}
+
+int bronze_index_check(struct bronze *log, struct store *st, bronze_pos applied, struct err *e)
+{
+    for (unsigned i = 0; i < MARKS_CHECKED && applied >= bronze_trimmed_pos(log); i++) {
+        struct bronze_block mark;
+        uint8_t key[10];
+        put_mark_key(key, 'p', applied);
+        int r = seek_back(st, slice_of(key, sizeof(key)), 2, &mark, e);
+        if (r == ERR_NOT_FOUND || (r == 0 && mark.first_pos < bronze_trimmed_pos(log)))
+            return 0;
+        TRY(r);
+        bool stands;
+        TRY(stands_there(log, &mark, &stands, e));
+        if (!stands)
+            return err_set(e, ERR_PRECONDITION,
+                           "the store says that position %llu stands in segment %llu at byte %llu, "
+                           "and it does not: the store is of another past of this log",
+                           (unsigned long long)mark.first_pos, (unsigned long long)mark.segment,
+                           (unsigned long long)mark.offset);
+        applied = mark.first_pos - 1;
+    }
+    return 0;
 }
 
 /* Says whether @f (or a row of it) is what is searched: 1 found, 0 read on, ERR_NOT_FOUND passed

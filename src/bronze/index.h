@@ -21,6 +21,13 @@ void bronze_index_add(struct bronze_index *x, const struct bronze_block *b,
 /* Remove the entries of what lies below @bound. Blocks on the store. */
 must_use int bronze_index_trim(struct store *st, bronze_pos bound, struct err *e);
 
+/*
+ * Rule S3: does the newest part of the index, up to position @applied, say what stands in the log?
+ * ERR_PRECONDITION: no; the store is of another log, or of another past of this one.
+ */
+must_use int bronze_index_check(struct bronze *log, struct store *st, bronze_pos applied,
+                                struct err *e);
+
 struct bronze_place {
     bronze_pos pos;
     uint64_t segment, offset;  /* of its block */

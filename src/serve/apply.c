@@ -13,7 +13,10 @@
  *
  * A failed write (S5, I8): the door is shut, the store opened again, with waits that grow; it then
  * shows an older state, and reading goes on from the position it states. The process goes on
- * meanwhile; only damage ends it. The flush thread makes durable what was written, at every new
+ * meanwhile. A store that is damaged, or that turns out to be another log's, halts: nothing more is
+ * applied, the fault says what to do, and rows go on being taken and committed to the lake; what is
+ * read from it is checked by RocksDB, so that nothing wrong is served (I7). Damage of the log ends
+ * the process. The flush thread makes durable what was written, at every new
  * segment of the log.
  */
 #include "serve_priv.h"
@@ -25,6 +28,8 @@
 #include "codec/codec.h"
 #include "store/keys.h"
 
+#include <stdio.h>
+
 #define BACKOFF_MS_MIN   100
 #define BACKOFF_MS_MAX   5000
 #define PAUSE_US         1000
@@ -32,6 +37,36 @@
 #define STOP_WAIT_MS_MAX 2000
 
 /* ---- one block into the batch ---- */
+
+/* r · table · key · ~pos; false when the key is too long. */
+static bool row_key(const struct row_schema *schema, uint32_t table_id, bronze_pos pos,
+                    const struct row_value *values, struct buf *key)
+{
+    serve__row_prefix(key, table_id);
+    if (row_key_encode(schema, values, key, NULL) < 0)
+        return false;
+    put_be64(buf_reserve(key, 8), ~pos);
+    key->len += 8;
+    return true;
+}
+
+static void begin_value(struct buf *value, uint32_t descriptor_id)
+{
+    buf_reset(value);
+    put_le32(buf_reserve(value, 4), descriptor_id);
+    value->len = 4;
+}
+
+bool serve_put_row(const struct row_schema *schema, uint32_t table_id, bronze_pos pos,
+                   const struct row_value *values, struct buf scratch[2], struct store_batch *batch)
+{
+    if (!row_key(schema, table_id, pos, values, &scratch[0]))
+        return false;
+    begin_value(&scratch[1], 0);
+    codec_values_to_row(schema, values, &scratch[1]);
+    store_batch_put(batch, buf_slice(&scratch[0]), buf_slice(&scratch[1]));
+    return true;
+}
 
 static void put_row(struct serve *s, const struct bronze_frame *f, bronze_pos pos, struct slice row)
 {
@@ -42,16 +77,11 @@ static void put_row(struct serve *s, const struct bronze_frame *f, bronze_pos po
             "serve: the row at position %llu (table id %u, descriptor id %u) was accepted once and "
             "cannot be decoded now",
             (unsigned long long)pos, f->table_id, f->descriptor_id);
-    serve__row_prefix(&a->key, f->table_id);
-    if (row_key_encode(schema, a->values, &a->key, NULL) < 0) {
+    if (!row_key(schema, f->table_id, pos, a->values, &a->key)) {
         trace_add(&s->rows_unkeyed, 1);
         return;
     }
-    put_be64(buf_reserve(&a->key, 8), ~pos);
-    a->key.len += 8;
-    buf_reset(&a->value);
-    put_le32(buf_reserve(&a->value, 4), f->descriptor_id);
-    a->value.len = 4;
+    begin_value(&a->value, f->descriptor_id);
     buf_add_slice(&a->value, row);
     store_batch_put(a->batch, buf_slice(&a->key), buf_slice(&a->value));
     trace_add(&s->rows_applied, 1);
@@ -124,6 +154,23 @@ static void publish(struct serve *s, bronze_pos pos)
     serve__ring(s);
 }
 
+/* Which log the store is derived from. */
+static void log_name(const struct bronze *log, uint8_t ret_name[24])
+{
+    struct uuid u = bronze_uuid(log);
+    memcpy(ret_name, u.bytes, sizeof(u.bytes));
+    put_le64(ret_name + 16, bronze_timeline(log));
+}
+
+void serve_put_position(const struct bronze *log, bronze_pos applied, struct store_batch *batch)
+{
+    uint8_t name[24], value[8];
+    log_name(log, name);
+    put_le64(value, applied);
+    store_batch_put(batch, slice_str(SERVE__LOG_KEY), slice_of(name, sizeof(name)));
+    store_batch_put(batch, slice_str(SERVE__APPLIED_KEY), slice_of(value, sizeof(value)));
+}
+
 static int write_batch(struct serve *s, struct err *e)
 {
     struct serve__apply *a = &s->apply;
@@ -131,9 +178,7 @@ static int write_batch(struct serve *s, struct err *e)
         return 0;
     must(a->batch_pos >= atomic_load(&s->applied));
     bronze_reader_release(a->reader);
-    uint8_t value[8];
-    put_le64(value, a->batch_pos);
-    store_batch_put(a->batch, slice_str(SERVE__APPLIED_KEY), slice_of(value, sizeof(value)));
+    serve_put_position(s->o.log, a->batch_pos, a->batch);
     sys_point(s->o.sys, SYS_POINT_APPLY_BEFORE_WRITE);
     TRY(store_write(s->o.store, a->batch, e));
     sys_point(s->o.sys, SYS_POINT_APPLY_AFTER_WRITE);
@@ -164,26 +209,45 @@ static int read_applied(struct serve *s, bronze_pos *ret_pos, struct err *e)
     return rc < 0 ? rc : 0;
 }
 
+/* Rule S3: is the store this log's? One of an older build does not say, and is taken at its word
+ * about positions. */
+static int check_log(struct serve *s, struct err *e)
+{
+    _cleanup_(buf_deinit) struct buf value = BUF_NULL;
+    uint8_t name[24];
+    log_name(s->o.log, name);
+    int rc = store_get(s->o.store, NULL, slice_str(SERVE__LOG_KEY), false, &value, e);
+    TRY(rc);
+    if (rc == STORE_FOUND && !slice_eq(buf_slice(&value), slice_of(name, sizeof(name))))
+        return err_set(e, ERR_PRECONDITION,
+                       "the store belongs to another log (its uuid or timeline is not this one's)");
+    return 0;
+}
+
+static int check_position(struct serve *s, bronze_pos applied, struct err *e)
+{
+    bronze_pos durable = bronze_durable_pos(s->o.log), first = bronze_trimmed_pos(s->o.log);
+    if (applied > durable)
+        return err_set(e, ERR_PRECONDITION,
+                       "the store shows position %llu, but the log ends at %llu: the store belongs "
+                       "to another log, or the log was rolled back",
+                       (unsigned long long)applied, (unsigned long long)durable);
+    if (applied + 1 < first)
+        return err_set(e, ERR_PRECONDITION,
+                       "the store is older than the log: it shows position %llu, the log begins at "
+                       "%llu",
+                       (unsigned long long)applied, (unsigned long long)first);
+    return bronze_index_check(s->o.log, s->o.store, applied, e);
+}
+
 static int open_reader(struct serve *s, struct err *e)
 {
     struct serve__apply *a = &s->apply;
     bronze_pos applied;
+    TRY(check_log(s, e));
     TRY(read_applied(s, &applied, e));
-    bronze_pos durable = bronze_durable_pos(s->o.log);
-    if (applied > durable)
-        return err_set(
-            e, ERR_PRECONDITION,
-            "the store shows position %llu, but the log ends at %llu: the store belongs to "
-            "another log, or the log was rolled back; move the folder 'store' away",
-            (unsigned long long)applied, (unsigned long long)durable);
-    int rc = bronze_reader_open(s->o.log, "serve", applied + 1, &a->reader, e);
-    if (rc == ERR_NOT_FOUND)
-        return err_set(e, ERR_PRECONDITION,
-                       "the store is older than the log: it shows position %llu, the log begins at "
-                       "%llu; restore a newer copy of the folder 'store'",
-                       (unsigned long long)applied,
-                       (unsigned long long)bronze_trimmed_pos(s->o.log));
-    TRY(rc);
+    TRY(check_position(s, applied, e));
+    TRY(bronze_reader_open(s->o.log, "serve", applied + 1, &a->reader, e));
     bronze_index_free(a->index);
     a->index = bronze_index_new();
     a->segment = 0;
@@ -192,11 +256,37 @@ static int open_reader(struct serve *s, struct err *e)
     return 0;
 }
 
+static bool is_final(int code)
+{
+    return code == ERR_DAMAGED || code == ERR_PRECONDITION;
+}
+
 int serve__apply_open(struct serve *s, struct err *e)
 {
     s->apply.batch = store_batch_new(s->o.store);
     s->apply.backoff_ms = BACKOFF_MS_MIN;
-    return open_reader(s, e);
+    int rc = open_reader(s, e);
+    if (is_final(rc))
+        (void)err_wrap(e, SERVE__ADVICE ". The reason");
+    return rc;
+}
+
+void serve__damage_found(struct serve *s, const char *what)
+{
+    if (atomic_exchange(&s->damage_told, true))
+        return;
+    char text[ERR_TEXT_MAX];
+    (void)snprintf(text, sizeof(text), "%.600s. " SERVE__ADVICE, what); /* cut on purpose */
+    serve__set_fault(s, text);
+    LOG_ERROR("serve", "%s", text);
+}
+
+/* Nothing more is applied: trying again would only find the same. */
+static void halt(struct serve *s, const struct err *e)
+{
+    s->apply.halted = true;
+    s->apply.reader = bronze_reader_close(s->apply.reader);
+    serve__damage_found(s, e->text);
 }
 
 void serve__apply_close(struct serve *s)
@@ -224,7 +314,7 @@ static int reopen(struct serve *s, struct err *e)
     TRY(store_reopen(s->o.store, e));
     sys_point(s->o.sys, SYS_POINT_APPLY_AFTER_REOPEN);
     TRY(open_reader(s, e));
-    atomic_store(&s->flush_failed, false);
+    atomic_store(&s->flush_failed, 0);
     trace_add(&s->reopens, 1);
     return 0;
 }
@@ -235,8 +325,8 @@ static void heal(struct serve *s, struct err *e)
     atomic_store(&s->shut, true);
     int rc = e->code;
     do {
-        if (rc == ERR_DAMAGED || rc == ERR_PRECONDITION)
-            must_die("serve: %s", e->text);
+        if (is_final(rc))
+            break;
         serve__set_fault(s, e->text);
         LOG_WARN("serve", "the store stands still: %s; next try in %u ms", e->text,
                  s->apply.backoff_ms);
@@ -246,9 +336,15 @@ static void heal(struct serve *s, struct err *e)
         s->apply.backoff_ms = MIN(s->apply.backoff_ms * 2, BACKOFF_MS_MAX);
         rc = reopen(s, e);
     } while (rc < 0 && !atomic_load(&s->stopping));
-    if (rc < 0)
+    if (is_final(rc))
+        halt(s, e);
+    if (rc < 0 && !is_final(rc))
         return; /* the next start goes on from what was flushed */
     atomic_store(&s->shut, false);
+    if (rc < 0) {
+        serve__ring(s); /* who waited for the door reads, or waits on until his deadline */
+        return;
+    }
     LOG_INFO("serve", "the store is open again, from position %llu on",
              (unsigned long long)atomic_load(&s->applied));
     publish(s, atomic_load(&s->applied));
@@ -260,8 +356,9 @@ static void heal(struct serve *s, struct err *e)
 static int turn(struct serve *s, struct err *e)
 {
     struct serve__apply *a = &s->apply;
-    if (atomic_load(&s->flush_failed))
-        return err_set(e, ERR_IO, "the store could not be flushed");
+    int failed = atomic_load(&s->flush_failed);
+    if (failed < 0)
+        return err_set(e, failed, "the store could not be flushed: %s", err_text(failed));
     struct bronze_block b;
     int rc = bronze_reader_next(a->reader, &b, e);
     if (rc < 0)
@@ -299,8 +396,11 @@ static void rest(struct serve *s, uint64_t wait_us)
 bool serve_step(struct serve *s, uint64_t wait_us)
 {
     struct err e;
-    if (s->apply.reader == NULL)
-        return false; /* a reopening was given up */
+    if (s->apply.reader == NULL) { /* halted, or a reopening was given up at a stop */
+        if (wait_us > 0)
+            sys_sleep_ms(s->o.sys, (uint32_t)(wait_us / 1000));
+        return false;
+    }
     int rc = turn(s, &e);
     if (rc < 0) {
         heal(s, &e);
@@ -319,6 +419,24 @@ static int flush(struct serve *s, struct err *e)
     sys_point(s->o.sys, SYS_POINT_APPLY_BEFORE_FLUSH);
     int rc = store_flush(s->o.store, e);
     sys_point(s->o.sys, SYS_POINT_APPLY_AFTER_FLUSH);
+    return rc;
+}
+
+int serve_catch_up(const struct serve_options *o, serve_progress_fn *progress, void *ctx,
+                   struct err *e)
+{
+    must(o->server == NULL);
+    struct serve s = {.o = *o, .fault_lock = SYS_MUTEX_INIT};
+    int rc = serve__apply_open(&s, e);
+    for (bool more = true; rc == 0 && more;) {
+        rc = turn(&s, e);
+        more = rc == 0;
+        if (progress != NULL)
+            progress(ctx, atomic_load(&s.applied));
+    }
+    if (rc == BRONZE_END)
+        rc = flush(&s, e);
+    serve__apply_close(&s);
     return rc;
 }
 
@@ -352,8 +470,9 @@ static void flush_wanted(struct serve *s)
     if (!serve__enter(s))
         return; /* the next segment asks again */
     struct err e;
-    if (flush(s, &e) < 0)
-        atomic_store(&s->flush_failed, true);
+    int rc = flush(s, &e);
+    if (rc < 0)
+        atomic_store(&s->flush_failed, rc);
     else
         trace_add(&s->flushes, 1);
     serve__leave(s);

@@ -67,7 +67,14 @@ static void count(struct serve__call *k)
 static void refuse(struct serve__call *k, int code, const char *text)
 {
     trace_add(&k->serve->refused, 1);
-    rpc_finish(k->call, code, text);
+    if (code == ERR_DAMAGED) { /* never served (I7): said, with what to do */
+        struct err e;
+        serve__damage_found(k->serve, text);
+        (void)err_set(&e, code, "%.600s. " SERVE__ADVICE, text);
+        rpc_finish(k->call, code, e.text);
+    } else {
+        rpc_finish(k->call, code, text);
+    }
     let_go(k);
 }
 
@@ -134,7 +141,7 @@ static void refuse_late(struct serve__call *k)
 {
     struct serve *s = k->serve;
     struct err e;
-    char fault[256];
+    char fault[ERR_TEXT_MAX - 32];
     if (serve_fault(s, fault, sizeof(fault)) > 0)
         (void)err_set(&e, ERR_UNAVAILABLE, "lookups stand still: %s", fault);
     else

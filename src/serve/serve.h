@@ -11,6 +11,7 @@
  */
 
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "bronze/bronze.h"
 
@@ -25,6 +26,9 @@ struct rpc_server;
 struct rpc_queue;
 struct trace_hist;
 struct admin_report;
+struct store_batch;
+struct row_schema;
+struct row_value;
 struct serve;
 
 struct serve_options {
@@ -38,7 +42,8 @@ struct serve_options {
 /*
  * Registers its methods (before the server starts) and opens its reader where the store left off.
  * Borrows all of @o until serve_free(). ERR_PRECONDITION: the store does not belong to this log's
- * present state: older than what was trimmed, or ahead of its durable end.
+ * present state (rule S3): another log's, older than what was trimmed, ahead of the durable end, or
+ * with an index that does not fit. ERR_DAMAGED.
  */
 must_use int serve_new(const struct serve_options *o, struct serve **ret_serve, struct err *e);
 must_use int serve_start(struct serve *s, struct err *e); /* starts its threads */
@@ -53,6 +58,21 @@ void serve_on_tick(struct serve *s, struct rpc_queue *q);
 bool serve_step(struct serve *s, uint64_t wait_us);
 /* The same of the flush thread. True: a flush was asked for. */
 bool serve_flush_step(struct serve *s);
+
+/*
+ * Offline (a rebuild): everything durable in @o->log is applied to @o->store and flushed; without a
+ * server (@o->server is NULL) and without threads. @progress, if any, is shown how far it is.
+ */
+typedef void serve_progress_fn(void *ctx, bronze_pos applied);
+must_use int serve_catch_up(const struct serve_options *o, serve_progress_fn *progress, void *ctx,
+                            struct err *e);
+/* The store of @batch is @log's, and shows what stands there up to @applied. */
+void serve_put_position(const struct bronze *log, bronze_pos applied, struct store_batch *batch);
+/* Put the row at @pos, of the table's own message (descriptor 0), as applying would. False: its key
+ * is too long to be kept. @scratch is the caller's, to be used again. */
+bool serve_put_row(const struct row_schema *schema, uint32_t table_id, bronze_pos pos,
+                   const struct row_value *values, struct buf scratch[2],
+                   struct store_batch *batch);
 
 /* ---- what others may see: any thread ---- */
 

@@ -19,6 +19,12 @@
 #include <sys/queue.h>
 
 #define SERVE__APPLIED_KEY "m/applied"
+#define SERVE__LOG_KEY     "m/log" /* uuid (16) and timeline (le64) of the log it is derived from */
+/* What to do about a store that cannot be used; behind the sentence that says what is wrong. */
+#define SERVE__ADVICE                                                                              \
+    "Stop the server and run `sluice store rebuild --data DIR`: it makes the store again from "    \
+    "the "                                                                                         \
+    "log and the lake"
 #define SERVE__BATCH_BYTES (1024u * 1024)
 /* An answer is never larger: clients' transports refuse more. */
 #define SERVE__REPLY_BYTES_MAX ((size_t)TRANSPORT_MESSAGE_BYTES_MAX)
@@ -102,12 +108,15 @@ struct serve__apply {
     struct codec_plan *plan; /* borrowed: of the newest frame with rows */
     uint32_t plan_table, plan_descriptor;
     uint32_t backoff_ms;
+    bool halted;            /* the store is damaged, or not this log's: nothing more is applied */
     bool worked;            /* something was applied since the last pause */
     struct sys_event hurry; /* a lookup waits: the pause is over */
 };
 
 must_use int serve__apply_open(struct serve *s, struct err *e);
 void serve__apply_close(struct serve *s);
+/* A read has found damage: said once in the log, and in the status. Any thread. */
+void serve__damage_found(struct serve *s, const char *what);
 void serve__apply_main(void *arg);
 void serve__flush_main(void *arg);
 
@@ -127,7 +136,8 @@ struct serve {
     _Atomic bool shut;
 
     struct sys_event flush_event;
-    _Atomic bool flush_wanted, flush_failed;
+    _Atomic bool flush_wanted;
+    _Atomic int flush_failed; /* the ERR_ code; 0 = it did not */
 
     struct sys_mutex cold_lock;
     struct serve__calls cold, answered; /* waiting for the worker; on their way back */
@@ -137,6 +147,7 @@ struct serve {
     _Atomic uint32_t parked_total;
     struct sys_mutex fault_lock;
     char fault[ERR_TEXT_MAX];
+    _Atomic bool damage_told;
 
     struct trace_hist lookup_hist;
     struct trace_counter lookups, found, waited, colds, refused;

@@ -121,6 +121,97 @@ Test(serve_apply, store_ahead_of_the_log_is_refused)
     rig_down(&x);
 }
 
+static void put_raw(struct rig *x, const char *key, const void *value, size_t len)
+{
+    struct store_batch *b = store_batch_new(x->store);
+    store_batch_put(b, slice_str(key), slice_of(value, len));
+    cr_assert_eq(store_write(x->store, b, &x->e), 0);
+    store_batch_free(b);
+}
+
+/* S3 */
+Test(serve_apply, store_of_another_log_is_refused_and_the_way_out_is_said)
+{
+    struct rig x;
+    rig_up(&x, RIG_MODEL);
+    rig_put(&x, x.table, "{\"k\":\"one\",\"n\":1}");
+    rig_apply(&x);
+    cr_assert_eq(rig_renew(&x), 0);
+    uint8_t name[24] = {1, 2, 3};
+    put_raw(&x, "m/log", name, sizeof(name));
+
+    cr_assert_eq(rig_renew(&x), ERR_PRECONDITION);
+
+    cr_assert_not_null(strstr(x.e.text, "another log"));
+    cr_assert_not_null(strstr(x.e.text, "sluice store rebuild"));
+    rig_down(&x);
+}
+
+/* S3 */
+Test(serve_apply, store_whose_index_does_not_fit_the_log_is_refused)
+{
+    struct rig x;
+    rig_up(&x, RIG_MODEL);
+    bronze_pos pos = rig_put(&x, x.table, "{\"k\":\"one\",\"n\":1}");
+    rig_apply(&x);
+    uint8_t mark[10] = {'l', 'p'}, place[40];
+    put_be64(mark + 2, pos);
+    put_le64(place, 1); /* segment, offset, ticket, first position */
+    put_le64(place + 8, 8192);
+    put_le64(place + 16, 77);
+    put_le64(place + 24, pos);
+    put_le64(place + 32, 1);
+    struct store_batch *b = store_batch_new(x.store);
+    store_batch_put(b, slice_of(mark, sizeof(mark)), slice_of(place, sizeof(place)));
+    cr_assert_eq(store_write(x.store, b, &x.e), 0);
+    store_batch_free(b);
+
+    cr_assert_eq(rig_renew(&x), ERR_PRECONDITION);
+
+    cr_assert_not_null(strstr(x.e.text, "another past"));
+    rig_down(&x);
+}
+
+/* I7: nothing more is applied, rows go on being taken, and the fault says what to do. */
+Test(serve_apply, damage_halts_applying_and_does_not_end_the_process)
+{
+    struct rig x;
+    rig_up(&x, RIG_MODEL);
+    bronze_pos pos = rig_put(&x, x.table, "{\"k\":\"one\",\"n\":1}");
+    rig_apply(&x);
+
+    atomic_store(&x.serve->flush_failed, ERR_DAMAGED);
+    cr_assert_not(serve_step(x.serve, 0));
+    bronze_pos next = rig_put(&x, x.table, "{\"k\":\"two\",\"n\":2}");
+    cr_assert_not(serve_step(x.serve, 0));
+
+    char fault[1000];
+    cr_assert_gt(serve_fault(x.serve, fault, sizeof(fault)), 0);
+    cr_assert_not_null(strstr(fault, "sluice store rebuild"));
+    cr_assert_gt(next, pos);
+    cr_assert_eq(serve_applied_pos(x.serve), pos);
+    rig_down(&x);
+}
+
+Test(serve_apply, catching_up_offline_applies_all_that_is_durable)
+{
+    struct rig x;
+    rig_up(&x, RIG_MODEL);
+    rig_put(&x, x.table, "{\"k\":\"one\",\"n\":1}");
+    bronze_pos last = rig_put(&x, x.table, "{\"k\":\"two\",\"n\":2}");
+    struct store *fresh = store_open_model();
+    struct serve_options o = {x.sys, x.log, x.catalog, fresh, NULL};
+
+    cr_assert_eq(serve_catch_up(&o, NULL, NULL, &x.e), 0);
+
+    struct buf value = BUF_NULL;
+    cr_assert_eq(store_get_persisted(fresh, slice_str("m/applied"), &value, &x.e), STORE_FOUND);
+    cr_assert_eq(get_le64(value.data), last);
+    buf_deinit(&value);
+    store_close(fresh);
+    rig_down(&x);
+}
+
 Test(serve_apply, drop_removes_the_tables_rows_and_only_those)
 {
     struct rig x;
@@ -168,7 +259,7 @@ Test(serve_apply, failed_flush_opens_the_store_again_and_lookups_wait_meanwhile)
     rig_run_posts(&x);
     cr_assert_not(rig_is_answered(c));
 
-    atomic_store(&x.serve->flush_failed, true);
+    atomic_store(&x.serve->flush_failed, ERR_IO);
     (void)serve_step(x.serve, 0);
     char fault[100];
     cr_assert_gt(serve_fault(x.serve, fault, sizeof(fault)), 0);
