@@ -4,7 +4,6 @@
  * synced. The same seed and the same calls give the same results. Threads are real and may call it,
  * but then their order is the machine's. Any thread; one mutex.
  */
-#include "sys/sim.h"
 #include "sim_priv.h"
 
 #include "base/mem.h"
@@ -23,6 +22,12 @@ uint64_t sys__sim_random(struct sim *s)
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
     return z ^ (z >> 31);
+}
+
+uint64_t sys__sim_below(struct sim *s, uint64_t n)
+{
+    must(n > 0);
+    return sys__sim_random(s) % n;
 }
 
 static void sim_random(struct sys *base, void *buf, size_t len)
@@ -62,8 +67,32 @@ void sys_sim_advance(struct sys *base, uint64_t ns)
     struct sim *s = (struct sim *)base;
 
     sys_mutex_lock(&s->lock);
-    s->now_ns += ns;
+    sys__sim_pass(s, ns);
     sys_mutex_unlock(&s->lock);
+}
+
+void sys__sim_pass(struct sim *s, uint64_t ns)
+{
+    s->now_ns += ns;
+    sys__sim_land_late(s);
+}
+
+void sys__sim_sleep(struct sys *base, uint64_t ns)
+{
+    struct sim *s = (struct sim *)base;
+
+    if (s->sleep_fn != NULL)
+        s->sleep_fn(s->sleep_ctx, ns);
+    else
+        sys_sim_advance(base, ns);
+}
+
+void sys_sim_on_sleep(struct sys *base, sys_sim_sleep_fn *fn, void *ctx)
+{
+    struct sim *s = (struct sim *)base;
+
+    s->sleep_fn = fn;
+    s->sleep_ctx = ctx;
 }
 
 static const char *sim_write_method(const struct sys *s)
@@ -72,29 +101,29 @@ static const char *sim_write_method(const struct sys *s)
     return "sim";
 }
 
-void sys_sim_crash(struct sys *base)
+/* Of dead lives, when nobody closed them: whoever ended a life may have left everything behind. */
+static void free_dead(struct sim *s)
 {
-    struct sim *s = (struct sim *)base;
-
-    sys_mutex_lock(&s->lock);
-    s->life++;
-    for (struct sim_node *n = s->nodes; n != NULL; n = n->next)
-        n->refs++; /* nothing may vanish while we walk */
-    for (struct sim_node *n = s->nodes; n != NULL; n = n->next)
-        sys__sim_node_revert(n);
-    for (struct sim_node *n = s->nodes, *next; n != NULL; n = next) {
-        next = n->next;
-        sys__sim_node_unref(n);
+    while (s->rings != NULL) {
+        must(s->rings->life != s->life);
+        (void)sys_ring_free(&s->rings->base);
     }
-    sys_mutex_unlock(&s->lock);
+    while (s->files != NULL) {
+        must(s->files->life != s->life);
+        s->files->refs = 1;
+        sys__sim_file_unref(s->files);
+    }
 }
 
 static void sim_free(struct sys *base)
 {
     struct sim *s = (struct sim *)base;
 
+    sys__sim_late_free(s);
+    free_dead(s);
     must(s->open_files == 0);
     sys__sim_nodes_free(s);
+    sys__sim_faults_free(s);
     mem_free(s);
 }
 
@@ -103,7 +132,7 @@ static const struct sys_ops sim_ops = {
     .now_us = sim_now_us,
     .mono_ns = sim_mono_ns,
     .random = sim_random,
-    .sleep_ns = sys_sim_advance,
+    .sleep_ns = sys__sim_sleep,
     .open = sys__sim_open,
     .close = sys__sim_close,
     .read_some = sys__sim_read_some,
@@ -132,6 +161,7 @@ struct sys *sys_new_sim(uint64_t seed)
     s->base.ops = &sim_ops;
     s->now_ns = START_NS;
     s->random = seed;
+    s->capacity = UINT64_MAX;
     s->root = sys__sim_node_new(s, true);
     s->root->refs = 1;
     return &s->base;

@@ -43,6 +43,8 @@ static int find_or_create(struct sim *s, const char *path, unsigned flags,
         return EISDIR;
     if (n == NULL && (flags & SYS_CREATE) == 0)
         return ENOENT;
+    if (n == NULL && !sys__sim_has_space(s, 0))
+        return ENOSPC;
     if (n == NULL) {
         n = sys__sim_node_new(s, false);
         n->modified_ns = s->now_ns;
@@ -60,10 +62,23 @@ static void mark_dirty(struct sim_node *n, size_t from, size_t to)
     n->dirty_to = is_clean ? to : MAX(n->dirty_to, to);
 }
 
-static void set_length(struct sim_node *n, size_t len)
+static int set_length(struct sim *s, struct sim_node *n, size_t len)
 {
+    if (len > n->live.len && !sys__sim_has_space(s, len - n->live.len))
+        return ENOSPC;
     mark_dirty(n, MIN(n->live.len, len), MAX(n->live.len, len));
     sys__sim_bytes_resize(&n->live, len);
+    return 0;
+}
+
+static void add_file(struct sim *s, struct sim_file *f)
+{
+    s->open_files++;
+    f->next = s->files;
+    f->link = &s->files;
+    if (s->files != NULL)
+        s->files->link = &f->next;
+    s->files = f;
 }
 
 int sys__sim_open(struct sys *base, const char *path, unsigned flags, struct sys_file **ret_file,
@@ -81,13 +96,19 @@ int sys__sim_open(struct sys *base, const char *path, unsigned flags, struct sys
         f->life = s->life;
         f->refs = 1;
         n->refs++;
-        s->open_files++;
+        add_file(s, f);
         if ((flags & SYS_TRUNCATE) != 0)
-            set_length(n, 0);
+            errnum = set_length(s, n, 0); /* shorter: it cannot fail */
         *ret_file = &f->base;
     }
     sys_mutex_unlock(&s->lock);
     return errnum != 0 ? sys__fail(e, errnum, path, "open it") : 0;
+}
+
+void sys__sim_file_unlock(struct sim_file *f)
+{
+    if (f->node != NULL && f->node->lock == f)
+        f->node->lock = NULL;
 }
 
 void sys__sim_file_unref(struct sim_file *f)
@@ -95,10 +116,13 @@ void sys__sim_file_unref(struct sim_file *f)
     must(f->refs > 0);
     if (--f->refs > 0)
         return;
-    if (f->node->lock == f)
-        f->node->lock = NULL;
+    sys__sim_file_unlock(f);
     sim_of(&f->base)->open_files--;
-    sys__sim_node_unref(f->node);
+    *f->link = f->next;
+    if (f->next != NULL)
+        f->next->link = f->link;
+    if (f->node != NULL)
+        sys__sim_node_unref(f->node);
     mem_free(f->base.path);
     mem_free(f);
 }
@@ -121,11 +145,11 @@ int sys__sim_read_some(struct sys_file *base, void *buf, size_t len, uint64_t of
     struct sim *s = sim_of(base);
 
     sys_mutex_lock(&s->lock);
-    const struct sim_bytes *live = &f->node->live;
     bool dead = is_dead(f);
-    size_t n = offset >= live->len ? 0 : MIN(len, live->len - (size_t)offset);
-    if (n > 0 && !dead)
-        memcpy(buf, live->data + offset, n);
+    size_t end = dead ? 0 : f->node->live.len;
+    size_t n = offset >= end ? 0 : MIN(len, end - (size_t)offset);
+    if (n > 0)
+        memcpy(buf, f->node->live.data + offset, n);
     sys_mutex_unlock(&s->lock);
     if (dead)
         return sys__fail(e, EIO, base->path, "read it");
@@ -148,49 +172,71 @@ int sys__sim_apply(struct sim_file *f, const void *buf, size_t len, uint64_t off
         return 0;
     n->modified_ns = sim_of(&f->base)->now_ns;
     size_t from = (size_t)offset, to = from + len;
-    if (to > n->live.len)
-        set_length(n, to);
+    int errnum = to > n->live.len ? set_length(sim_of(&f->base), n, to) : 0;
+    if (errnum != 0)
+        return errnum;
     memcpy(n->live.data + from, buf, len);
-    if (!is_durable) {
+    if (is_durable)
+        sys__sim_put_synced(n, buf, len, from);
+    else
         mark_dirty(n, from, to);
-        return 0;
-    }
-    if (to > n->synced.len)
-        sys__sim_bytes_resize(&n->synced, to);
-    memcpy(n->synced.data + from, buf, len);
     return 0;
+}
+
+void sys__sim_put_synced(struct sim_node *n, const void *buf, size_t len, size_t offset)
+{
+    if (offset + len > n->synced.len)
+        sys__sim_bytes_resize(&n->synced, offset + len);
+    memcpy(n->synced.data + offset, buf, len);
 }
 
 int sys__sim_write(struct sys_file *base, const void *buf, size_t len, uint64_t offset,
                    struct err *e)
 {
     struct sim *s = sim_of(base);
+    uint64_t delay_ns = sys__sim_delay_ns(s, base->path);
 
+    if (delay_ns > 0)
+        sys__sim_sleep(&s->base, delay_ns);
     sys_mutex_lock(&s->lock);
+    size_t done = sys__sim_draw_len(s, base->path, len);
     int errnum =
-        sys__sim_apply((struct sim_file *)base, buf, len, offset, (base->flags & SYS_DSYNC) != 0);
+        sys__sim_apply((struct sim_file *)base, buf, done, offset, (base->flags & SYS_DSYNC) != 0);
+    if (errnum == 0 && done < len)
+        errnum = EIO;
     sys_mutex_unlock(&s->lock);
     return errnum != 0 ? sys__fail(e, errnum, base->path, "write it") : 0;
+}
+
+/* When it fails, the kernel drops the pages as clean: they can be read until the power goes, and the
+ * next sync says nothing of them. */
+static void sync_node(struct sim_node *n, bool fails)
+{
+    size_t to = MIN(n->dirty_to, n->live.len);
+
+    if (!fails) {
+        sys__sim_bytes_resize(&n->synced, n->live.len);
+        if (n->dirty_from < to)
+            memcpy(n->synced.data + n->dirty_from, n->live.data + n->dirty_from,
+                   to - n->dirty_from);
+    }
+    n->dirty_from = n->dirty_to = 0;
 }
 
 int sys__sim_sync(struct sys_file *base, struct err *e)
 {
     struct sim_file *f = (struct sim_file *)base;
     struct sim *s = sim_of(base);
+    uint64_t delay_ns = sys__sim_delay_ns(s, base->path);
 
+    if (delay_ns > 0)
+        sys__sim_sleep(&s->base, delay_ns);
     sys_mutex_lock(&s->lock);
-    struct sim_node *n = f->node;
-    bool dead = is_dead(f);
-    if (!dead) {
-        sys__sim_bytes_resize(&n->synced, n->live.len);
-        size_t to = MIN(n->dirty_to, n->live.len);
-        if (n->dirty_from < to)
-            memcpy(n->synced.data + n->dirty_from, n->live.data + n->dirty_from,
-                   to - n->dirty_from);
-        n->dirty_from = n->dirty_to = 0;
-    }
+    bool fails = is_dead(f) || sys__sim_strikes(s, SYS_SIM_SYNC_ERROR, base->path);
+    if (!is_dead(f))
+        sync_node(f->node, fails);
     sys_mutex_unlock(&s->lock);
-    return dead ? sys__fail(e, EIO, base->path, "sync it") : 0;
+    return fails ? sys__fail(e, EIO, base->path, "sync it") : 0;
 }
 
 int sys__sim_size(struct sys_file *base, uint64_t *ret_size, struct err *e)
@@ -200,7 +246,7 @@ int sys__sim_size(struct sys_file *base, uint64_t *ret_size, struct err *e)
 
     sys_mutex_lock(&s->lock);
     bool dead = is_dead(f);
-    uint64_t size = f->node->live.len;
+    uint64_t size = dead ? 0 : f->node->live.len;
     sys_mutex_unlock(&s->lock);
     if (dead)
         return sys__fail(e, EIO, base->path, "read its size");
@@ -220,7 +266,7 @@ static int resize(struct sys_file *base, uint64_t size, bool may_shrink, struct 
     else if (size > FILE_BYTES_MAX)
         errnum = EFBIG;
     else if (size > f->node->live.len || may_shrink)
-        set_length(f->node, (size_t)size);
+        errnum = set_length(s, f->node, (size_t)size);
     sys_mutex_unlock(&s->lock);
     return errnum != 0 ? sys__fail(e, errnum, base->path, "set its length") : 0;
 }
@@ -241,7 +287,7 @@ int sys__sim_try_lock(struct sys_file *base, struct err *e)
     struct sim *s = sim_of(base);
 
     sys_mutex_lock(&s->lock);
-    bool dead = is_dead(f), busy = f->node->lock != NULL && f->node->lock != f;
+    bool dead = is_dead(f), busy = !dead && f->node->lock != NULL && f->node->lock != f;
     if (!dead && !busy)
         f->node->lock = f;
     sys_mutex_unlock(&s->lock);

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define DISK_BYTES (UINT64_C(1) << 40)
+#define DISK_BYTES (UINT64_C(1) << 40) /* shown when no capacity is set */
 
 int sys__sim_mkdir(struct sys *base, const char *path, struct err *e)
 {
@@ -22,6 +22,8 @@ int sys__sim_mkdir(struct sys *base, const char *path, struct err *e)
     int errnum = sys__sim_find_parent(s, path, &folder, name);
     if (errnum == 0 && (name[0] == '\0' || sys__sim_folder_find(&folder->names, name) != NULL))
         errnum = EEXIST;
+    if (errnum == 0 && !sys__sim_has_space(s, 0))
+        errnum = ENOSPC;
     if (errnum == 0)
         sys__sim_folder_set(&folder->names, name, sys__sim_node_new(s, true));
     sys_mutex_unlock(&s->lock);
@@ -32,11 +34,16 @@ int sys__sim_sync_dir(struct sys *base, const char *path, struct err *e)
 {
     struct sim *s = (struct sim *)base;
     struct sim_node *n;
+    uint64_t delay_ns = sys__sim_delay_ns(s, path);
 
+    if (delay_ns > 0)
+        sys__sim_sleep(base, delay_ns);
     sys_mutex_lock(&s->lock);
     int errnum = sys__sim_find(s, path, &n);
     if (errnum == 0 && !n->is_folder)
         errnum = ENOTDIR;
+    if (errnum == 0 && sys__sim_strikes(s, SYS_SIM_SYNC_ERROR, path))
+        errnum = EIO;
     if (errnum == 0)
         sys__sim_folder_copy(&n->synced_names, &n->names);
     sys_mutex_unlock(&s->lock);
@@ -160,16 +167,15 @@ int sys__sim_free_bytes(struct sys *base, const char *path, uint64_t *ret_bytes,
 {
     struct sim *s = (struct sim *)base;
     struct sim_node *node;
-    uint64_t used = 0;
 
     sys_mutex_lock(&s->lock);
     int errnum = sys__sim_find(s, path, &node);
-    for (const struct sim_node *n = s->nodes; n != NULL; n = n->next)
-        used += n->live.len;
+    uint64_t size = s->capacity == UINT64_MAX ? DISK_BYTES : s->capacity;
     sys_mutex_unlock(&s->lock);
     if (errnum != 0)
         return sys__fail(e, errnum, path, "read its free space");
-    *ret_bytes = used < DISK_BYTES ? DISK_BYTES - used : 0;
+    uint64_t used = sys_sim_used(base);
+    *ret_bytes = used < size ? size - used : 0;
     return 0;
 }
 

@@ -25,7 +25,7 @@ void sys__sim_bytes_resize(struct sim_bytes *b, size_t len)
     b->len = len;
 }
 
-static void copy_bytes(struct sim_bytes *to, const struct sim_bytes *from)
+void sys__sim_bytes_copy(struct sim_bytes *to, const struct sim_bytes *from)
 {
     to->len = 0;
     sys__sim_bytes_resize(to, from->len);
@@ -127,7 +127,7 @@ void sys__sim_node_unref(struct sim_node *n)
 
 void sys__sim_node_revert(struct sim_node *n)
 {
-    copy_bytes(&n->live, &n->synced);
+    sys__sim_bytes_copy(&n->live, &n->synced);
     n->dirty_from = n->dirty_to = 0;
     n->lock = NULL;
     sys__sim_folder_copy(&n->names, &n->synced_names);

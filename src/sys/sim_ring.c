@@ -10,26 +10,10 @@
 #include "base/mem.h"
 #include "base/must.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define WRITE_NS 80000u
-
-struct pending {
-    struct sim_file *file;
-    const void *buf;
-    size_t len;
-    uint64_t offset, tag;
-};
-
-struct sim_ring {
-    struct sys_ring base;
-    struct sim *sim;
-    uint32_t life;
-    struct sys_event wakes;
-    uint32_t wakes_seen;
-    unsigned count;
-    struct pending pending[];
-};
 
 static int sim_ring_write(struct sys_ring *base, struct sys_file *file, struct slice data,
                           uint64_t offset, uint64_t tag)
@@ -43,7 +27,17 @@ static int sim_ring_write(struct sys_ring *base, struct sys_file *file, struct s
         must(r->count < base->depth);
         struct sim_file *f = (struct sim_file *)file;
         f->refs++;
-        r->pending[r->count++] = (struct pending){f, data.data, data.len, offset, tag};
+        uint64_t delay_ns = sys__sim_draw_delay(s, file->path);
+        r->pending[r->count++] = (struct sim_pending){
+            .file = f,
+            .buf = data.data,
+            .len = data.len,
+            .offset = offset,
+            .tag = tag,
+            .not_before_ns = delay_ns > 0 ? s->now_ns + delay_ns : 0,
+            .number = r->next_number++,
+            .done_len = sys__sim_draw_len(s, file->path, data.len),
+        };
     }
     sys_mutex_unlock(&s->lock);
     return dead ? ERR_IO : 0;
@@ -52,22 +46,57 @@ static int sim_ring_write(struct sys_ring *base, struct sys_file *file, struct s
 /* Finish the write at @index: it happens now. */
 static struct sys_done finish(struct sim_ring *r, unsigned index)
 {
-    struct pending p = r->pending[index];
-    int errnum = sys__sim_apply(p.file, p.buf, p.len, p.offset, true);
+    struct sim_pending p = r->pending[index];
+    int errnum = sys__sim_apply(p.file, p.buf, p.done_len, p.offset, true);
+    bool overtakes = false;
 
+    if (errnum == 0 && p.done_len < p.len)
+        errnum = EIO;
     r->pending[index] = r->pending[--r->count];
+    for (unsigned i = 0; i < r->count; i++)
+        overtakes |= r->pending[i].number < p.number;
+    r->sim->hits[SYS_SIM_OUT_OF_ORDER] += overtakes && r->life == r->sim->life;
     sys__sim_file_unref(p.file);
     return (struct sys_done){p.tag, errnum != 0 ? err_from_errno(errnum) : 0};
 }
 
-/* Each write in flight is ready with a chance of one half; at least @min of them are. */
+/* One of the writes whose time has come; -1 = there is none. */
+static int pick(struct sim_ring *r)
+{
+    unsigned ready = 0;
+
+    for (unsigned i = 0; i < r->count; i++)
+        ready += r->pending[i].not_before_ns <= r->sim->now_ns;
+    if (ready == 0)
+        return -1;
+    uint64_t skip = sys__sim_below(r->sim, ready);
+    unsigned i = 0;
+    while (r->pending[i].not_before_ns > r->sim->now_ns || skip-- > 0)
+        i++;
+    return (int)i;
+}
+
+/* Each write in flight that can be is ready with a chance of one half; at least @min of them
+ * are. */
 static unsigned deliver(struct sim_ring *r, struct sys_done *done, unsigned min, unsigned max)
 {
     unsigned n = 0;
+    int index;
 
-    while (r->count > 0 && n < max && (n < min || (sys__sim_random(r->sim) & 1) != 0))
-        done[n++] = finish(r, (unsigned)(sys__sim_random(r->sim) % r->count));
+    while (n < max && (n < min || (sys__sim_random(r->sim) & 1) != 0) && (index = pick(r)) >= 0)
+        done[n++] = finish(r, (unsigned)index);
     return n;
+}
+
+/* Nothing is ready for @timeout_ns: move on to when the first one is, or to the end of that time. */
+static void wait_for_first(struct sim_ring *r, uint64_t timeout_ns)
+{
+    uint64_t first = UINT64_MAX;
+
+    for (unsigned i = 0; i < r->count; i++)
+        first = MIN(first, r->pending[i].not_before_ns);
+    if (first > r->sim->now_ns)
+        sys__sim_pass(r->sim, MIN(first - r->sim->now_ns, timeout_ns));
 }
 
 static unsigned sim_ring_wait(struct sys_ring *base, struct sys_done *done, unsigned max,
@@ -76,16 +105,20 @@ static unsigned sim_ring_wait(struct sys_ring *base, struct sys_done *done, unsi
     struct sim_ring *r = (struct sim_ring *)base;
     struct sim *s = r->sim;
     bool forever = timeout_us > UINT64_MAX / 4000;
+    uint64_t timeout_ns = forever ? UINT64_MAX : timeout_us * 1000;
     unsigned n = 0;
 
     sys_mutex_lock(&s->lock);
     uint32_t wakes = sys_event_read(&r->wakes);
     bool woken = wakes != r->wakes_seen, dead = r->life != s->life;
     if (!dead && r->count > 0) {
-        n = deliver(r, done, timeout_us > 0 && !woken ? 1 : 0, max);
-        s->now_ns += timeout_us > 0 ? WRITE_NS : 0;
+        bool waits = timeout_us > 0 && !woken;
+        if (waits)
+            wait_for_first(r, timeout_ns);
+        n = deliver(r, done, waits ? 1 : 0, max);
+        sys__sim_pass(s, n > 0 && timeout_us > 0 ? WRITE_NS : 0);
     } else if (!dead && !woken && !forever) {
-        s->now_ns += timeout_us * 1000;
+        sys__sim_pass(s, timeout_ns);
     }
     bool must_sleep = !dead && n == 0 && !woken && forever;
     sys_mutex_unlock(&s->lock);
@@ -110,7 +143,10 @@ static void sim_ring_free(struct sys_ring *base)
 
     sys_mutex_lock(&s->lock);
     while (r->count > 0)
-        (void)finish(r, r->count - 1); /* of a dead life it fails, and changes nothing */
+        (void)finish(r, r->count - 1); /* of a dead life none is left */
+    *r->link = r->next;
+    if (r->next != NULL)
+        r->next->link = r->link;
     sys_mutex_unlock(&s->lock);
     mem_free(r);
 }
@@ -125,13 +161,18 @@ static const struct sys_ring_ops sim_ring_ops = {
 int sys__sim_ring_new(struct sys *base, unsigned depth, struct sys_ring **ret_ring, struct err *e)
 {
     struct sim *s = (struct sim *)base;
-    struct sim_ring *r = mem_zalloc(sizeof(*r) + depth * sizeof(struct pending));
+    struct sim_ring *r = mem_zalloc(sizeof(*r) + depth * sizeof(struct sim_pending));
 
     (void)e;
     r->base.ops = &sim_ring_ops;
     r->sim = s;
     sys_mutex_lock(&s->lock);
     r->life = s->life;
+    r->next = s->rings;
+    r->link = &s->rings;
+    if (s->rings != NULL)
+        s->rings->link = &r->next;
+    s->rings = r;
     sys_mutex_unlock(&s->lock);
     *ret_ring = &r->base;
     return 0;
