@@ -125,6 +125,15 @@ static int fake_is_empty(struct objstore *o, const char *prefix, bool *ret_empty
     return objstore_is_empty(of(o)->below, prefix, ret_empty, e);
 }
 
+static int fake_clean(struct objstore *o, const char *prefix, int64_t before_us,
+                      uint64_t *ret_count, struct err *e)
+{
+    bool lose;
+    *ret_count = 0;
+    TRY(begin(of(o), prefix, &lose, e));
+    return end(prefix, lose, objstore_clean(of(o)->below, prefix, before_us, ret_count, e), e);
+}
+
 static int fake_settle(struct objstore *o, const char *prefix, struct err *e)
 {
     bool lose;
@@ -167,6 +176,7 @@ static const struct objstore_ops fake_ops = {
     .list = fake_list,
     .remove = fake_delete,
     .is_empty = fake_is_empty,
+    .clean = fake_clean,
     .settle = fake_settle,
     .move = fake_move,
 };

@@ -183,27 +183,18 @@ static int folder_get(struct objstore *o, const char *name, size_t len_max, stru
     return 0;
 }
 
-/* Is @path a folder? A file cannot be listed. */
-static bool is_folder(struct sys *s, const char *path)
+/* A name that is not there (any more) is no folder. */
+static int is_folder(struct sys *s, const char *path, bool *ret_folder, struct err *e)
 {
-    struct sys_names names;
-    if (sys_list(s, path, &names, NULL) < 0)
-        return false;
-    sys_names_deinit(&names);
-    return true;
+    struct sys_stat st = {.is_folder = false};
+    int r = sys_stat(s, path, &st, e);
+    *ret_folder = st.is_folder;
+    return r == ERR_NOT_FOUND ? 0 : r;
 }
 
 static bool is_temp(const char *name)
 {
     return strncmp(name, OBJSTORE_TEMP_PREFIX, strlen(OBJSTORE_TEMP_PREFIX)) == 0;
-}
-
-/* Size of the file; ERR_NOT_FOUND when it has just gone. */
-static int size_of(struct sys *s, const char *path, uint64_t *ret_size, struct err *e)
-{
-    _cleanup_(sys_closep) struct sys_file *file = NULL;
-    TRY(sys_open(s, path, SYS_READ, &file, e));
-    return sys_size(file, ret_size, e);
 }
 
 static int list_names(struct sys *s, const char *dir, const char *after,
@@ -213,14 +204,13 @@ static int list_names(struct sys *s, const char *dir, const char *after,
         if (is_temp(names->names[i]) || strcmp(names->names[i], after) <= 0)
             continue;
         _cleanup_(mem_freep) char *path = mem_printf("%s/%s", dir, names->names[i]);
-        uint64_t size = 0;
-        if (is_folder(s, path))
-            continue;
-        int r = size_of(s, path, &size, e);
-        if (r == ERR_NOT_FOUND)
-            continue;
+        struct sys_stat st;
+        int r = sys_stat(s, path, &st, e);
+        if (r == ERR_NOT_FOUND || (r == 0 && st.is_folder))
+            continue; /* it has just gone, or is none of ours to list */
         TRY(r);
-        l->entries[l->count++] = (struct objstore_entry){mem_strdup(names->names[i]), size};
+        l->entries[l->count++] =
+            (struct objstore_entry){mem_strdup(names->names[i]), st.size, st.modified_us};
     }
     return 0;
 }
@@ -261,6 +251,30 @@ static int folder_delete(struct objstore *o, const char *name, struct err *e)
     return sys_sync_dir(f->sys, dir, e);
 }
 
+static int folder_clean(struct objstore *o, const char *prefix, int64_t before_us,
+                        uint64_t *ret_count, struct err *e)
+{
+    struct folder *f = of(o);
+    _cleanup_(mem_freep) char *dir = path_of(f, prefix);
+    struct sys_names names;
+    *ret_count = 0;
+    int r = sys_list(f->sys, dir, &names, e);
+    if (r < 0)
+        return r == ERR_NOT_FOUND ? 0 : r;
+    for (size_t i = 0; i < names.count && r == 0; i++) {
+        _cleanup_(mem_freep) char *path = mem_printf("%s/%s", dir, names.names[i]);
+        struct sys_stat st;
+        if (!is_temp(names.names[i]) || sys_stat(f->sys, path, &st, NULL) < 0 || st.is_folder ||
+            st.modified_us >= before_us)
+            continue;
+        r = sys_unlink(f->sys, path, e);
+        *ret_count += r == 0;
+        r = r == ERR_NOT_FOUND ? 0 : r;
+    }
+    sys_names_deinit(&names);
+    return r;
+}
+
 /* Depth is bounded by the names' length limit. */
 static int tree_is_empty(struct sys *s, const char *path, bool *ret_empty, struct err *e)
 {
@@ -276,9 +290,11 @@ static int tree_is_empty(struct sys *s, const char *path, bool *ret_empty, struc
         if (is_temp(names.names[i]))
             continue;
         _cleanup_(mem_freep) char *child = mem_printf("%s/%s", path, names.names[i]);
-        if (is_folder(s, child))
+        bool folder = false;
+        r = is_folder(s, child, &folder, e);
+        if (r == 0 && folder)
             r = tree_is_empty(s, child, &empty, e);
-        else
+        else if (r == 0)
             empty = false;
     }
     sys_names_deinit(&names);
@@ -291,9 +307,10 @@ static int folder_is_empty(struct objstore *o, const char *prefix, bool *ret_emp
 {
     struct folder *f = of(o);
     _cleanup_(mem_freep) char *path = path_of(f, prefix);
-    bool there = false;
+    bool there = false, folder = false;
     TRY(sys_exists(f->sys, path, &there, e));
-    if (there && !is_folder(f->sys, path)) {
+    TRY(is_folder(f->sys, path, &folder, e));
+    if (there && !folder) {
         *ret_empty = false;
         return 0;
     }
@@ -363,6 +380,7 @@ static const struct objstore_ops folder_ops = {
     .list = folder_list,
     .remove = folder_delete,
     .is_empty = folder_is_empty,
+    .clean = folder_clean,
     .settle = folder_settle,
     .move = folder_move,
 };
@@ -376,10 +394,12 @@ int objstore_open_folder(struct sys *s, const char *path, struct objstore **ret_
     if (len == 0)
         return err_set(e, ERR_INVALID, "the lake's folder has no name");
     _cleanup_(mem_freep) char *root = mem_strndup(path, len);
+    bool folder = false;
     int r = make_folder(s, root, e);
-    if (r < 0 && !(r == ERR_DENIED && is_folder(s, root))) /* not ours to sync then */
+    TRY(is_folder(s, root, &folder, NULL));
+    if (r < 0 && !(r == ERR_DENIED && folder)) /* not ours to sync then */
         return r;
-    if (!is_folder(s, root))
+    if (!folder)
         return err_set(e, ERR_INVALID, "%s is not a folder", root);
     struct folder *f = mem_zalloc(sizeof(*f));
     f->base.ops = &folder_ops;

@@ -98,6 +98,13 @@ int objstore_is_empty(struct objstore *o, const char *prefix, bool *ret_empty, s
     return o->ops->is_empty(o, prefix, ret_empty, e);
 }
 
+int objstore_clean(struct objstore *o, const char *prefix, int64_t before_us, uint64_t *ret_count,
+                   struct err *e)
+{
+    TRY(objstore__name_check(prefix, e));
+    return o->ops->clean(o, prefix, before_us, ret_count, e);
+}
+
 int objstore_settle(struct objstore *o, const char *prefix, struct err *e)
 {
     TRY(objstore__name_check(prefix, e));

@@ -16,6 +16,8 @@ struct objstore_ops {
                 struct objstore_list *ret_list, struct err *e);
     int (*remove)(struct objstore *o, const char *name, struct err *e);
     int (*is_empty)(struct objstore *o, const char *prefix, bool *ret_empty, struct err *e);
+    int (*clean)(struct objstore *o, const char *prefix, int64_t before_us, uint64_t *ret_count,
+                 struct err *e);
     int (*settle)(struct objstore *o, const char *prefix, struct err *e);
     int (*move)(struct objstore *o, const char *from, const char *to, struct err *e);
 };

@@ -174,6 +174,30 @@ static void names_stay_below_the_root(struct objstore *o)
     cr_assert(is_empty(o, ""));
 }
 
+static void list_tells_when_an_object_was_put(struct objstore *o)
+{
+    put(o, "t/a", "1");
+    struct objstore_list l;
+
+    cr_assert_eq(objstore_list(o, "t", "", &l, NULL), 0);
+
+    cr_assert_eq(l.count, 1);
+    cr_assert_gt(l.entries[0].modified_us, 1600000000000000ll);
+    objstore_list_deinit(&l);
+}
+
+static void cleaning_leaves_objects_alone(struct objstore *o)
+{
+    uint64_t count = 99;
+    put(o, "t/a", "1");
+
+    cr_assert_eq(objstore_clean(o, "t", INT64_MAX, &count, NULL), 0);
+    cr_assert_eq(count, 0);
+    cr_assert_eq(objstore_clean(o, "nowhere", INT64_MAX, &count, NULL), 0);
+
+    cr_assert(content_is(o, "t/a", "1"));
+}
+
 static void settling_may_find_nothing(struct objstore *o)
 {
     put(o, "t/x", "1");
@@ -216,5 +240,7 @@ OVER_BOTH(delete_may_find_nothing)
 OVER_BOTH(emptiness_looks_into_all_folders)
 OVER_BOTH(move_takes_a_folder_and_never_replaces)
 OVER_BOTH(names_stay_below_the_root)
+OVER_BOTH(list_tells_when_an_object_was_put)
+OVER_BOTH(cleaning_leaves_objects_alone)
 OVER_BOTH(settling_may_find_nothing)
 OVER_BOTH(what_is_there_survives_reopening)

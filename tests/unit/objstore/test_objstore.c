@@ -15,6 +15,16 @@ static struct objstore *open_lake(struct sys *s, bool fake)
     return fake ? objstore_open_fake(o) : o;
 }
 
+/* As a life leaves it that was killed between giving the name and syncing the folder. */
+static void name_without_sync(struct sys *s, const char *path)
+{
+    struct sys_file *f = NULL;
+    cr_assert_eq(sys_open(s, path, SYS_WRITE | SYS_CREATE, &f, NULL), 0);
+    cr_assert_eq(sys_write(f, "x", 1, 0, NULL), 0);
+    cr_assert_eq(sys_sync(f, NULL), 0);
+    sys_close(f);
+}
+
 Test(objstore_folder, leftover_temporary_file_is_no_object)
 {
     struct sys *s = sys_new_sim(1);
@@ -36,6 +46,29 @@ Test(objstore_folder, leftover_temporary_file_is_no_object)
     sys_free(s);
 }
 
+Test(objstore_folder, old_temporary_files_are_cleaned_away)
+{
+    struct sys *s = sys_new_sim(1);
+    struct objstore *o = open_lake(s, false);
+    uint64_t count = 0;
+    cr_assert_eq(objstore_put(o, "t/x", slice_str("1"), NULL), 0);
+    name_without_sync(s, "/lake/t/.tmp-old");
+    sys_sim_advance(s, 3600000000000ull);
+    int64_t before_us = sys_now_us(s);
+    name_without_sync(s, "/lake/t/.tmp-new");
+
+    cr_assert_eq(objstore_clean(o, "t", before_us, &count, NULL), 0);
+
+    bool old = true, fresh = false;
+    cr_assert_eq(sys_exists(s, "/lake/t/.tmp-old", &old, NULL), 0);
+    cr_assert_eq(sys_exists(s, "/lake/t/.tmp-new", &fresh, NULL), 0);
+    cr_assert_eq(count, 1);
+    cr_assert_not(old);
+    cr_assert(fresh);
+    objstore_close(o);
+    sys_free(s);
+}
+
 Test(objstore_folder, put_leaves_no_temporary_file)
 {
     struct sys *s = sys_new_sim(1);
@@ -51,16 +84,6 @@ Test(objstore_folder, put_leaves_no_temporary_file)
     sys_names_deinit(&names);
     objstore_close(o);
     sys_free(s);
-}
-
-/* As a life leaves it that was killed between giving the name and syncing the folder. */
-static void name_without_sync(struct sys *s, const char *path)
-{
-    struct sys_file *f = NULL;
-    cr_assert_eq(sys_open(s, path, SYS_WRITE | SYS_CREATE, &f, NULL), 0);
-    cr_assert_eq(sys_write(f, "x", 1, 0, NULL), 0);
-    cr_assert_eq(sys_sync(f, NULL), 0);
-    sys_close(f);
 }
 
 static bool survives(struct sys *s, const char *path)
