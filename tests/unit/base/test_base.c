@@ -91,6 +91,7 @@ Test(base_err, wraps_the_sentence_and_keeps_the_code)
     cr_assert_str_eq(e.text, "offset 7: column x");
     cr_assert_eq(err_grpc_status(ERR_INVALID), 3);
     cr_assert_eq(err_from_errno(ENOSPC), ERR_NO_SPACE);
+    cr_assert_eq(err_from_errno(EMFILE), ERR_EXHAUSTED);
 }
 
 Test(base_uuid, survives_text)

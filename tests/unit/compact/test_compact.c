@@ -2,6 +2,8 @@
 /* Rows of a real log into Delta: each position once, whatever fails in between. */
 #include "rig.h"
 
+#include <sys/resource.h>
+
 Test(compact_rows, become_one_version_that_reaches_to_the_scanned_position)
 {
     struct rig x;
@@ -332,6 +334,36 @@ Test(compact_faults, what_does_not_fit_in_memory_is_read_again)
     cr_assert_eq(totals.rows, 600);
     catalog_table_unref(t);
     catalog_table_unref(other);
+    rig_down(&x);
+}
+
+/* The process has used up its open files: segments cannot be read just now. */
+Test(compact_faults, log_that_cannot_be_opened_is_read_later)
+{
+    struct rig x;
+    rig_up(&x);
+    struct catalog_table *t = rig_table(&x, "main.farm.quotes");
+    rig_rows(&x, t, 10, 5);
+    rig_turn(&x);
+    char *name = mem_strdup(t->name);
+    catalog_table_unref(t);
+    rig_restart(&x); /* nothing is in memory now */
+    cr_assert_eq(catalog_table_by_name(x.catalog, name, &t, NULL), 0);
+    struct rlimit old, low;
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+    low = (struct rlimit){3, old.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+
+    bool read = compact_step(x.c, 0);
+    bronze_pos scanned = x.c->scanned;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &old), 0);
+    rig_settle(&x, t);
+
+    cr_assert_not(read);
+    cr_assert_eq(scanned, 0);
+    cr_assert_eq(rig_delta(&x, t->location).rows, 10);
+    mem_free(name);
+    catalog_table_unref(t);
     rig_down(&x);
 }
 
