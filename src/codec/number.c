@@ -173,6 +173,8 @@ static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 
 void codec__base64_add(struct buf *out, struct slice bytes)
 {
+    if (bytes.len == 0)
+        return;
     uint8_t *to = buf_reserve(out, (bytes.len + 2) / 3 * 4);
     for (size_t i = 0; i < bytes.len; i += 3) {
         size_t left = bytes.len - i;

@@ -96,6 +96,8 @@ int request_rows(const struct request *r, struct request_rows *rows, struct err 
     rows->bytes = 0;
     if (r->kind == REQUEST_RECORD)
         return add_row(rows, r->record, e);
+    if (r->record.len == 0)
+        return 0; /* data is NULL when no batch came at all */
     const uint8_t *p = r->record.data, *end = r->record.data + r->record.len;
     struct wire_field f;
     int rc;

@@ -73,6 +73,21 @@ Test(ingest_request, lists_the_records_of_a_batch)
     buf_deinit(&b);
 }
 
+Test(ingest_request, takes_a_batch_request_without_a_batch)
+{
+    const uint8_t message[] = {0x1a, 0x02, 0x08, 0x20}; /* only its offset */
+    struct request r;
+    struct request_rows rows = {0};
+    struct err e = {0};
+
+    cr_assert_eq(request_parse(slice_of(message, sizeof(message)), &r, &e), 0);
+
+    cr_assert_eq(r.kind, REQUEST_BATCH);
+    cr_assert_eq(request_rows(&r, &rows, &e), 0);
+    cr_assert_eq(rows.count, 0);
+    mem_free(rows.rows);
+}
+
 Test(ingest_request, refuses_malformed_messages)
 {
     static const struct {
