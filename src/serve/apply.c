@@ -33,6 +33,7 @@
 #define BACKOFF_MS_MIN   100
 #define BACKOFF_MS_MAX   5000
 #define PAUSE_US         1000
+#define READ_AGAIN_MS    100
 #define IDLE_WAIT_US     (100 * 1000)
 #define STOP_WAIT_MS_MAX 2000
 
@@ -171,6 +172,16 @@ void serve_put_position(const struct bronze *log, bronze_pos applied, struct sto
     store_batch_put(batch, slice_str(SERVE__APPLIED_KEY), slice_of(value, sizeof(value)));
 }
 
+/* Against P1, on order only. */
+static int write_position_alone(struct serve *s, struct err *e)
+{
+    struct store_batch *b = store_batch_new(s->o.store);
+    serve_put_position(s->o.log, s->apply.batch_pos, b);
+    int rc = store_write(s->o.store, b, e);
+    (void)store_batch_free(b);
+    return rc;
+}
+
 static int write_batch(struct serve *s, struct err *e)
 {
     struct serve__apply *a = &s->apply;
@@ -178,6 +189,8 @@ static int write_batch(struct serve *s, struct err *e)
         return 0;
     must(a->batch_pos >= atomic_load(&s->applied));
     bronze_reader_release(a->reader);
+    if (sys_bug(s->o.sys, SYS_BUG_APPLIED_APART))
+        TRY(write_position_alone(s, e));
     serve_put_position(s->o.log, a->batch_pos, a->batch);
     sys_point(s->o.sys, SYS_POINT_APPLY_BEFORE_WRITE);
     TRY(store_write(s->o.store, a->batch, e));
@@ -357,10 +370,16 @@ static int turn(struct serve *s, struct err *e)
 {
     struct serve__apply *a = &s->apply;
     int failed = atomic_load(&s->flush_failed);
+    failed = failed < 0 ? failed : store_failure(s->o.store); /* the compactor flushes too */
     if (failed < 0)
         return err_set(e, failed, "the store could not be flushed: %s", err_text(failed));
     struct bronze_block b;
     int rc = bronze_reader_next(a->reader, &b, e);
+    if (rc == ERR_EXHAUSTED && s->o.server != NULL) { /* no file to spare: the log is fine */
+        LOG_WARN("serve", "the log cannot be read just now: %s; it is tried again", e->text);
+        sys_sleep_ms(s->o.sys, READ_AGAIN_MS);
+        rc = BRONZE_END;
+    }
     if (rc < 0)
         must_die("serve: %s", e->text);
     if (rc == BRONZE_END) {

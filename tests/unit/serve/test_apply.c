@@ -6,6 +6,8 @@
 #include "store/keys.h"
 #include "store/model.h"
 
+#include <stdio.h>
+
 static size_t count_rows(struct rig *x, uint32_t table_id)
 {
     struct buf prefix = BUF_NULL;
@@ -273,6 +275,34 @@ Test(serve_apply, failed_flush_opens_the_store_again_and_lookups_wait_meanwhile)
     serve_read_counters(x.serve, &n);
     cr_assert_eq(n.reopens, 1);
     cr_assert_eq(serve_fault(x.serve, fault, sizeof(fault)), 0);
+    rig_down(&x);
+}
+
+/* Whoever flushed: here as the compactor does before a trim, with the folder away. */
+Test(serve_apply, flush_that_failed_elsewhere_opens_the_store_again)
+{
+    struct rig x;
+    rig_up(&x, RIG_ROCKSDB);
+    bronze_pos pos = rig_put(&x, x.table, "{\"k\":\"one\",\"n\":1}");
+    rig_apply(&x);
+    char store[128], aside[128];
+    snprintf(store, sizeof(store), "%s/store", x.path);
+    snprintf(aside, sizeof(aside), "%s/aside", x.path);
+    cr_assert_eq(rename(store, aside), 0);
+
+    int failed = store_flush(x.store, NULL);
+    cr_assert_eq(rename(aside, store), 0);
+    (void)serve_step(x.serve, 0); /* heals */
+    rig_apply(&x);
+
+    struct serve_counters n;
+    serve_read_counters(x.serve, &n);
+    cr_assert_lt(failed, 0);
+    cr_assert_eq(n.reopens, 1);
+    cr_assert_eq(store_failure(x.store), 0);
+    cr_assert_eq(store_flush(x.store, NULL), 0);
+    cr_assert_eq(serve_applied_pos(x.serve), pos);
+    cr_assert_eq(count_rows(&x, x.table->id), 1);
     rig_down(&x);
 }
 
