@@ -86,6 +86,43 @@ void json_u64(struct json *j, uint64_t v)
     buf_printf(j->out, "%llu", (unsigned long long)v);
 }
 
+/*
+ * Most measured values are short decimals. n / 10^6 with |n| < 2^53 and 10^6 both exact is the
+ * double nearest to that decimal, so a quotient equal to @v proves that its digits are @v's.
+ */
+#define SHORT_DECIMAL_SCALE 1000000
+#define SHORT_DECIMAL_MAX   1e9 /* so that at most 15 digits are written */
+
+static bool add_short_decimal(struct buf *out, double v)
+{
+    if (!(fabs(v) < SHORT_DECIMAL_MAX) || v == 0)
+        return false;
+    int64_t n = llround(v * SHORT_DECIMAL_SCALE);
+    if (n == 0 || (double)n / SHORT_DECIMAL_SCALE != v)
+        return false;
+    uint64_t left = n < 0 ? -(uint64_t)n : (uint64_t)n;
+    uint64_t whole = left / SHORT_DECIMAL_SCALE;
+    uint32_t part = (uint32_t)(left % SHORT_DECIMAL_SCALE);
+    if (whole == 0 && part < 100) /* below 0.0001 it is written with an exponent */
+        return false;
+    uint8_t text[24], *end = text + sizeof(text), *p = end;
+    bool shown = false;
+    for (int i = 0; i < 6; i++, part /= 10) {
+        shown |= part % 10 != 0;
+        if (shown)
+            *--p = (uint8_t)('0' + part % 10);
+    }
+    if (shown)
+        *--p = '.';
+    do
+        *--p = (uint8_t)('0' + whole % 10);
+    while ((whole /= 10) != 0);
+    if (n < 0)
+        *--p = '-';
+    buf_add(out, p, (size_t)(end - p));
+    return true;
+}
+
 void json_double(struct json *j, double v)
 {
     if (!isfinite(v)) {
@@ -93,6 +130,8 @@ void json_double(struct json *j, double v)
         return;
     }
     before_value(j);
+    if (add_short_decimal(j->out, v))
+        return;
     char text[40];
     for (int digits = 15; digits <= 17; digits++) {
         (void)snprintf(text, sizeof(text), "%.*g", digits, v);

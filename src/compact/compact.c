@@ -33,8 +33,10 @@
 #define CONTROL_TABLE_CREATED 1
 #define CONTROL_TABLE_DROPPED 2
 #define CONTROL_TABLE_ID      1
-#define DRAIN_TRIES           200
 #define DRAIN_PAUSE_MS        10
+/* At the end of a life a table that fails so often in a row is left to the next one. */
+#define DRAIN_FAILURES_MAX    3
+#define DRAIN_RECORDS_MS      2000
 
 struct compact_now compact__now(struct compact *c, bool caught_up)
 {
@@ -50,13 +52,19 @@ void compact__list_add(struct compact_list *l, struct compact_table *t)
     l->items[l->count++] = t;
 }
 
+/* It has work, or memory. */
+static bool is_held(const struct compact_table *t)
+{
+    return compact__table_is_busy(t) || t->open.batch != NULL;
+}
+
 void compact__touch(struct compact *c, struct compact_table *t)
 {
     if (!t->dirty) {
         t->dirty = true;
         compact__list_add(&c->dirty, t);
     }
-    if (!t->busy && compact__table_is_busy(t)) {
+    if (!t->busy && is_held(t)) {
         t->busy = true;
         compact__list_add(&c->busy, t);
     }
@@ -106,11 +114,17 @@ static void add_tables(struct compact *c)
     add_known(c, metas, count);
 }
 
+/* This life ends, and its lake is away: the log keeps its rows. */
+static bool is_left(const struct compact *c, const struct compact_table *t)
+{
+    return c->ending && t->failures >= DRAIN_FAILURES_MAX;
+}
+
 static void open_tables(struct compact *c)
 {
     for (size_t i = 0; c->opening > 0 && i < c->busy.count; i++) {
         struct compact_table *t = c->busy.items[i];
-        if (t->state == COMPACT_OPENING && sys_mono_ns(c->d.sys) >= t->retry_ns)
+        if (t->state == COMPACT_OPENING && sys_mono_ns(c->d.sys) >= t->retry_ns && !is_left(c, t))
             compact__open(c, t);
     }
 }
@@ -198,21 +212,22 @@ static void take_block(struct compact *c, const struct bronze_block *b)
 /* ---- between blocks ---- */
 
 /* It has missed rows, and nothing keeps it from taking them now. */
-static bool can_go_on(const struct compact_table *t, uint64_t now_ns)
+static bool can_go_on(const struct compact *c, const struct compact_table *t, uint64_t now_ns)
 {
-    return t->missed != 0 && t->state == COMPACT_READY && !t->cut.frozen && now_ns >= t->retry_ns;
+    return t->missed != 0 && t->state == COMPACT_READY && !t->cut.frozen &&
+           now_ns >= t->retry_ns && !is_left(c, t);
 }
 
 static void look_at(struct compact *c, struct compact_table *t, const struct compact_now *now)
 {
-    if (t->state == COMPACT_OPENING || now->ns < t->retry_ns)
+    if (t->state == COMPACT_OPENING || now->ns < t->retry_ns || is_left(c, t))
         return;
     if (t->state == COMPACT_READY) {
         bool due = t->drop_pos != 0 || (c->draining && now->caught_up && t->open.load.rows > 0) ||
                    compact__is_due(&c->policy, &t->open.load, now);
         if (t->cut.frozen || (due && t->open.load.rows > 0))
             compact__push(c, t);
-        c->rewind |= can_go_on(t, now->ns);
+        c->rewind |= can_go_on(c, t, now->ns);
     }
     bool idle = !t->cut.frozen && t->open.load.rows == 0 && t->missed == 0;
     if (t->drop_pos != 0 && t->drop_pos <= c->scanned && t->state != COMPACT_GONE &&
@@ -263,7 +278,8 @@ static void look(struct compact *c, bool caught_up)
     relieve(c);
     for (size_t i = 0; i < c->busy.count; i++) {
         struct compact_table *t = c->busy.items[i];
-        t->busy = compact__table_is_busy(t);
+        compact__table_cool(t, c->draining ? UINT64_MAX : now.ns);
+        t->busy = is_held(t);
         if (t->busy)
             c->busy.items[kept++] = t;
     }
@@ -282,14 +298,14 @@ static void rewind_reader(struct compact *c)
     uint64_t now_ns = sys_mono_ns(c->d.sys);
     c->rewind = false;
     for (size_t i = 0; (t = map_next(&c->tables, &i)) != NULL;)
-        if (can_go_on(t, now_ns))
+        if (can_go_on(c, t, now_ns))
             from = MIN(from, t->missed);
     if (bronze_reader_open(c->d.log, "compact", from, &reader, &e) < 0)
         must_die("compact cannot go back to position %llu, which it holds: %s",
                  (unsigned long long)from, e.text);
     for (size_t i = 0; (t = map_next(&c->tables, &i)) != NULL;) {
         t->taken = compact__table_reach(t, c->scanned);
-        if (can_go_on(t, now_ns))
+        if (can_go_on(c, t, now_ns))
             t->missed = 0;
     }
     sys_mutex_lock(&c->lock);
@@ -387,17 +403,59 @@ bool compact_step(struct compact *c, uint64_t wait_us)
     return read;
 }
 
+/* ---- the end ---- */
+
+/* Each table has one more try at once, whatever its pause was. */
+static void begin_end(struct compact *c)
+{
+    c->draining = c->ending = true;
+    for (size_t i = 0; i < c->busy.count; i++) {
+        struct compact_table *t = c->busy.items[i];
+        t->retry_ns = 0;
+        t->failures = MIN(t->failures, DRAIN_FAILURES_MAX - 1);
+    }
+}
+
+/* Is there something that a try in a moment may bring into the lake? */
+static bool has_hope(const struct compact *c)
+{
+    for (size_t i = 0; i < c->busy.count; i++) {
+        const struct compact_table *t = c->busy.items[i];
+        if ((t->state == COMPACT_OPENING || t->state == COMPACT_READY) &&
+            compact__table_is_busy(t) && !is_left(c, t))
+            return true;
+    }
+    return c->read_next_ns != 0;
+}
+
+static void warn_of_rest(const struct compact *c)
+{
+    for (size_t i = 0; i < c->busy.count; i++) {
+        const struct compact_table *t = c->busy.items[i];
+        if (t->state != COMPACT_GONE && compact__table_is_busy(t))
+            LOG_WARN("compact",
+                     "%s has rows that are not in Delta yet; they are in the log, and the next "
+                     "start goes on: %s",
+                     t->meta->name, t->fault[0] != '\0' ? t->fault : "the time was over");
+    }
+}
+
 void compact_drain(struct compact *c)
 {
-    c->draining = true;
-    for (unsigned turns = 0; compact_step(c, 0) || c->rewind; turns++)
-        must(turns < UINT32_MAX);
-    for (unsigned i = 0; !compact__push_records(c) && i < DRAIN_TRIES; i++)
+    uint64_t end_ns = atomic_load(&c->drain_end_ns);
+    begin_end(c);
+    while (sys_mono_ns(c->d.sys) < end_ns) {
+        if (compact_step(c, 0) || c->rewind)
+            continue;
+        if (!has_hope(c))
+            break;
         sys_sleep_ms(c->d.sys, DRAIN_PAUSE_MS);
-    for (size_t i = 0; i < c->busy.count; i++)
-        if (c->busy.items[i]->state != COMPACT_GONE)
-            LOG_WARN("compact", "%s has rows that are not in Delta yet: %s",
-                     c->busy.items[i]->meta->name, c->busy.items[i]->fault);
+    }
+    uint64_t records_ns = sys_mono_ns(c->d.sys) + DRAIN_RECORDS_MS * 1000000ull;
+    while (!compact__push_records(c) && sys_mono_ns(c->d.sys) < MIN(end_ns, records_ns))
+        sys_sleep_ms(c->d.sys, DRAIN_PAUSE_MS);
+    compact__watermarks_put(c);
+    warn_of_rest(c);
     compact__publish(c);
 }
 
@@ -434,6 +492,7 @@ int compact_new(const struct compact_deps *d, const struct compact_options *o,
     c->lock = SYS_MUTEX_INIT;
     c->changed = SYS_EVENT_INIT;
     c->freshness = mem_zalloc(sizeof(*c->freshness));
+    atomic_store(&c->drain_end_ns, UINT64_MAX);
     c->batch = store_batch_new(d->store);
     bronze_pos from = start_position(c);
     c->scanned = from - 1;
@@ -463,10 +522,11 @@ int compact_start(struct compact *c, struct err *e)
     return r < 0 ? err_set(e, r, "the compact worker cannot be started") : 0;
 }
 
-void compact_stop(struct compact *c)
+void compact_stop(struct compact *c, uint32_t limit_ms)
 {
     if (!c->thread)
         return;
+    atomic_store(&c->drain_end_ns, sys_mono_ns(c->d.sys) + limit_ms * 1000000ull);
     atomic_store(&c->stopping, true);
     sys_mutex_lock(&c->lock);
     bronze_reader_wake(c->reader);

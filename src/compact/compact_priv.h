@@ -9,6 +9,7 @@
 #include "catalog/catalog.h"
 #include "compact/compact.h"
 #include "delta/delta.h"
+#include "sys/bug.h"
 #include "sys/point.h"
 #include "sys/sys.h"
 #include "trace/trace.h"
@@ -17,8 +18,13 @@
 
 /* A row group is closed at this size in memory. */
 #define COMPACT_GROUP_BYTES (64u << 20)
+/* A table whose cut was this large keeps the memory for the next one, as long as rows come. */
+#define COMPACT_KEEP_BYTES (16u << 20)
+#define COMPACT_KEEP_NS    3000000000ull
 /* The busy tables are looked at this often while blocks keep coming. */
-#define COMPACT_LOOK_NS               5000000ull
+#define COMPACT_LOOK_NS 5000000ull
+/* A trim flushes the store itself at most this often, unless the log fills up. */
+#define COMPACT_FLUSH_PAUSE_NS        3000000000ull
 #define COMPACT_BACKOFF_FIRST_NS      100000000ull
 #define COMPACT_BACKOFF_DOUBLINGS_MAX 6
 #define COMPACT_APP_ID_MAX            128
@@ -51,7 +57,8 @@ uint64_t compact__backoff_ns(unsigned failures);
 
 /* The rows taken since the last cut. */
 struct compact_open {
-    struct row_batch *batch;       /* the row group under construction */
+    struct row_batch *batch;       /* the row group under construction; no rows: kept for more */
+    uint64_t kept_bytes;           /* of it, since before the last cut */
     struct buf file;               /* finished row groups */
     struct parquet_writer *writer; /* on file; NULL before the first row group */
     bronze_pos first_pos, last_pos;
@@ -93,6 +100,7 @@ struct compact_table {
     uint64_t rows_committed;
     unsigned failures; /* in a row */
     uint64_t retry_ns; /* not before */
+    uint64_t taken_ns; /* rows came last */
     bool busy, dirty;  /* is in the list of that name */
     char fault[COMPACT_FAULT_MAX];
     struct compact_table_status shared; /* under the lock */
@@ -111,6 +119,9 @@ must_use int compact__table_freeze(struct compact_table *t, const char *name, br
 void compact__cut_reset(struct compact_cut *k);
 /* Give up what has not been tried in the lake: those rows are missed. Returns the bytes freed. */
 uint64_t compact__table_forget(struct compact_table *t);
+/* Frees what was kept for more rows, once none have come for a while (at once with @now_ns
+ * UINT64_MAX). */
+void compact__table_cool(struct compact_table *t, uint64_t now_ns);
 uint64_t compact__table_memory(const struct compact_table *t);
 /* Up to where it knows its rows, when the pass over the log has reached @scanned. */
 bronze_pos compact__table_reach(const struct compact_table *t, bronze_pos scanned);
@@ -131,6 +142,7 @@ struct compact {
     struct compact_deps d;
     struct compact_policy policy;
     uint64_t trim_interval_ns, trim_next_ns;
+    uint64_t flush_next_ns;       /* a trim does not flush the store earlier without need */
     bronze_pos half_pos;          /* where the log was when it became half full; 0 = it is not */
     struct bronze_reader *reader; /* changed under the lock, for compact_stop() */
     bronze_pos scanned;
@@ -139,7 +151,8 @@ struct compact {
     size_t opening; /* tables that are not open yet */
     bool look;      /* a table has reached its size */
     bool rewind;    /* a table with missed rows can go on */
-    bool draining;
+    bool draining; /* what is open is due when the reading has caught up */
+    bool ending;   /* … and this is the end: a table that keeps failing is left */
     bool worked; /* a block was read since the last pause */
     uint64_t look_next_ns;
     uint64_t read_next_ns; /* the log could not be read for want of files; 0 = it can */
@@ -151,6 +164,7 @@ struct compact {
 
     struct sys_thread *thread;
     _Atomic bool stopping;
+    _Atomic uint64_t drain_end_ns;
 
     struct sys_mutex lock; /* what follows, and above where it says so */
     struct compact_totals shared;
@@ -184,6 +198,7 @@ bronze_pos compact__trim_bound(bronze_pos floor, bronze_pos applied, bronze_pos 
 /* Start positions kept in the store. 0 = none there. */
 bronze_pos compact__watermark_get(struct compact *c, const struct compact_table *t);
 void compact__watermark_put(struct compact *c, const struct compact_table *t);
+void compact__watermarks_put(struct compact *c); /* of all tables, and the floor */
 
 /* status.c */
 void compact__publish(struct compact *c);

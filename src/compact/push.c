@@ -219,7 +219,7 @@ static int put_data(struct compact *c, struct compact_table *t, struct err *e)
 }
 
 static void record_commit(struct compact *c, const struct compact_table *t,
-                       const struct delta_commit *d)
+                          const struct delta_commit *d)
 {
     const struct delta_file *f = &t->cut.meta;
     struct compact_record *r = mem_zalloc(sizeof(*r));
@@ -282,6 +282,22 @@ static void count_commit(struct compact *c, struct compact_table *t, bool checkp
     c->totals.checkpoints += checkpoint;
 }
 
+/* Against D5, on order only: what the store then says is not so yet. */
+static void watermark_first(struct compact *c, struct compact_table *t)
+{
+    bronze_pos committed = t->committed;
+    t->committed = t->cut.txn;
+    compact__watermark_put(c, t);
+    t->committed = committed;
+}
+
+/* Against D3, on order only: its rows are read again, and those after them come along. */
+static void give_up_cut(struct compact_table *t)
+{
+    t->cut.commit_tried = false;
+    (void)compact__table_forget(t); /* the memory is no matter here */
+}
+
 static int commit_cut(struct compact *c, struct compact_table *t, struct err *e)
 {
     struct compact_cut *k = &t->cut;
@@ -297,11 +313,15 @@ static int commit_cut(struct compact *c, struct compact_table *t, struct err *e)
     must(k->data_done && k->meta.first_pos > t->committed && k->txn >= k->meta.last_pos);
     k->commit_tried = true;
     checkpoint_err.text[0] = '\0';
+    if (sys_bug(c->d.sys, SYS_BUG_WATERMARK_FIRST))
+        watermark_first(c, t);
     sys_point(c->d.sys, SYS_POINT_COMMIT_BEFORE_COMMIT);
     int r = delta_commit(t->delta, &d, &checkpoint, &checkpoint_err);
     sys_point(c->d.sys, SYS_POINT_COMMIT_AFTER_COMMIT);
     if (r < 0) {
         *e = checkpoint_err;
+        if (sys_bug(c->d.sys, SYS_BUG_CUT_WIDENED))
+            give_up_cut(t);
         return r;
     }
     if (checkpoint < 0)

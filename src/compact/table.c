@@ -29,6 +29,18 @@ struct compact_table *compact__table_new(struct catalog_table *meta)
     return t;
 }
 
+/* The rows are gone; the memory stays for the next ones. */
+static void open_restart(struct compact_open *o)
+{
+    uint64_t kept = MAX(o->kept_bytes, o->batch ? o->batch->bytes_used : 0);
+    struct row_batch *batch = TAKE(o->batch);
+    parquet_writer_free(o->writer);
+    buf_deinit(&o->file);
+    *o = (struct compact_open){.file = BUF_NULL, .batch = batch, .kept_bytes = kept};
+    if (batch)
+        row_batch_reset(batch);
+}
+
 static void open_reset(struct compact_open *o)
 {
     parquet_writer_free(o->writer);
@@ -100,6 +112,7 @@ int compact__table_take(struct compact_table *t, const struct codec_plan *plan,
         t->open.load.oldest_us = f->time_us;
         t->open.load.since_ns = now_ns;
     }
+    t->taken_ns = now_ns;
     size_t at = 0;
     struct slice row;
     bronze_pos pos = f->first_pos;
@@ -142,7 +155,10 @@ int compact__table_freeze(struct compact_table *t, const char *name, bronze_pos 
     (void)snprintf(k->meta.path, sizeof(k->meta.path), "%s", name);
     delta_hash(buf_slice(&k->file), k->meta.hash);
     k->frozen = true;
-    open_reset(o);
+    if (o->load.bytes >= COMPACT_KEEP_BYTES)
+        open_restart(o);
+    else
+        open_reset(o);
     must(k->txn >= k->meta.last_pos);
     return 0;
 }
@@ -163,9 +179,16 @@ uint64_t compact__table_forget(struct compact_table *t)
     return before - compact__table_memory(t);
 }
 
+void compact__table_cool(struct compact_table *t, uint64_t now_ns)
+{
+    if (t->open.batch && t->open.load.rows == 0 && now_ns - t->taken_ns > COMPACT_KEEP_NS)
+        open_reset(&t->open);
+}
+
 uint64_t compact__table_memory(const struct compact_table *t)
 {
-    return (t->open.batch ? t->open.batch->bytes_used : 0) + t->open.file.cap + t->cut.file.cap;
+    uint64_t batch = t->open.batch ? MAX(t->open.batch->bytes_used, t->open.kept_bytes) : 0;
+    return batch + t->open.file.cap + t->cut.file.cap;
 }
 
 bronze_pos compact__table_reach(const struct compact_table *t, bronze_pos scanned)

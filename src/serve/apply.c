@@ -16,8 +16,9 @@
  * meanwhile. A store that is damaged, or that turns out to be another log's, halts: nothing more is
  * applied, the fault says what to do, and rows go on being taken and committed to the lake; what is
  * read from it is checked by RocksDB, so that nothing wrong is served (I7). Damage of the log ends
- * the process. The flush thread makes durable what was written, at every new
- * segment of the log.
+ * the process. The flush thread makes durable what was written, at every new segment of the log,
+ * but not more often than FLUSH_PAUSE_NS; who needs it at once (a trim of a log that fills up, a
+ * stop) flushes by itself.
  */
 #include "serve_priv.h"
 
@@ -36,6 +37,8 @@
 #define READ_AGAIN_MS    100
 #define IDLE_WAIT_US     (100 * 1000)
 #define STOP_WAIT_MS_MAX 2000
+/* Each flush is a file, and a few files are a compaction that writes far more than they hold. */
+#define FLUSH_PAUSE_NS 2000000000ull
 
 /* ---- one block into the batch ---- */
 
@@ -508,13 +511,18 @@ bool serve_flush_step(struct serve *s)
 void serve__flush_main(void *arg)
 {
     struct serve *s = arg;
+    uint64_t next_ns = 0;
     while (!atomic_load(&s->stopping)) {
         uint32_t seen = sys_event_read(&s->flush_event);
-        if (!atomic_exchange(&s->flush_wanted, false)) {
+        uint64_t now_ns = sys_mono_ns(s->o.sys);
+        bool wanted = atomic_load(&s->flush_wanted);
+        if (!wanted || now_ns < next_ns) {
             if (!atomic_load(&s->stopping))
-                sys_event_wait(&s->flush_event, seen, UINT64_MAX);
+                sys_event_wait(&s->flush_event, seen,
+                               wanted ? (next_ns - now_ns) / 1000 + 1 : UINT64_MAX);
             continue;
         }
-        flush_wanted(s);
+        next_ns = now_ns + FLUSH_PAUSE_NS;
+        (void)serve_flush_step(s); /* whether another has come first */
     }
 }

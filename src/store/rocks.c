@@ -19,11 +19,14 @@
 
 #include <string.h>
 
-#define BLOCK_BYTES         (16 * 1024)
-#define BLOOM_BITS_PER_KEY  10
-#define WRITE_BUFFERS_MAX   3
-#define BACKGROUND_JOBS     2
-#define SYNC_EVERY_BYTES    (1024 * 1024)
+#define BLOCK_BYTES        (16 * 1024)
+#define BLOOM_BITS_PER_KEY 10
+#define WRITE_BUFFERS_MAX  3
+#define BACKGROUND_JOBS    2
+#define SYNC_EVERY_BYTES   (1024 * 1024)
+/* Every file of level 0 spans nearly all keys, so each compaction of it writes the next level anew.
+ */
+#define LEVEL0_FILES        8
 #define INFO_LOG_BYTES_MAX  (4 * 1024 * 1024)
 #define INFO_LOG_FILES_MAX  4
 #define INFO_LOG_LEVEL_WARN 2
@@ -109,6 +112,7 @@ static rocksdb_options_t *make_options(const struct rocks *s, bool compress)
     rocksdb_options_set_write_buffer_size(o, (size_t)s->write_buffer_bytes);
     rocksdb_options_set_max_write_buffer_number(o, WRITE_BUFFERS_MAX);
     rocksdb_options_set_max_background_jobs(o, BACKGROUND_JOBS);
+    rocksdb_options_set_level0_file_num_compaction_trigger(o, LEVEL0_FILES);
     rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1);
     rocksdb_options_set_bytes_per_sync(o, SYNC_EVERY_BYTES);
     rocksdb_options_set_info_log_level(o, INFO_LOG_LEVEL_WARN);
@@ -189,6 +193,20 @@ int store_open_look(const char *path, struct store **ret_store, struct err *e)
 {
     struct store_options o = {.path = path};
     return open_rocks(&o, true, ret_store, e);
+}
+
+int store_destroy(const char *path, struct err *e)
+{
+    char *text = NULL;
+    rocksdb_options_t *o = rocksdb_options_create();
+    rocksdb_destroy_db(o, path, &text);
+    rocksdb_options_destroy(o);
+    if (text == NULL)
+        return 0;
+    int code = code_of(text);
+    (void)err_set(e, code < 0 ? code : ERR_IO, "store %s: cannot remove it: %s", path, text);
+    rocksdb_free(text);
+    return code < 0 ? code : ERR_IO;
 }
 
 static int rocks_flush(struct store *base, struct err *e)

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 Test(base_crc, equals_the_check_value_of_rfc_3720)
 {
@@ -79,6 +80,48 @@ Test(base_json, escapes_and_separates)
 
     cr_assert_str_eq(buf_cstr(&b), "{\"a\\\"b\":[-1,0.1,\"x\\n\\u0001\"],\"n\":null}");
     buf_deinit(&b);
+}
+
+static void says(double v, const char *text)
+{
+    struct buf b = BUF_NULL;
+    struct json j = json_on(&b);
+    json_double(&j, v);
+    cr_assert_str_eq(buf_cstr(&b), text);
+    buf_deinit(&b);
+}
+
+Test(base_json, writes_a_number_with_as_few_digits_as_say_it)
+{
+    says(0.1, "0.1");
+    says(-0.25, "-0.25");
+    says(21.5, "21.5");
+    says(-3, "-3");
+    says(1e6, "1000000");
+    says(999999999.999999, "999999999.999999");
+    says(0.0001, "0.0001");
+    says(0.00009, "9e-05");
+    says(0, "0");
+    says(1.0 / 3, "0.3333333333333333");
+    says(0.1 + 0.2, "0.30000000000000004");
+    says(1e300, "1e+300");
+    says(2251799813685249.5, "2251799813685249.5");
+}
+
+Test(base_json, short_decimals_are_what_printf_says)
+{
+    uint64_t random = 1;
+    for (unsigned i = 0; i < 20000; i++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        double v = (double)(int64_t)(random >> 14) / 1e6 / (double)(1u << i % 40 / 2);
+        char want[40];
+        for (int digits = 15; digits <= 17; digits++) {
+            (void)snprintf(want, sizeof(want), "%.*g", digits, v);
+            if (strtod(want, NULL) == v)
+                break;
+        }
+        says(v, want);
+    }
 }
 
 Test(base_err, wraps_the_sentence_and_keeps_the_code)

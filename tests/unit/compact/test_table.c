@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where a table's positions are: committed < frozen cut < open < missed. */
 #include "compact_priv.h"
+#include "row/row.h"
 
 #include "test.h"
 
@@ -102,4 +103,27 @@ Test(compact_table, stopping_holds_the_rows_it_had)
     cr_assert_eq(t.state, COMPACT_STOPPED);
     cr_assert_eq(compact__table_floor(&t, 40), 11);
     cr_assert_str_eq(t.fault, "why");
+}
+
+Test(compact_table, memory_is_kept_for_more_rows_only_while_they_come)
+{
+    struct row_schema *schema = NULL;
+    struct err e;
+    cr_assert_eq(row_schema_parse(slice_str("a LONG"), NULL, 0, &schema, &e), 0);
+    struct compact_table t = {.state = COMPACT_READY, .taken_ns = 1000};
+    t.open.batch = row_batch_new(schema);
+    t.open.kept_bytes = 5000;
+
+    compact__table_cool(&t, 1000 + COMPACT_KEEP_NS);
+    cr_assert_eq(compact__table_memory(&t), 5000);
+    cr_assert(!compact__table_is_busy(&t));
+    t.open.load.rows = 1;
+    compact__table_cool(&t, UINT64_MAX);
+    cr_assert_not_null(t.open.batch);
+
+    t.open.load.rows = 0;
+    compact__table_cool(&t, 1001 + COMPACT_KEEP_NS);
+    cr_assert_null(t.open.batch);
+    cr_assert_eq(compact__table_memory(&t), 0);
+    row_schema_unref(schema);
 }
