@@ -6,6 +6,7 @@
 #include "bronze/bronze.h"
 
 #include "base/limits.h"
+#include "sys/bug.h"
 #include "sys/point.h"
 #include "sys/sys.h"
 #include "trace/trace.h"
@@ -60,6 +61,7 @@ bool bronze__block_frames_ok(const struct bronze_block *b);
 
 struct scan {
     struct sys_file *file; /* borrowed */
+    const struct sys *sys; /* NULL, or for whom planted bugs count */
     struct uuid uuid;
     uint64_t number, epoch, file_bytes;
     uint64_t offset; /* of the next block */

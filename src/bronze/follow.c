@@ -122,6 +122,7 @@ static int open_segment(struct bronze_reader *r, const struct segment *s, struct
         .first_pos = s->first_pos,
     };
     bronze__scan_init(&r->scan, r->file, &h, bytes / BLOCK_ALIGN * BLOCK_ALIGN);
+    r->scan.sys = r->log->sys;
     r->segment = s->number;
     return 0;
 }
@@ -187,11 +188,19 @@ static int from_device(struct bronze_reader *r, struct bronze_block *ret_block, 
     }
 }
 
+/* How far may it read (I5)? */
+static uint64_t readable_ticket(const struct bronze_reader *r)
+{
+    if (sys_bug(r->log->sys, SYS_BUG_READ_PAST_DURABLE))
+        return r->log->submit_ticket - 1; /* against I5: started, not durable */
+    return bronze_durable_ticket(r->log);
+}
+
 int bronze_reader_next(struct bronze_reader *r, struct bronze_block *ret_block, struct err *e)
 {
     for (;;) {
         bronze_reader_release(r);
-        if (r->ticket > bronze_durable_ticket(r->log))
+        if (r->ticket > readable_ticket(r))
             return BRONZE_END;
         if (!from_memory(r, ret_block)) {
             int rc = from_device(r, ret_block, e);

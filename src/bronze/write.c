@@ -55,6 +55,7 @@ static void submit(struct bronze *log, uint64_t ticket)
     struct block_slot *slot = bronze__slot(log, ticket);
     struct block_header *h = &slot->header;
     must(slot->ticket == ticket && !slot->done);
+    slot->done = sys_bug(log->sys, SYS_BUG_ACK_BEFORE_WRITE); /* against W2 */
     slot->segment = h->segment = log->current_number;
     slot->offset = h->offset = log->segment_offset;
     h->durable_ticket = bronze_durable_ticket(log);
@@ -117,12 +118,27 @@ static void submit_ready(struct bronze *log, bool seal)
     }
 }
 
-/* W2: move the durable end over the completed prefix; tell everybody. */
+/* W2: the last ticket of the completed prefix that begins behind @ticket. */
+static uint64_t done_end(struct bronze *log, uint64_t ticket)
+{
+    bool gaps = sys_bug(log->sys, SYS_BUG_ACK_ON_COMPLETION); /* against L3 */
+    uint64_t end = ticket;
+    for (uint64_t t = ticket + 1; t < log->submit_ticket; t++) {
+        if (bronze__slot(log, t)->done)
+            end = t;
+        else if (!gaps)
+            break;
+    }
+    return end;
+}
+
+/* Move the durable end over the completed prefix; tell everybody. */
 static void advance(struct bronze *log)
 {
     uint64_t ticket = bronze_durable_ticket(log);
     bronze_pos pos = bronze_durable_pos(log);
-    while (ticket + 1 < log->submit_ticket && bronze__slot(log, ticket + 1)->done) {
+    uint64_t end = done_end(log, ticket);
+    while (ticket < end) {
         const struct block_header *h = &bronze__slot(log, ++ticket)->header;
         must(h->ticket == ticket);
         pos = h->first_pos + h->row_count - 1;
@@ -149,7 +165,7 @@ static void complete(struct bronze *log, const struct sys_done *d)
 {
     must(d->tag < WRITES_IN_FLIGHT_MAX && log->submit_tickets[d->tag] != 0);
     uint64_t ticket = log->submit_tickets[d->tag];
-    if (d->result < 0) {
+    if (d->result < 0 && !sys_bug(log->sys, SYS_BUG_WRITE_FAILURE_IGNORED)) { /* else against I8 */
         const struct block_slot *slot = bronze__slot(log, ticket);
         must_die(
             "bronze: writing %u bytes at %llu of segment %llu failed (%s); nothing after it is "
@@ -187,6 +203,8 @@ void bronze_step(struct bronze *log, uint64_t wait_us)
                 sys_mono_ns(log->sys) - log->quiet_ns >= IDLE_SEAL_US * 1000ull;
     log->log_turns = true;
     submit_ready(log, idle);
+    if (sys_bug(log->sys, SYS_BUG_ACK_BEFORE_WRITE))
+        advance(log);
     sys_mutex_lock(&log->lock);
     uint64_t timeout = sleep_us(log, wait_us);
     sys_mutex_unlock(&log->lock);

@@ -11,6 +11,7 @@
 #include "row/row.h"
 #include "rpc/rpc.h"
 #include "store/store.h"
+#include "sys/bug.h"
 #include "sys/point.h"
 #include "sys/sys.h"
 #include "trace/trace.h"

@@ -22,7 +22,7 @@ _Static_assert(SYS_BUG_COUNT <= 64, "they are bits of one word");
 
 bool sys_bug(const struct sys *s, enum sys_bug b)
 {
-    return (s->bugs >> b & 1) != 0;
+    return s != NULL && (s->bugs >> b & 1) != 0;
 }
 
 void sys_set_bug(struct sys *s, enum sys_bug b, bool on)

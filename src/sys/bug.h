@@ -38,7 +38,7 @@ enum sys_bug { SYS_BUGS(SYS_BUG_ENUM) SYS_BUG_COUNT };
 #undef SYS_BUG_ENUM
 
 #ifdef SLUICE_PLANTED_BUGS
-bool sys_bug(const struct sys *s, enum sys_bug b);
+bool sys_bug(const struct sys *s, enum sys_bug b); /* @s NULL: never */
 /* Before threads start. */
 void sys_set_bug(struct sys *s, enum sys_bug b, bool on);
 const char *sys_bug_name(enum sys_bug b);
