@@ -29,6 +29,9 @@ static const char help[] =
     "  lookup   unary Get by key; with --echo the same request against the unary echo\n"
     "             --table --keys N (100000) | --key-file FILE (one JSON key per line)\n"
     "             --in-flight N (64) | --rate LOOKUPS/S  --connections N --seconds N\n"
+    "  idle     open connections and streams at once, hold them, say whether all are still there\n"
+    "             --connections N (1)  --streams N (1, in all; 0: connections only)  --table\n"
+    "             --seconds N (until interrupted)\n"
     "  ddl      what to create for --rows: table, columns, keys; separated by tabs\n"
     "  devwrite DIR  median of durable 4 KiB writes over a written file\n"
     "\n"
@@ -158,7 +161,8 @@ int options_parse(int argc, char **argv, struct options *o)
         fputs("--record is proto or json\n", stderr);
         return EXIT_USAGE;
     }
-    if (o->streams == 0 || o->connections == 0 || o->batch == 0) {
+    bool holds = strcmp(o->command, "idle") == 0;
+    if ((o->streams == 0 && !holds) || o->connections == 0 || o->batch == 0) {
         fputs("--streams, --connections and --batch are 1 or more\n", stderr);
         return EXIT_USAGE;
     }
@@ -173,7 +177,7 @@ int main(int argc, char **argv)
     } commands[] = {
         {"sink", cmd_sink},         {"echo", cmd_sink},     {"run", cmd_run},
         {"latency", cmd_latency},   {"lookup", cmd_lookup}, {"ddl", cmd_ddl},
-        {"devwrite", cmd_devwrite},
+        {"devwrite", cmd_devwrite}, {"idle", cmd_idle},
     };
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
         options_help();
