@@ -113,14 +113,26 @@ static void snapshot_at_half(struct compact *c, const struct bronze_usage *u)
         (void)snapshot(c); /* it has been told; the next turn tries again */
 }
 
+/* While the log has room, the flushes of the apply thread are waited for: each is a file. */
+static bool is_pressed(const struct bronze_usage *u)
+{
+    return u->stalled || u->log_bytes >= u->log_bytes_max / 4;
+}
+
 /* The applied position that survives a crash, flushed when that lets a segment go. */
-static bronze_pos applied_pos(struct compact *c, bronze_pos next_trim_pos)
+static bronze_pos applied_pos(struct compact *c, const struct bronze_usage *u)
 {
     struct err e;
     struct slice key = slice_str(APPLIED_KEY);
     bronze_pos applied = get_le(c, key, true);
-    if (applied + 1 >= next_trim_pos || get_le(c, key, false) + 1 < next_trim_pos)
+    if (sys_bug(c->d.sys, SYS_BUG_TRIM_UNFLUSHED))
+        return get_le(c, key, false); /* against S2 */
+    if (applied + 1 >= u->next_trim_pos || get_le(c, key, false) + 1 < u->next_trim_pos)
         return applied;
+    uint64_t now_ns = sys_mono_ns(c->d.sys);
+    if (!is_pressed(u) && now_ns < c->flush_next_ns)
+        return applied;
+    c->flush_next_ns = now_ns + COMPACT_FLUSH_PAUSE_NS;
     sys_point(c->d.sys, SYS_POINT_TRIM_BEFORE_FLUSH);
     int r = store_flush(c->d.store, &e);
     sys_point(c->d.sys, SYS_POINT_TRIM_AFTER_FLUSH);
@@ -134,7 +146,9 @@ static bronze_pos applied_pos(struct compact *c, bronze_pos next_trim_pos)
 static void trim_to(struct compact *c, bronze_pos bound)
 {
     struct err e;
-    must(bound <= compact__floor(c) && bound <= catalog_snapshot_pos(c->d.catalog));
+    must(bound <= compact__floor(c));
+    must(bound <= catalog_snapshot_pos(c->d.catalog) ||
+         sys_bug(c->d.sys, SYS_BUG_TRIM_WITHOUT_CATALOG));
     bronze_trim(c->d.log, bound);
     c->totals.trims++;
     sys_point(c->d.sys, SYS_POINT_TRIM_BEFORE_INDEX);
@@ -152,9 +166,13 @@ void compact__trim(struct compact *c)
     bronze_pos floor = compact__floor(c);
     if (u.next_trim_pos == 0 || floor < u.next_trim_pos)
         return;
-    bronze_pos bound = compact__trim_bound(floor, applied_pos(c, u.next_trim_pos), u.next_trim_pos);
+    bronze_pos bound = compact__trim_bound(floor, applied_pos(c, &u), u.next_trim_pos);
     if (bound == 0)
         return;
+    if (sys_bug(c->d.sys, SYS_BUG_TRIM_WITHOUT_CATALOG)) {
+        trim_to(c, bound); /* against L7 */
+        return;
+    }
     bronze_pos covered = MIN(bound, catalog_snapshot_pos(c->d.catalog));
     if (covered < u.next_trim_pos) {
         if (!snapshot(c))
