@@ -65,19 +65,37 @@ bronze_pos compact__watermark_get(struct compact *c, const struct compact_table 
     return get_le(c, watermark_key(key, t), false);
 }
 
-void compact__watermark_put(struct compact *c, const struct compact_table *t)
+static void add_watermark(struct compact *c, const struct compact_table *t, bronze_pos pos)
 {
-    uint8_t key[8], floor_key[8], value[8], floor[8];
-    struct err e;
-    put_le64(value, t->committed);
-    put_le64(floor, compact__floor(c));
-    store_batch_clear(c->batch);
+    uint8_t key[8], value[8];
+    put_le64(value, pos);
     store_batch_put(c->batch, watermark_key(key, t), slice_of(value, sizeof(value)));
-    store_batch_put(c->batch, watermark_key(floor_key, NULL), slice_of(floor, sizeof(floor)));
+}
+
+static void write_watermarks(struct compact *c)
+{
+    struct err e;
+    add_watermark(c, NULL, compact__floor(c));
     sys_point(c->d.sys, SYS_POINT_COMMIT_BEFORE_WATERMARK);
     if (store_write(c->d.store, c->batch, &e) < 0)
         LOG_DEBUG("compact", "a watermark was not kept: %s", e.text); /* the txn is the truth */
     sys_point(c->d.sys, SYS_POINT_COMMIT_AFTER_WATERMARK);
+    store_batch_clear(c->batch);
+}
+
+void compact__watermark_put(struct compact *c, const struct compact_table *t)
+{
+    add_watermark(c, t, t->committed);
+    write_watermarks(c);
+}
+
+void compact__watermarks_put(struct compact *c)
+{
+    const struct compact_table *t;
+    for (size_t i = 0; (t = map_next(&c->tables, &i)) != NULL;)
+        if (t->state == COMPACT_READY && t->committed != 0)
+            add_watermark(c, t, t->committed);
+    write_watermarks(c);
 }
 
 /* ---- trimming ---- */
