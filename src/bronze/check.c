@@ -32,6 +32,7 @@ struct seen {
     uint64_t number, bytes;
     bool used;
     struct segment_header header;
+    uint64_t first_offset; /* of the first block, when the header is gone; 0 = behind the header */
 };
 
 struct check {
@@ -78,9 +79,9 @@ static int read_format(struct check *c, struct err *e)
     mem_free(data);
     if (got != 3 || !uuid_parse(uuid, &k->uuid))
         return err_set(e, ERR_DAMAGED, "%s/FORMAT cannot be read", k->path);
-    return version == 1 ? 0
-                        : err_set(e, ERR_UNSUPPORTED, "%s/FORMAT is of version %u", k->path,
-                                  version);
+    return version == 1
+               ? 0
+               : err_set(e, ERR_UNSUPPORTED, "%s/FORMAT is of version %u", k->path, version);
 }
 
 /* The epoch that was promised must not be below one that was used (L2). */
@@ -152,8 +153,11 @@ static int find_block(struct scan *sc, uint64_t offset, uint64_t epoch, struct n
     return 0;
 }
 
-/* Prepared and not used, or a used one whose header is gone? */
-static int judge_headless(struct check *c, const struct seen *s, struct err *e)
+/*
+ * Prepared and not used, or a used one whose header is gone? Then its blocks are read all the same:
+ * the first one says what the header would have.
+ */
+static int judge_headless(struct check *c, struct seen *s, struct err *e)
 {
     _cleanup_(sys_closep) struct sys_file *f = NULL;
     TRY(open_segment(c, s->number, &f, e));
@@ -163,9 +167,18 @@ static int judge_headless(struct check *c, const struct seen *s, struct err *e)
     bronze__scan_init(&sc, f, &h, s->bytes / BLOCK_ALIGN * BLOCK_ALIGN);
     int r = find_block(&sc, SEGMENT_HEADER_BYTES, 0, &n, e);
     bronze__scan_deinit(&sc);
-    if (r == 0 && n.found && !c->k->live)
-        segment_fault(c, s, 0, "its header is not valid, but it holds blocks");
-    return r;
+    if (r < 0 || !n.found || c->k->live)
+        return r;
+    segment_fault(c, s, 0, "its header is not valid, but it holds blocks");
+    h.timeline = c->k->timeline;
+    h.epoch = n.h.epoch;
+    h.bytes = s->bytes;
+    h.first_pos = h.life_pos = n.h.first_pos;
+    h.first_ticket = h.life_ticket = n.h.ticket;
+    s->header = h;
+    s->first_offset = n.h.offset;
+    s->used = true;
+    return 0;
 }
 
 static bool parse_name(const char *name, uint64_t *ret_number)
@@ -280,8 +293,8 @@ static uint64_t recorded_end(const struct check *c, size_t i)
 static bool is_gone(struct check *c, const struct seen *s)
 {
     struct seen now = {.number = s->number};
-    return read_header(c, &now, NULL) < 0 || !now.used ||
-           now.header.number != s->header.number || now.header.epoch != s->header.epoch;
+    return read_header(c, &now, NULL) < 0 || !now.used || now.header.number != s->header.number ||
+           now.header.epoch != s->header.epoch;
 }
 
 enum verdict { STOP_END = 0, STOP_AGAIN, STOP_DAMAGED, STOP_TORN };
@@ -311,8 +324,8 @@ static void tell_damage(struct check *c, size_t i, const struct scan *sc,
                         const struct next_block *n)
 {
     char what[WHAT_MAX];
-    bronze_pos end = n->found                                                 ? n->h.first_pos
-                     : i + 1 == c->count                                      ? 0
+    bronze_pos end = n->found            ? n->h.first_pos
+                     : i + 1 == c->count ? 0
                      : c->segs[i + 1].header.epoch == c->segs[i].header.epoch
                          ? c->segs[i + 1].header.first_pos
                          : c->segs[i + 1].header.life_pos;
@@ -372,6 +385,7 @@ static int read_segment(struct check *c, size_t i, bool *ret_torn, struct err *e
     TRY(r);
     struct scan sc;
     bronze__scan_init(&sc, f, &s->header, s->bytes / BLOCK_ALIGN * BLOCK_ALIGN);
+    sc.offset = MAX(sc.offset, s->first_offset);
     r = read_on(c, i, &sc, ret_torn, e);
     c->ticket = sc.ticket;
     c->pos = sc.pos;
@@ -388,8 +402,9 @@ static void check_chain(struct check *c, size_t i)
     const struct segment_header *h = &c->segs[i].header, *before = &c->segs[i - 1].header;
     char what[WHAT_MAX] = "";
     if (h->epoch < before->epoch)
-        (void)snprintf(what, sizeof(what), "its epoch %" PRIu64 " is below the one before it, %"
-                       PRIu64, h->epoch, before->epoch);
+        (void)snprintf(what, sizeof(what),
+                       "its epoch %" PRIu64 " is below the one before it, %" PRIu64, h->epoch,
+                       before->epoch);
     else if (h->epoch > before->epoch &&
              (h->first_ticket != h->life_ticket || h->first_pos != h->life_pos))
         (void)snprintf(what, sizeof(what), "it does not begin where the life before it ended");

@@ -180,6 +180,8 @@ struct catalog_lake_commit {
 };
 /* Log what went into the lake (rule D7). Does not wait for durability. BRONZE_FULL possible. */
 must_use int catalog_log_commit(struct catalog *c, const struct catalog_lake_commit *k);
+/* Put such a record into the store as if the log had it (a rebuild: the log has it no more). */
+void catalog_persist_lake(const struct catalog_lake_commit *k, struct store_batch *batch);
 /* The newest Delta version of the table that the recovered log has a record of; -1 = none. */
 int64_t catalog_lake_version(struct catalog *c, uint32_t table_id);
 /* The record in a control frame, or in a value of the store behind its position. False: it states

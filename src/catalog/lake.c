@@ -5,14 +5,17 @@
  */
 #include "catalog_priv.h"
 
+#include "base/bits.h"
 #include "base/mem.h"
+#include "store/keys.h"
+#include "store/store.h"
 
 static ProtobufCBinaryData hash_of(const uint8_t hash[16], uint64_t size)
 {
     return (ProtobufCBinaryData){size > 0 ? 16 : 0, (uint8_t *)(uintptr_t)hash};
 }
 
-int catalog_log_commit(struct catalog *c, const struct catalog_lake_commit *k)
+static Sluice__Control__LakeCommitted message_of(const struct catalog_lake_commit *k)
 {
     Sluice__Control__LakeCommitted m = SLUICE__CONTROL__LAKE_COMMITTED__INIT;
     m.table_id = k->table_id;
@@ -30,11 +33,34 @@ int catalog_log_commit(struct catalog *c, const struct catalog_lake_commit *k)
     m.checkpoint_size = k->checkpoint_size;
     m.hint_hash = hash_of(k->hint_hash, k->hint_size);
     m.hint_size = k->hint_size;
+    return m;
+}
+
+int catalog_log_commit(struct catalog *c, const struct catalog_lake_commit *k)
+{
+    Sluice__Control__LakeCommitted m = message_of(k);
     record r = SLUICE__CONTROL__RECORD__INIT;
     r.what_case = SLUICE__CONTROL__RECORD__WHAT_LAKE_COMMITTED;
     r.lake_committed = &m;
     struct appended a;
     return catalog__append(c, &r, &a);
+}
+
+void catalog_persist_lake(const struct catalog_lake_commit *k, struct store_batch *batch)
+{
+    Sluice__Control__LakeCommitted m = message_of(k);
+    record r = SLUICE__CONTROL__RECORD__INIT;
+    r.what_case = SLUICE__CONTROL__RECORD__WHAT_LAKE_COMMITTED;
+    r.lake_committed = &m;
+    struct buf value = BUF_NULL;
+    put_le64(buf_reserve(&value, 8), 0);
+    value.len = 8;
+    catalog__record_pack(&r, &value);
+    uint8_t key[13] = {STORE_LAKE};
+    put_be32(key + 1, k->table_id);
+    put_be64(key + 5, (uint64_t)k->delta_version);
+    store_batch_put(batch, slice_of(key, sizeof(key)), buf_slice(&value));
+    buf_deinit(&value);
 }
 
 /* ---- reading it back ---- */

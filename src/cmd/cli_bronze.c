@@ -153,5 +153,7 @@ int cli_bronze(struct cli *c)
         return dump(c);
     if (strcmp(verb, "find") == 0)
         return find(c);
-    return cli_usage("bronze takes dump or find");
+    if (strcmp(verb, "salvage") == 0)
+        return cli_salvage(c);
+    return cli_usage("bronze takes dump, find or salvage");
 }

@@ -32,7 +32,7 @@ struct cli {
     int word_count;
     bool json, plain, help, admin, quiet;
     const char *endpoint, *ca, *token_file, *server_name;
-    const char *data, *admin_token_file, *primary_key;
+    const char *data, *lake, *out, *admin_token_file, *primary_key;
     const char *grants[CLI_GRANTS_MAX];
     int grant_count;
     int64_t lifetime_s;
@@ -75,3 +75,5 @@ int cli_ingest(struct cli *c);
 int cli_get(struct cli *c);
 int cli_status(struct cli *c);
 int cli_bronze(struct cli *c);
+int cli_store(struct cli *c);
+int cli_salvage(struct cli *c); /* bronze salvage */

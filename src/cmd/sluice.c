@@ -26,6 +26,11 @@ static const char help_text[] =
     "  sluice status                        counters, lags, latencies\n"
     "  sluice bronze dump DIR               the frames of a log's files (offline)\n"
     "  sluice bronze find --position N | --time MICROSECONDS | --table T --stream UUID --offset N\n"
+    "  sluice bronze salvage --data DIR --out FILE.ndjson   the rows of a damaged log that can be\n"
+    "                                       read (offline); exit status 1: some cannot\n"
+    "  sluice store rebuild --data DIR [--lake DIR]   a lost or damaged store, made again from "
+    "the\n"
+    "                                       log and the lake (offline)\n"
     "\n"
     "NAME is catalog.schema.table. COLUMNS is DDL: 'icao STRING NOT NULL, lat DOUBLE, seen "
     "TIMESTAMP'.\n"
@@ -96,6 +101,8 @@ static int parse(struct cli *c, int argc, char **argv)
         {"--token-file", &c->token_file, NULL, NULL},
         {"--server-name", &c->server_name, NULL, NULL},
         {"--data", &c->data, NULL, NULL},
+        {"--lake", &c->lake, NULL, NULL},
+        {"--out", &c->out, NULL, NULL},
         {"--admin-token-file", &c->admin_token_file, NULL, NULL},
         {"--primary-key", &c->primary_key, NULL, NULL},
         {"--table", &c->table, NULL, NULL},
@@ -135,7 +142,7 @@ static int run(struct cli *c)
         int (*fn)(struct cli *c);
     } commands[] = {
         {"init", cli_init}, {"table", cli_table},   {"token", cli_token},   {"ingest", cli_ingest},
-        {"get", cli_get},   {"status", cli_status}, {"bronze", cli_bronze},
+        {"get", cli_get},   {"status", cli_status}, {"bronze", cli_bronze}, {"store", cli_store},
     };
     if (c->help) {
         fputs(help_text, stdout);

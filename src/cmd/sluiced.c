@@ -25,6 +25,7 @@
 #include "compact/compact.h"
 #include "ingest/ingest.h"
 #include "objstore/objstore.h"
+#include "rescue/rescue.h"
 #include "rpc/rpc.h"
 #include "serve/serve.h"
 #include "store/store.h"
@@ -181,6 +182,18 @@ static int open_log(struct server *s, struct err *e)
     return 0;
 }
 
+/* What is to be done about it, behind what is wrong. */
+static int store_lost(struct err *e)
+{
+    char what[ERR_TEXT_MAX];
+    (void)snprintf(what, sizeof(what), "%s", e->text);
+    return err_set(
+        e, e->code,
+        "%.700s. Nothing of it is lost: `sluice store rebuild --data DIR` makes it again "
+        "from the log and the lake",
+        what);
+}
+
 static int open_store(struct server *s, struct err *e)
 {
     char *path = mem_printf("%s/store", s->config.data_dir);
@@ -192,6 +205,31 @@ static int open_store(struct server *s, struct err *e)
     };
     int r = store_open_rocksdb(&o, &s->store, e);
     mem_free(path);
+    bool is_lost = r == ERR_DAMAGED || r == ERR_IO || r == ERR_INVALID || r == ERR_NOT_FOUND;
+    return is_lost ? store_lost(e) : r;
+}
+
+/* A store that is not there is made anew when the log still holds everything. */
+static int make_store(struct server *s, struct err *e)
+{
+    bronze_pos first = bronze_trimmed_pos(s->log);
+    if (first > 1) {
+        (void)err_set(e, ERR_PRECONDITION,
+                      "the store %s/store is missing, and the log begins at position %llu only",
+                      s->config.data_dir, (unsigned long long)first);
+        return store_lost(e);
+    }
+    return open_store(s, e);
+}
+
+/* For offline commands, which do not read the configuration. */
+static int note_lake(struct server *s, struct err *e)
+{
+    char *path = realpath(s->config.lake_dir, NULL);
+    if (path == NULL)
+        return err_set(e, err_from_errno(errno), "lake_dir %s cannot be found", s->config.lake_dir);
+    int r = rescue_note_lake(s->sys, s->config.data_dir, path, e);
+    free(path);
     return r;
 }
 
@@ -230,6 +268,7 @@ static int build_rpc(struct server *s, struct err *e)
 static int build_services(struct server *s, struct err *e)
 {
     TRY(objstore_open_folder(s->sys, s->config.lake_dir, &s->lake, e));
+    TRY(note_lake(s, e));
     TRY(build_rpc(s, e));
     struct ingest_options in = {s->sys, s->log, s->catalog, s->rpc};
     s->ingest = ingest_new(&in);
@@ -278,8 +317,14 @@ static int start(struct server *s, struct err *e)
 
 static int build(struct server *s, struct err *e)
 {
+    bool has_store;
+    if (rescue_store_is_there(s->sys, s->config.data_dir, &has_store, e) < 0)
+        return e->code == ERR_DAMAGED ? store_lost(e) : e->code;
+    if (has_store) /* before the log: a refused start then leaves no new segment behind */
+        TRY(open_store(s, e));
     TRY(open_log(s, e));
-    TRY(open_store(s, e));
+    if (!has_store)
+        TRY(make_store(s, e));
     TRY(build_services(s, e));
     return start(s, e);
 }

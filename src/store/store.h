@@ -33,6 +33,8 @@ struct store_options {
 must_use int store_open_rocksdb(const struct store_options *o, struct store **ret_store,
                                 struct err *e);
 struct store *store_open_model(void);
+/* Removes the store at @path, which nobody has open, and its folder when nothing else is in it. */
+must_use int store_destroy(const char *path, struct err *e);
 struct store *
 store_close(struct store *s); /* takes NULL; returns NULL; flushes first when it can */
 
