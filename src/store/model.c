@@ -6,7 +6,8 @@
  *   key a: 7 "x", 3 deleted, 1 "y"   key b: 5 "z"   …      sorted by key, then newest first
  *
  * A reader at write number n sees, per key, the first version with a number <= n. Readers are:
- * now, every snapshot and iterator, and the last flush (which is what a crash leaves).
+ * now, every snapshot and iterator, and the last flush (which is what a crash leaves). When it
+ * remembers batches, the end of each is one too.
  *
  * I1  versions are in order, and no two have the same key and number.
  * I2  a version that some reader sees is never removed.
@@ -46,6 +47,9 @@ struct model {
     size_t count, cap;
     uint64_t last, flushed; /* numbers of the newest write and of the newest flushed one */
     struct pin *pins;
+    bool remembers;
+    uint64_t *ends; /* number of the newest write of each batch since the flush */
+    size_t end_count, end_cap;
 };
 
 struct model_batch {
@@ -136,6 +140,9 @@ static bool is_seen(const struct model *m, uint64_t from, uint64_t until)
 {
     if (m->flushed >= from && m->flushed < until)
         return true;
+    for (size_t i = m->end_count; i > 0 && m->ends[i - 1] >= from; i--)
+        if (m->ends[i - 1] < until)
+            return true;
     for (const struct pin *p = m->pins; p != NULL; p = p->next) {
         if (p->number >= from && p->number < until)
             return true;
@@ -278,6 +285,15 @@ static size_t model_batch_bytes(const struct store_batch *b)
     return ((const struct model_batch *)b)->ops.len;
 }
 
+static void add_end(struct model *m)
+{
+    if (m->end_count == m->end_cap) {
+        m->end_cap = MAX((size_t)16, m->end_cap * 2);
+        m->ends = mem_realloc(m->ends, m->end_cap * sizeof(*m->ends));
+    }
+    m->ends[m->end_count++] = m->last;
+}
+
 static int model_write(struct store *base, struct store_batch *b, struct err *e)
 {
     struct model *m = (struct model *)base;
@@ -298,6 +314,8 @@ static int model_write(struct store *base, struct store_batch *b, struct err *e)
         else
             delete_range(m, key, value);
     }
+    if (m->remembers)
+        add_end(m);
     sys_mutex_unlock(&m->lock);
     return 0;
 }
@@ -311,6 +329,7 @@ static int model_flush(struct store *base, struct err *e)
     (void)e;
     sys_mutex_lock(&m->lock);
     m->flushed = m->last;
+    m->end_count = 0;
     sweep(m);
     sys_mutex_unlock(&m->lock);
     return 0;
@@ -323,16 +342,46 @@ static void model_close(struct store *base)
     for (size_t i = 0; i < m->count; i++)
         mem_free(m->versions[i]);
     mem_free(m->versions);
+    mem_free(m->ends);
     mem_free(m);
 }
 
+void store_model_remember(struct store *base, bool on)
+{
+    struct model *m = (struct model *)base;
+
+    sys_mutex_lock(&m->lock);
+    m->remembers = on;
+    m->end_count = 0;
+    sys_mutex_unlock(&m->lock);
+}
+
+size_t store_model_unflushed(struct store *base)
+{
+    struct model *m = (struct model *)base;
+
+    sys_mutex_lock(&m->lock);
+    size_t count = m->end_count;
+    sys_mutex_unlock(&m->lock);
+    return count;
+}
+
 void store_model_crash(struct store *base)
+{
+    store_model_crash_keep(base, 0);
+}
+
+void store_model_crash_keep(struct store *base, size_t batches)
 {
     struct model *m = (struct model *)base;
     size_t kept = 0;
 
     must(base->users == 0);
     sys_mutex_lock(&m->lock);
+    must(batches <= m->end_count);
+    if (batches > 0)
+        m->flushed = m->ends[batches - 1];
+    m->end_count = 0;
     for (size_t i = 0; i < m->count; i++) {
         if (m->versions[i]->number <= m->flushed)
             m->versions[kept++] = m->versions[i];

@@ -4,6 +4,8 @@
 
 #include "test.h"
 
+#include <stdio.h>
+
 static void put(struct store *s, const char *key, const char *value)
 {
     struct store_batch *b = store_batch_new(s);
@@ -68,5 +70,55 @@ Test(store_model_crash, is_empty_when_nothing_was_flushed)
     store_model_crash(s);
 
     cr_assert_not(has(s, "a", "1"));
+    store_close(s);
+}
+
+/* Writes 1, 2, 3 … to "n", each in a batch of its own; after 2 it is deleted for a moment. */
+static struct store *with_batches(int count)
+{
+    struct store *s = store_open_model();
+    put(s, "n", "0");
+    cr_assert_eq(store_flush(s, NULL), 0);
+    store_model_remember(s, true);
+    for (int i = 1; i <= count; i++) {
+        char number[12];
+        (void)snprintf(number, sizeof(number), "%d", i);
+        put(s, "n", number);
+        if (i == 2)
+            del(s, "n");
+    }
+    return s;
+}
+
+Test(store_model_crash, may_keep_the_first_batches_that_were_not_flushed)
+{
+    static const char *const values[] = {"0", "1", "2", NULL, "3", "4"};
+
+    for (size_t keep = 0; keep <= 5; keep++) {
+        struct store *s = with_batches(4);
+        cr_assert_eq(store_model_unflushed(s), 5);
+
+        store_model_crash_keep(s, keep);
+
+        struct buf out = BUF_NULL;
+        int r = store_get(s, NULL, slice_str("n"), false, &out, NULL);
+        cr_assert_eq(r, values[keep] != NULL ? STORE_FOUND : STORE_ABSENT);
+        if (values[keep] != NULL)
+            cr_assert(slice_eq(buf_slice(&out), slice_str(values[keep])));
+        buf_deinit(&out);
+        cr_assert_eq(store_model_unflushed(s), 0);
+        store_close(s);
+    }
+}
+
+Test(store_model_crash, after_a_flush_has_nothing_to_choose)
+{
+    struct store *s = with_batches(4);
+    cr_assert_eq(store_flush(s, NULL), 0);
+    cr_assert_eq(store_model_unflushed(s), 0);
+
+    store_model_crash_keep(s, 0);
+
+    cr_assert(has(s, "n", "4"));
     store_close(s);
 }
