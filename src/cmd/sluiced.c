@@ -59,7 +59,9 @@ struct server {
     struct serve *serve;
     struct compact *compact;
     struct admin *admin;
-    _Atomic bool draining;
+    _Atomic bool draining, stopped;
+    struct sys_event stop_event;
+    struct sys_thread *stop_watch;
 };
 
 /* ---- hooks: what admin asks the others ---- */
@@ -331,10 +333,38 @@ static int build(struct server *s, struct err *e)
 
 /* ---- the end ---- */
 
-/* Streams may finish by themselves until the grace time is over. */
-static void wait_for_streams(struct server *s)
+/*
+ * A stop ends in time even when a call into the lake or the store does not come back: what is
+ * acknowledged is in the log, and the next start goes on from there, as after a crash.
+ */
+static void watch_stop(void *arg)
 {
-    uint64_t end_ns = sys_mono_ns(s->sys) + s->config.grace_ms * 1000000;
+    struct server *s = arg;
+    uint64_t end_ns = sys_mono_ns(s->sys) + s->config.stop_grace_ms * 1000000, now_ns;
+    while (!atomic_load(&s->stopped) && (now_ns = sys_mono_ns(s->sys)) < end_ns) {
+        uint32_t seen = sys_event_read(&s->stop_event);
+        if (!atomic_load(&s->stopped))
+            sys_event_wait(&s->stop_event, seen, (end_ns - now_ns) / 1000 + 1);
+    }
+    if (atomic_load(&s->stopped))
+        return;
+    LOG_WARN("sluiced", "stopped after %llu ms with work under way: the next start goes on with it",
+             (unsigned long long)s->config.stop_grace_ms);
+    _exit(0);
+}
+
+static void end_watch(struct server *s)
+{
+    atomic_store(&s->stopped, true);
+    sys_event_signal(&s->stop_event);
+    sys_thread_join(s->stop_watch);
+    s->stop_watch = NULL;
+}
+
+/* Streams may finish by themselves until the grace time is over. */
+static void wait_for_streams(struct server *s, uint64_t grace_ms)
+{
+    uint64_t end_ns = sys_mono_ns(s->sys) + grace_ms * 1000000;
     struct ingest_counters c;
     do {
         sys_sleep_ms(s->sys, 20);
@@ -342,18 +372,22 @@ static void wait_for_streams(struct server *s)
     } while (c.streams_open > 0 && sys_mono_ns(s->sys) < end_ns);
 }
 
+/* Half of the time at most is the streams', and a sixth is kept for the store and the log. */
 static void stop(struct server *s)
 {
+    uint64_t stop_ms = s->config.stop_grace_ms, began_ns = sys_mono_ns(s->sys);
+    uint64_t grace_ms = MIN(s->config.grace_ms, stop_ms / 2);
     if (s->rpc != NULL && s->ingest != NULL) {
         atomic_store(&s->draining, true);
-        ingest_drain(s->ingest, (uint32_t)s->config.grace_ms);
-        wait_for_streams(s);
+        ingest_drain(s->ingest, (uint32_t)grace_ms);
+        wait_for_streams(s, grace_ms);
         rpc_server_stop(s->rpc, 500);
     }
     if (s->admin != NULL)
         admin_stop(s->admin);
+    uint64_t used_ms = (sys_mono_ns(s->sys) - began_ns) / 1000000 + stop_ms / 6;
     if (s->compact != NULL)
-        compact_stop(s->compact);
+        compact_stop(s->compact, (uint32_t)(used_ms < stop_ms ? stop_ms - used_ms : 0));
     if (s->serve != NULL)
         serve_stop(s->serve);
     if (s->log != NULL)
@@ -371,6 +405,7 @@ static void tear_down(struct server *s)
     s->catalog = catalog_free(s->catalog);
     s->log = bronze_close(s->log);
     s->store = store_close(s->store);
+    end_watch(s);
     s->sys = sys_free(s->sys);
     config_deinit(&s->config);
 }
@@ -425,7 +460,9 @@ static int run(struct server *s, const char *config_path, const sigset_t *signal
         int signal_number;
         must(sigwait(signals, &signal_number) == 0);
         LOG_INFO("sluiced", "signal %d: finishing within %llu ms", signal_number,
-                 (unsigned long long)s->config.grace_ms);
+                 (unsigned long long)s->config.stop_grace_ms);
+        if (sys_thread_start(s->sys, "stop-watch", watch_stop, s, &s->stop_watch) < 0)
+            LOG_WARN("sluiced", "nothing watches how long this stop takes");
     }
     stop(s);
     tear_down(s);

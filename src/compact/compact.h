@@ -47,13 +47,15 @@ struct compact_deps {
 must_use int compact_new(const struct compact_deps *d, const struct compact_options *o,
                          struct compact **ret_compact, struct err *e);
 must_use int compact_start(struct compact *c, struct err *e); /* starts the worker */
-/* Everything durable by now is committed, if the lake lets us; the worker ends. */
-void compact_stop(struct compact *c);
+/* Everything durable by now is committed, if the lake lets us and it takes no longer than @limit_ms
+ * (but for a call into the lake that is under way); then the watermarks say what Delta says, and
+ * the worker ends. What is left stays in the log. */
+void compact_stop(struct compact *c, uint32_t limit_ms);
 struct compact *compact_free(struct compact *c); /* takes NULL; returns NULL */
 /* Without a thread (simulation): one turn; waits at most @wait_us for a block. True: one was read.
  */
 bool compact_step(struct compact *c, uint64_t wait_us);
-/* Without a thread: what compact_stop() does before the worker ends. */
+/* Without a thread: what compact_stop() does before the worker ends, without limit. */
 void compact_drain(struct compact *c);
 
 /* ---- for admin ---- */

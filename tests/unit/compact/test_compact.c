@@ -510,7 +510,7 @@ Test(compact_worker, commits_by_age_and_stops_clean)
 
     int waited = compact_wait(x.c, t->id, one, 10000, NULL);
     bronze_pos two = rig_rows(&x, t, 10, 5);
-    compact_stop(x.c);
+    compact_stop(x.c, 10000);
 
     struct rig_delta d = rig_delta(&x, t->location);
     cr_assert_eq(waited, 0);
