@@ -45,12 +45,14 @@ static int damaged(const struct recovery *rc, const struct found *s, uint64_t of
 {
     char name[SEGMENT_NAME_LEN + 1];
     bronze__segment_name(s->number, name);
-    return err_set(
-        e, ERR_DAMAGED,
-        "the log is damaged: %s/%s at byte %llu: %s. Acknowledged rows are affected, so the server "
-        "does "
-        "not start. Restore the file, or move the data folder away and salvage its readable rows",
-        rc->log->log_path, name, (unsigned long long)offset, what);
+    bronze_pos first = rc->count > 0 ? rc->segs[0].header.first_pos : 0;
+    return err_set(e, ERR_DAMAGED,
+                   "the log is damaged: %s/%s at byte %llu: %s. Acknowledged rows are affected, so "
+                   "the server does not start. Restore the file from a copy; or write what can be "
+                   "read (positions %llu to %llu before this place, and what stands whole behind "
+                   "it) with `sluice bronze salvage --data DIR --out FILE.ndjson`",
+                   rc->log->log_path, name, (unsigned long long)offset, what,
+                   (unsigned long long)first, (unsigned long long)(rc->pos - 1));
 }
 
 static bool parse_name(const char *name, uint64_t *ret_number)
