@@ -21,10 +21,12 @@ enum cli_exit {
     EXIT_NOT_FOUND = 3,   /* no such table, key, token or place in the log */
     EXIT_DENIED = 4,      /* token missing, wrong or not allowed to */
     EXIT_UNREACHABLE = 5, /* no connection to the server */
+    EXIT_UNVERIFIED = 6,  /* verify could not look at everything */
 };
 
 #define CLI_WORDS_MAX  64
 #define CLI_GRANTS_MAX 64
+#define CLI_LEDGERS_MAX 1024
 
 /* The command line, taken apart. */
 struct cli {
@@ -35,6 +37,9 @@ struct cli {
     const char *data, *lake, *out, *admin_token_file, *primary_key;
     const char *grants[CLI_GRANTS_MAX];
     int grant_count;
+    const char *ledgers[CLI_LEDGERS_MAX];
+    int ledger_count;
+    bool log_only, no_rows, stopped_well;
     int64_t lifetime_s;
     const char *table, *stream, *offset, *time, *position;
     uint32_t timeout_ms;
@@ -75,5 +80,6 @@ int cli_ingest(struct cli *c);
 int cli_get(struct cli *c);
 int cli_status(struct cli *c);
 int cli_bronze(struct cli *c);
+int cli_verify(struct cli *c);
 int cli_store(struct cli *c);
 int cli_salvage(struct cli *c); /* bronze salvage */

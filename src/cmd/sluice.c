@@ -31,6 +31,10 @@ static const char help_text[] =
     "  sluice store rebuild --data DIR [--lake DIR]   a lost or damaged store, made again from "
     "the\n"
     "                                       log and the lake (offline)\n"
+    "  sluice verify --data DIR --lake DIR [--ledger FILE …] [--stopped-well] [--no-rows] | "
+    "--log-only\n"
+    "                                       is all there, once, unchanged? With or without a "
+    "server\n"
     "\n"
     "NAME is catalog.schema.table. COLUMNS is DDL: 'icao STRING NOT NULL, lat DOUBLE, seen "
     "TIMESTAMP'.\n"
@@ -47,7 +51,7 @@ static const char help_text[] =
     "  --quiet                 no progress, no remarks\n"
     "\n"
     "Exit status: 0 done, 1 failed, 2 bad usage, 3 not found, 4 token missing or not allowed,\n"
-    "5 server not reached.\n";
+    "5 server not reached, 6 verify could not look at everything.\n";
 
 struct option_row {
     const char *name;
@@ -88,6 +92,11 @@ static int take_option(struct cli *c, const struct option_row *rows, size_t coun
         c->grants[c->grant_count++] = argv[++*i];
         return EXIT_OK;
     }
+    if (strcmp(argv[*i], "--ledger") == 0 && argv[*i + 1] != NULL &&
+        c->ledger_count < CLI_LEDGERS_MAX) {
+        c->ledgers[c->ledger_count++] = argv[++*i];
+        return EXIT_OK;
+    }
     fprintf(stderr, "sluice: unknown option %s\nTry `sluice --help`.\n", argv[*i]);
     return EXIT_USAGE;
 }
@@ -114,6 +123,9 @@ static int parse(struct cli *c, int argc, char **argv)
         {"--plain", NULL, &c->plain, NULL},
         {"--admin", NULL, &c->admin, NULL},
         {"--quiet", NULL, &c->quiet, NULL},
+        {"--log-only", NULL, &c->log_only, NULL},
+        {"--no-rows", NULL, &c->no_rows, NULL},
+        {"--stopped-well", NULL, &c->stopped_well, NULL},
         {"--help", NULL, &c->help, NULL},
         {"-h", NULL, &c->help, NULL},
         {"--lifetime-s", NULL, NULL, &c->lifetime_s},
@@ -142,7 +154,8 @@ static int run(struct cli *c)
         int (*fn)(struct cli *c);
     } commands[] = {
         {"init", cli_init}, {"table", cli_table},   {"token", cli_token},   {"ingest", cli_ingest},
-        {"get", cli_get},   {"status", cli_status}, {"bronze", cli_bronze}, {"store", cli_store},
+        {"get", cli_get},   {"status", cli_status}, {"bronze", cli_bronze},
+        {"verify", cli_verify}, {"store", cli_store},
     };
     if (c->help) {
         fputs(help_text, stdout);

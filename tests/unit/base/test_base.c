@@ -24,6 +24,12 @@ Test(base_crc, equals_the_check_value_of_rfc_3720)
     cr_assert_eq(crc32c(0, zeros, sizeof(zeros)), 0x8a9136aau);
 }
 
+Test(base_crc, ieee_equals_the_check_value_of_zlib_and_chains)
+{
+    cr_assert_eq(crc32_ieee(0, "123456789", 9), 0xcbf43926u);
+    cr_assert_eq(crc32_ieee(crc32_ieee(0, "1234", 4), "56789", 5), 0xcbf43926u);
+}
+
 /* The three-lane path must agree with the byte path at every length around its borders. */
 Test(base_crc, of_the_whole_equals_the_chained_crc_of_its_parts)
 {
