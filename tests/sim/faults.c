@@ -31,10 +31,10 @@ _Noreturn void sim_die(struct world *w, enum sim_death how)
     w->running = false;
     if (how == DEATH_POWER) {
         w->r.faults[FAULT_POWER_LOSS]++;
-        sys_sim_crash(w->sys);
+        sys_sim_power_loss(w->sys);
     } else {
         w->r.faults[FAULT_KILL] += how == DEATH_KILL;
-        sys_sim_crash(w->sys);
+        sys_sim_kill(w->sys);
     }
     longjmp(w->death, 1);
 }

@@ -213,7 +213,7 @@ static void bury(struct world *w)
     w->compact = NULL;
     w->tap = NULL;
     w->running = false;
-    w->log_failed = false;
+    w->log_failed = w->draining = false;
 }
 
 static bool calls_are_open(const struct world *w)
@@ -387,5 +387,7 @@ void sim_run(const struct sim_options *o, struct sim_result *ret_result)
     w->r.virtual_ns = sim_now(w);
     w->r.trace_hash = w->trace.hash;
     w->r.trace_lines = w->trace.lines;
+    for (unsigned i = 0; i < SYS_SIM_FAULT_COUNT; i++)
+        w->r.disk_faults[i] = sys_sim_hits(w->sys, (enum sys_sim_fault)i);
     *ret_result = w->r;
 }
