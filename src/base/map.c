@@ -14,7 +14,7 @@ struct map_entry {
 };
 
 /* FNV-1a with a final mix: keys are short. */
-static uint64_t hash_of(struct slice key)
+uint64_t map_hash(struct slice key)
 {
     uint64_t h = 0xcbf29ce484222325u;
     for (size_t i = 0; i < key.len; i++)
@@ -59,7 +59,7 @@ void map_deinit(struct map *m)
 
 void *map_get(const struct map *m, struct slice key)
 {
-    return m->len == 0 ? NULL : m->entries[slot_of(m, key, hash_of(key))].value;
+    return m->len == 0 ? NULL : m->entries[slot_of(m, key, map_hash(key))].value;
 }
 
 void *map_put(struct map *m, struct slice key, void *value)
@@ -67,7 +67,7 @@ void *map_put(struct map *m, struct slice key, void *value)
     must(value != NULL);
     if (m->len + 1 > m->cap / 4 * 3)
         grow(m);
-    uint64_t hash = hash_of(key);
+    uint64_t hash = map_hash(key);
     struct map_entry *e = &m->entries[slot_of(m, key, hash)];
     void *before = e->value;
     if (before == NULL) {
@@ -86,7 +86,7 @@ void *map_remove(struct map *m, struct slice key)
 {
     if (m->len == 0)
         return NULL;
-    size_t hole = slot_of(m, key, hash_of(key));
+    size_t hole = slot_of(m, key, map_hash(key));
     void *value = m->entries[hole].value;
     if (value == NULL)
         return NULL;

@@ -27,6 +27,8 @@ void *map_remove(struct map *m, struct slice key); /* the value that was there, 
 /* for (size_t i = 0; (v = map_next(m, &i)) != NULL;) — no change to the map meanwhile. */
 void *map_next(const struct map *m, size_t *i);
 
+uint64_t map_hash(struct slice key); /* its low bits are good to choose by */
+
 static inline struct slice map_key_u64(const uint64_t *k)
 {
     return slice_of(k, sizeof(*k));

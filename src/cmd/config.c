@@ -111,6 +111,7 @@ static void set_defaults(struct config *c)
         .compact_memory_bytes = 256 * MIB,
         .commit_bytes = 64 * MIB,
         .store_cache_bytes = 64 * MIB,
+        .row_cache_bytes = 64 * MIB,
         .grace_ms = 10000,
         .stop_grace_ms = 30000,
     };
@@ -132,6 +133,7 @@ static int parse(struct config *c, const char *path, char *text, struct err *e)
         {"compact_memory_bytes", NULL, &c->compact_memory_bytes, 32 * MIB, 1ull << 40},
         {"commit_bytes", NULL, &c->commit_bytes, MIB, 1024 * MIB},
         {"store_cache_bytes", NULL, &c->store_cache_bytes, MIB, 1ull << 40},
+        {"row_cache_bytes", NULL, &c->row_cache_bytes, 0, 1ull << 40},
         {"grace_ms", NULL, &c->grace_ms, 0, 600000},
         {"stop_grace_ms", NULL, &c->stop_grace_ms, 1000, 3600000},
         {"rpc_threads", NULL, &c->rpc_threads, 0, 64},

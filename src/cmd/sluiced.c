@@ -275,7 +275,13 @@ static int build_services(struct server *s, struct err *e)
     struct ingest_options in = {s->sys, s->log, s->catalog, s->rpc};
     s->ingest = ingest_new(&in);
     struct serve_options sv = {
-        .sys = s->sys, .log = s->log, .catalog = s->catalog, .store = s->store, .server = s->rpc};
+        .sys = s->sys,
+        .log = s->log,
+        .catalog = s->catalog,
+        .store = s->store,
+        .server = s->rpc,
+        .row_cache_bytes = s->config.row_cache_bytes,
+    };
     TRY(serve_new(&sv, &s->serve, e));
     struct compact_deps cd = {s->sys, s->log, s->catalog, s->store, s->lake};
     struct compact_options co = {

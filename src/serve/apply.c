@@ -23,6 +23,7 @@
 #include "serve_priv.h"
 
 #include "base/bits.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "bronze/index.h"
@@ -84,6 +85,10 @@ static void put_row(struct serve *s, const struct bronze_frame *f, bronze_pos po
     if (!row_key(schema, f->table_id, pos, a->values, &a->key)) {
         trace_add(&s->rows_unkeyed, 1);
         return;
+    }
+    if (s->cache != NULL) {
+        uint64_t hash = map_hash(slice_of(a->key.data, a->key.len - 8)); /* without the position */
+        buf_add(&a->changed, &hash, sizeof(hash));
     }
     begin_value(&a->value, f->descriptor_id);
     buf_add_slice(&a->value, row);
@@ -152,6 +157,18 @@ static void add_block(struct serve *s, const struct bronze_block *b)
 
 /* ---- the batch into the store ---- */
 
+/* The rows of the batch are newer than what lookups may have kept (K1). */
+static void drop_changed(struct serve *s)
+{
+    struct buf *changed = &s->apply.changed;
+    for (size_t at = 0; at < changed->len; at += sizeof(uint64_t)) {
+        uint64_t hash;
+        memcpy(&hash, changed->data + at, sizeof(hash));
+        serve__cache_drop(s->cache, hash);
+    }
+    buf_reset(changed);
+}
+
 static void publish(struct serve *s, bronze_pos pos)
 {
     atomic_store(&s->applied, pos);
@@ -197,6 +214,7 @@ static int write_batch(struct serve *s, struct err *e)
     serve_put_position(s->o.log, a->batch_pos, a->batch);
     sys_point(s->o.sys, SYS_POINT_APPLY_BEFORE_WRITE);
     TRY(store_write(s->o.store, a->batch, e));
+    drop_changed(s);
     sys_point(s->o.sys, SYS_POINT_APPLY_AFTER_WRITE);
     bronze_pos pos = a->batch_pos;
     a->batch_pos = 0;
@@ -313,6 +331,7 @@ void serve__apply_close(struct serve *s)
     a->batch = store_batch_free(a->batch);
     buf_deinit(&a->key);
     buf_deinit(&a->value);
+    buf_deinit(&a->changed);
     mem_free(a->values);
     a->values = NULL;
 }
@@ -326,6 +345,9 @@ static int reopen(struct serve *s, struct err *e)
     a->batch_pos = 0;
     while (atomic_load(&s->inside) > 0)
         sys_sleep_ms(s->o.sys, 1);
+    buf_reset(&a->changed);
+    if (s->cache != NULL)
+        serve__cache_clear(s->cache);
     sys_point(s->o.sys, SYS_POINT_APPLY_BEFORE_REOPEN);
     TRY(store_reopen(s->o.store, e));
     sys_point(s->o.sys, SYS_POINT_APPLY_AFTER_REOPEN);

@@ -84,21 +84,35 @@ struct stored {
     struct slice row; /* borrowed from x->value */
 };
 
+static void show_stored(const struct serve__scratch *x, bronze_pos pos, struct stored *ret)
+{
+    ret->pos = pos;
+    ret->descriptor_id = get_le32(x->value.data);
+    ret->row = slice_of(x->value.data + 4, x->value.len - 4);
+}
+
 static int read_row(const struct serve__view *v, const struct store_snapshot *snap,
                     struct serve__scratch *x, struct stored *ret, struct err *e)
 {
+    struct serve__cache *cache = snap == NULL ? v->cache : NULL;
+    struct serve__cache_place place;
+    struct slice key = buf_slice(&x->key);
     buf_reset(&x->found_key);
     buf_reset(&x->value);
-    struct slice key = buf_slice(&x->key);
+    if (cache != NULL && serve__cache_get(cache, key, &x->value, &place)) {
+        show_stored(x, place.pos, ret);
+        return STORE_FOUND;
+    }
     int rc = store_seek(v->store, snap, key, key, v->cached_only, &x->found_key, &x->value, e);
     if (rc != STORE_FOUND)
         return rc;
     if (x->found_key.len != key.len + 8 || x->value.len < 4)
         return err_set(e, ERR_DAMAGED, "table %s: a row in the store has a malformed key or value",
                        v->table->name);
-    ret->pos = ~get_be64(x->found_key.data + key.len);
-    ret->descriptor_id = get_le32(x->value.data);
-    ret->row = slice_of(x->value.data + 4, x->value.len - 4);
+    show_stored(x, ~get_be64(x->found_key.data + key.len), ret);
+    place.pos = ret->pos;
+    if (cache != NULL)
+        serve__cache_put(cache, key, buf_slice(&x->value), &place);
     return STORE_FOUND;
 }
 

@@ -219,7 +219,7 @@ static void read_cold(struct serve__call *k, struct serve__scratch *x)
     if (atomic_load(&s->applied) < k->fence) { /* the store was opened again, and is older now */
         k->code = err_set(&e, ERR_UNAVAILABLE, "the store was opened again; try again");
     } else {
-        struct serve__view v = {s->o.store, s->o.catalog, k->table, false};
+        struct serve__view v = {s->o.store, s->o.catalog, k->table, s->cache, false};
         k->code = serve__lookup(&v, &k->request, x, &k->found, &e);
     }
     serve__leave(s);
@@ -293,7 +293,7 @@ static void attempt(struct serve__call *k)
     struct err e;
     uint64_t found;
     struct serve__scratch *x = &k->lane->scratch;
-    struct serve__view v = {s->o.store, s->o.catalog, k->table, true};
+    struct serve__view v = {s->o.store, s->o.catalog, k->table, s->cache, true};
     int rc = serve__lookup(&v, &k->request, x, &found, &e);
     serve__leave(s);
     if (rc < 0)

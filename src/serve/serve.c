@@ -53,6 +53,8 @@ int serve_new(const struct serve_options *o, struct serve **ret_serve, struct er
     s->cold_lock = s->fault_lock = SYS_MUTEX_INIT;
     TAILQ_INIT(&s->cold);
     TAILQ_INIT(&s->answered);
+    if (o->row_cache_bytes > 0)
+        s->cache = serve__cache_new(o->row_cache_bytes);
     int rc = serve__apply_open(s, e);
     if (rc < 0) {
         serve_free(s);
@@ -100,6 +102,7 @@ struct serve *serve_free(struct serve *s)
         serve__lane_deinit(&s->lanes[i]);
     mem_free(s->lanes);
     serve__apply_close(s);
+    s->cache = serve__cache_free(s->cache);
     mem_free(s);
     return NULL;
 }
@@ -123,6 +126,7 @@ void serve_read_counters(const struct serve *s, struct serve_counters *ret_count
         .found = trace_read(&s->found),
         .waited = trace_read(&s->waited),
         .cold = trace_read(&s->colds),
+        .cached = s->cache != NULL ? serve__cache_hits(s->cache) : 0,
         .refused = trace_read(&s->refused),
         .rows_applied = trace_read(&s->rows_applied),
         .rows_unkeyed = trace_read(&s->rows_unkeyed),
@@ -143,6 +147,7 @@ void serve_report(struct serve *s, struct admin_report *r,
     counter(r, "lookups_found", c.found);
     counter(r, "lookups_waited", c.waited);
     counter(r, "lookups_cold", c.cold);
+    counter(r, "lookups_cached", c.cached);
     counter(r, "lookups_refused", c.refused);
     counter(r, "rows_applied", c.rows_applied);
     counter(r, "rows_unkeyed", c.rows_unkeyed);

@@ -37,6 +37,7 @@ struct serve_options {
     struct catalog *catalog;
     struct store *store;
     struct rpc_server *server;
+    uint64_t row_cache_bytes; /* rows that lookups have read, kept by key; 0 = none are */
 };
 
 /*
@@ -83,6 +84,7 @@ size_t serve_fault(struct serve *s, char *ret_text, size_t cap);
 
 struct serve_counters {
     uint64_t lookups, found, waited, cold, refused; /* refused: answered with an error */
+    uint64_t cached;                                /* rows that were found without the store */
     uint64_t rows_applied;                          /* rows of tables with a key */
     uint64_t rows_unkeyed; /* rows whose key is longer than KEY_BYTES_MAX: not to be found */
     uint64_t flushes, reopens;

@@ -30,6 +30,29 @@
 /* An answer is never larger: clients' transports refuse more. */
 #define SERVE__REPLY_BYTES_MAX ((size_t)TRANSPORT_MESSAGE_BYTES_MAX)
 
+/* ---- cache.c: rows that lookups have read, by key ---- */
+
+struct serve__cache;
+struct serve__cache_place {
+    uint64_t hash;
+    bronze_pos pos; /* the row's */
+    uint32_t changes;
+};
+struct serve__cache *serve__cache_new(uint64_t bytes_max);
+struct serve__cache *serve__cache_free(struct serve__cache *c); /* takes NULL; returns NULL */
+/* True: the value is appended, and its position told. False: read the store, then put. @key: r ·
+ * table · key. */
+bool serve__cache_get(struct serve__cache *c, struct slice key, struct buf *value,
+                      struct serve__cache_place *ret_place);
+/* @place: from the get that missed, with pos filled in. Refused when the key may have changed
+ * since, or is too large. */
+void serve__cache_put(struct serve__cache *c, struct slice key, struct slice value,
+                      const struct serve__cache_place *place);
+/* The key with this map_hash() has a newer row in the store. */
+void serve__cache_drop(struct serve__cache *c, uint64_t hash);
+void serve__cache_clear(struct serve__cache *c);
+uint64_t serve__cache_hits(const struct serve__cache *c);
+
 /* ---- lookup.c: a request's bytes → an answer's bytes, over the store ---- */
 
 enum serve__format { SERVE__JSON = 0, SERVE__PROTO = 1 };
@@ -57,6 +80,7 @@ struct serve__view {
     struct store *store;
     struct catalog *catalog;
     const struct catalog_table *table;
+    struct serve__cache *cache; /* may be NULL */
     bool cached_only;
 };
 /* 0 with the answer in x->reply; STORE_COLD (only with cached_only); an error. */
@@ -104,6 +128,7 @@ struct serve__apply {
     bronze_pos batch_pos; /* last position in the batch; 0 = it is empty */
     uint64_t segment;     /* of the newest block */
     struct buf key, value;
+    struct buf changed; /* hashes of the keys in the batch, uint64_t each */
     struct row_value *values;
     uint32_t value_cap;
     struct codec_plan *plan; /* borrowed: of the newest frame with rows */
@@ -135,6 +160,7 @@ struct serve {
     /* The store's door: readers go in and out; it is shut while the store is reopened (S5). */
     _Atomic uint32_t inside;
     _Atomic bool shut;
+    struct serve__cache *cache;
 
     struct sys_event flush_event;
     _Atomic bool flush_wanted;

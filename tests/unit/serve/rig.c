@@ -160,7 +160,7 @@ int rig_renew(struct rig *x)
 {
     x->serve = serve_free(x->serve);
     x->server->method_count = 0;
-    struct serve_options o = {x->sys, x->log, x->catalog, x->store, x->server};
+    struct serve_options o = {x->sys, x->log, x->catalog, x->store, x->server, MIB};
     return serve_new(&o, &x->serve, &x->e);
 }
 

@@ -202,7 +202,7 @@ Test(serve_apply, catching_up_offline_applies_all_that_is_durable)
     rig_put(&x, x.table, "{\"k\":\"one\",\"n\":1}");
     bronze_pos last = rig_put(&x, x.table, "{\"k\":\"two\",\"n\":2}");
     struct store *fresh = store_open_model();
-    struct serve_options o = {x.sys, x.log, x.catalog, fresh, NULL};
+    struct serve_options o = {x.sys, x.log, x.catalog, fresh, NULL, 0};
 
     cr_assert_eq(serve_catch_up(&o, NULL, NULL, &x.e), 0);
 

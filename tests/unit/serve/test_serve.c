@@ -49,7 +49,7 @@ Test(serve_report, tells_every_number_once)
 
     serve_report(x.serve, &r, on_latency, on_counter);
 
-    cr_assert(r.latencies == 1 && r.counters == 9 && r.lookups == 1);
+    cr_assert(r.latencies == 1 && r.counters == 10 && r.lookups == 1);
     cr_assert_eq(atomic_load(&((struct trace_hist *)(uintptr_t)serve_lookup_hist(x.serve))->count),
                  1);
     rig_down(&x);
