@@ -28,14 +28,34 @@ must_use int objstore_open_folder(struct sys *s, const char *path, struct objsto
 enum objstore_fault {
     OBJSTORE_FAIL,        /* ERR_UNAVAILABLE, nothing done */
     OBJSTORE_LOSE_ANSWER, /* done, but ERR_TIMEOUT is returned */
-    OBJSTORE_NO_SPACE,    /* ERR_NO_SPACE, nothing done */
+    OBJSTORE_NO_SPACE,    /* ERR_NO_SPACE, nothing done; writes only */
+    OBJSTORE_TIMEOUT,     /* ERR_TIMEOUT, nothing done */
+    OBJSTORE_LOSE_RACE,   /* put_absent only: another writer's object came first, ERR_EXISTS */
+    OBJSTORE_SLOW,        /* done after a while (only once objstore_fake_chances() gave a sys) */
+    OBJSTORE_FAULT_COUNT,
 };
+const char *objstore_fault_name(enum objstore_fault f);
 /* Takes @below; closing the fake closes it. */
 struct objstore *objstore_open_fake(struct objstore *below);
 /* The next @count calls whose name contains @part suffer @fault after @skip matching ones went
  * through. */
 void objstore_fake_order(struct objstore *fake, const char *part, enum objstore_fault fault,
                          unsigned skip, unsigned count);
+
+/*
+ * Faults by chance, per million calls that @fault can strike; drawn from @s, which also sleeps for
+ * the slow ones. @chances NULL: none any more, and orders are forgotten too.
+ *
+ * Who wins a race puts a commit that changes nothing: the first line of ours (commitInfo), alone.
+ */
+struct objstore_chances {
+    uint32_t of[OBJSTORE_FAULT_COUNT];
+    uint32_t slow_ms; /* at most; 0: 2 s */
+};
+void objstore_fake_chances(struct objstore *fake, struct sys *s,
+                           const struct objstore_chances *chances);
+/* How often a fault took effect, by order or by chance. */
+uint64_t objstore_fake_hits(struct objstore *fake, enum objstore_fault fault);
 
 struct objstore *objstore_close(struct objstore *o); /* takes NULL; returns NULL */
 const char *objstore_root(const struct objstore *o); /* as a path or URL for people */

@@ -8,6 +8,8 @@
 
 #include "test.h"
 
+#include <string.h>
+
 static struct objstore *open_lake(struct sys *s, bool fake)
 {
     struct objstore *o = NULL;
@@ -187,6 +189,94 @@ Test(objstore_fake, failure_was_not_done)
     objstore_list_deinit(&l);
     objstore_close(o);
     sys_free(s);
+}
+
+Test(objstore_fake, timeout_was_not_done)
+{
+    struct sys *s = sys_new_sim(1);
+    struct objstore *o = open_lake(s, true);
+    objstore_fake_order(o, "x", OBJSTORE_TIMEOUT, 0, 1);
+
+    cr_assert_eq(objstore_put_absent(o, "t/x", slice_str("1"), NULL), ERR_TIMEOUT);
+
+    cr_assert_eq(objstore_put_absent(o, "t/x", slice_str("1"), NULL), 0);
+    cr_assert_eq(objstore_fake_hits(o, OBJSTORE_TIMEOUT), 1);
+    objstore_close(o);
+    sys_free(s);
+}
+
+Test(objstore_fake, lost_race_leaves_the_other_writers_first_line)
+{
+    struct sys *s = sys_new_sim(1);
+    struct objstore *o = open_lake(s, true);
+    struct buf out = BUF_NULL;
+    objstore_fake_order(o, "1.json", OBJSTORE_LOSE_RACE, 0, 1);
+
+    cr_assert_eq(objstore_put(o, "t/1.json", slice_str("x"), NULL), 0); /* not of that kind */
+    cr_assert_eq(objstore_delete(o, "t/1.json", NULL), 0);
+    cr_assert_eq(objstore_put_absent(o, "t/1.json", slice_str("who\nwhat\n"), NULL), ERR_EXISTS);
+
+    cr_assert_eq(objstore_get(o, "t/1.json", 100, &out, NULL), 0);
+    cr_assert(slice_eq(buf_slice(&out), slice_str("who\n")));
+    cr_assert_eq(objstore_fake_hits(o, OBJSTORE_LOSE_RACE), 1);
+    buf_deinit(&out);
+    objstore_close(o);
+    sys_free(s);
+}
+
+Test(objstore_fake, slow_call_takes_its_time_and_is_done)
+{
+    struct sys *s = sys_new_sim(1);
+    struct objstore *o = open_lake(s, true);
+    struct objstore_chances always = {.of = {[OBJSTORE_SLOW] = 1000000}, .slow_ms = 50};
+    objstore_fake_chances(o, s, &always);
+    uint64_t before = sys_mono_ns(s);
+
+    cr_assert_eq(objstore_put(o, "t/x", slice_str("1"), NULL), 0);
+
+    uint64_t took = sys_mono_ns(s) - before;
+    cr_assert_geq(took, 1000000);
+    cr_assert_leq(took, 50000000);
+    cr_assert_eq(objstore_fake_hits(o, OBJSTORE_SLOW), 1);
+    objstore_close(o);
+    sys_free(s);
+}
+
+static unsigned refused_of_100(struct objstore *o)
+{
+    unsigned refused = 0;
+    for (int i = 0; i < 100; i++)
+        refused += objstore_put(o, "t/x", slice_str("1"), NULL) == ERR_NO_SPACE;
+    return refused;
+}
+
+Test(objstore_fake, chances_strike_now_and_then_until_they_are_taken_back)
+{
+    struct sys *s = sys_new_sim(1);
+    struct objstore *o = open_lake(s, true);
+    struct objstore_chances half = {.of = {[OBJSTORE_NO_SPACE] = 500000}};
+    struct buf out = BUF_NULL;
+    objstore_fake_chances(o, s, &half);
+
+    unsigned refused = refused_of_100(o);
+
+    cr_assert(refused > 25 && refused < 75);
+    cr_assert_eq(objstore_fake_hits(o, OBJSTORE_NO_SPACE), refused);
+    for (int i = 0; i < 20; i++) /* reading needs no space */
+        cr_assert_eq(objstore_get(o, "t/x", 100, &out, NULL), 0);
+    objstore_fake_order(o, "x", OBJSTORE_FAIL, 0, 1);
+    objstore_fake_chances(o, s, NULL);
+    cr_assert_eq(refused_of_100(o), 0);
+    cr_assert_eq(objstore_fake_hits(o, OBJSTORE_FAIL), 0);
+    buf_deinit(&out);
+    objstore_close(o);
+    sys_free(s);
+}
+
+Test(objstore_fake, faults_have_names)
+{
+    for (unsigned i = 0; i < OBJSTORE_FAULT_COUNT; i++)
+        cr_assert_eq(strncmp(objstore_fault_name((enum objstore_fault)i), "lake_", 5), 0);
 }
 
 Test(objstore_name, long_names_are_refused)
