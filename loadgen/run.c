@@ -12,6 +12,7 @@
  * Lock: one per lane, around its counters and bursts; taken before the stream's own.
  */
 #include "loadgen.h"
+#include "ledger.h"
 #include "rowset.h"
 
 #include "base/json.h"
@@ -50,6 +51,7 @@ struct lane {
     struct buf scratch;
     struct sluice_bytes *batch;
     uint64_t batch_rows; /* made and not yet appended */
+    struct ledger_lane *ledger; /* NULL: none is kept */
     uint64_t rows_quota, rows_made, rows_sent, bytes_sent;
     int64_t last_offset; /* appended; -1 = none */
     int64_t acked;
@@ -66,6 +68,7 @@ struct run {
     uint64_t lane_count, client_count, in_flight;
     struct lane *lanes;
     struct sluice_client **clients;
+    struct ledger *ledger; /* --ledger */
     atomic_bool stopping;
     struct trace_counter rows_acked;
     struct trace_hist ack_ns;
@@ -95,6 +98,8 @@ static int append_row(struct lane *l, int64_t at_us, int64_t *ret_offset)
     int r = sluice_stream_append(l->stream, row, 0, ret_offset);
     if (r != SLUICE_OK)
         return r;
+    if (l->ledger != NULL)
+        ledger_row(l->ledger, *ret_offset, l->rows_sent, l->held);
     l->held = SLICE_NULL;
     l->rows_sent++;
     l->bytes_sent += row.len;
@@ -125,6 +130,9 @@ static int append_batch(struct lane *l, int64_t at_us, int64_t *ret_offset)
     int r = sluice_stream_append_batch(l->stream, l->batch, l->batch_rows, 0, ret_offset);
     if (r != SLUICE_OK)
         return r;
+    for (uint64_t i = 0; l->ledger != NULL && i < l->batch_rows; i++)
+        ledger_row(l->ledger, *ret_offset, l->rows_sent + i,
+                   slice_of(l->batch[i].data, l->batch[i].len));
     l->rows_sent += l->batch_rows;
     l->bytes_sent += l->scratch.len;
     l->batch_rows = 0;
@@ -191,6 +199,8 @@ static void on_ack(void *ctx, struct sluice_stream *s, int64_t offset)
         latencies_add(l, offset);
         trace_add(&l->run->rows_acked, rows_upto(l, offset) - rows_upto(l, l->acked));
         l->acked = offset;
+        if (l->ledger != NULL)
+            ledger_ack(l->ledger, offset);
     }
     l->acks++;
     if (l->run->o->rate == 0)
@@ -255,6 +265,9 @@ static int lane_open(struct run *r, uint64_t index)
                 e.status, e.text);
         return EXIT_SYSTEM;
     }
+    if (r->ledger != NULL)
+        l->ledger = ledger_lane_new(r->ledger, sluice_stream_id(l->stream), l->table,
+                                    &(struct rows_options){l->set, json, l->stream_no, 0});
     return EXIT_FINE;
 }
 
@@ -275,6 +288,7 @@ static void run_free(struct run *r)
     for (uint64_t i = 0; r->lanes != NULL && i < r->lane_count; i++) {
         struct lane *l = &r->lanes[i];
         lane_close(l);
+        ledger_lane_free(l->ledger);
         rows_free(l->rows);
         buf_deinit(&l->scratch);
         mem_free(l->batch);
@@ -283,6 +297,7 @@ static void run_free(struct run *r)
     }
     for (uint64_t i = 0; r->clients != NULL && i < r->client_count; i++)
         sluice_client_free(r->clients[i]);
+    (void)ledger_close(r->ledger); /* after a failure only: else it is closed already */
     mem_free(r->lanes);
     mem_free(r->clients);
     mem_free(r);
@@ -495,24 +510,6 @@ static void report_people(struct run *r, const struct totals *t, double rate)
                    r->lanes[i].acked + 1);
 }
 
-/* stream number, table, last acked offset, rows acked, rows sent; separated by tabs */
-static int ledger_write(struct run *r)
-{
-    if (r->o->ledger == NULL)
-        return EXIT_FINE;
-    FILE *f = fopen(r->o->ledger, "we");
-    if (f == NULL) {
-        fprintf(stderr, "cannot write %s\n", r->o->ledger);
-        return EXIT_SYSTEM;
-    }
-    for (uint64_t i = 0; i < r->lane_count; i++) {
-        struct lane *l = &r->lanes[i];
-        fprintf(f, "%" PRIu64 "\t%s\t%" PRId64 "\t%" PRIu64 "\t%" PRIu64 "\n", l->stream_no,
-                l->table, l->acked, rows_upto(l, l->acked), l->rows_sent);
-    }
-    return fclose(f) == 0 ? EXIT_FINE : EXIT_SYSTEM;
-}
-
 static int run_report(struct run *r)
 {
     for (uint64_t i = 0; i < r->lane_count; i++)
@@ -525,8 +522,9 @@ static int run_report(struct run *r)
     report_json(r, &t, rate, &report);
     int code = report_write(r->o, &report);
     buf_deinit(&report);
-    int ledger = ledger_write(r);
-    if (code != EXIT_FINE || ledger != EXIT_FINE)
+    for (uint64_t i = 0; i < r->lane_count; i++)
+        r->lanes[i].ledger = ledger_lane_free(r->lanes[i].ledger);
+    if (code != EXIT_FINE || ledger_close(TAKE(r->ledger)) != EXIT_FINE)
         return EXIT_SYSTEM;
     bool right = t.sent == t.acked && t.acks_wrong == 0;
     for (uint64_t i = 0; i < r->lane_count; i++)
@@ -549,7 +547,11 @@ int cmd_run(const struct options *o)
     r->lane_count = MAX(o->streams, group->set_count);
     r->client_count = MIN(o->connections, r->lane_count);
     r->in_flight = o->in_flight != 0 ? MIN(o->in_flight, 1u << 24) : IN_FLIGHT_DEFAULT;
-    int code = run_open(r);
+    int code = EXIT_FINE;
+    if (o->ledger != NULL && (r->ledger = ledger_open(o->ledger)) == NULL)
+        code = EXIT_SYSTEM;
+    if (code == EXIT_FINE)
+        code = run_open(r);
     if (code == EXIT_FINE) {
         run_drive(r);
         run_drain(r);

@@ -128,5 +128,6 @@ int verify__frames(struct verify *v, verify_frame_fn *fn, void *ctx, struct err 
     };
     TRY(bronze_check(v->sys, &k, e));
     v->report->end_pos = MAX(v->report->end_pos, k.end_pos);
+    v->trimmed_since = k.first_pos;
     return 0;
 }

@@ -154,16 +154,18 @@ static int take_row(struct verify_log_pass *p, struct verify_table *t,
                     const struct codec_plan *plan, bronze_pos pos)
 {
     const struct verify *v = p->v;
+    if (!p->first && pos <= t->txn)
+        return 0;
     if (!v->o->no_rows && (plan == NULL || verify__row_of(&p->row, plan, p->bytes) < 0))
         return damaged_row(p, t, pos);
-    if (v->lake != NULL)
+    if (v->lake != NULL && p->first)
         place_row(p, t, pos);
     if (v->o->no_rows)
         return 0;
-    if (t->meta->schema->key_count > 0 && pos > p->split && pos <= v->applied)
+    if (p->first && t->meta->schema->key_count > 0 && pos > p->split && pos <= v->applied)
         add_keyed(t, &p->row, false);
     if (pos > t->txn && p->on_row != NULL)
-        return p->on_row(p->ctx, t, &p->row, pos);
+        return p->on_row(p->ctx, t, &p->row, &(struct verify_where){.pos = pos});
     return 0;
 }
 
@@ -191,14 +193,6 @@ static int on_frame(void *ctx, const char *segment, const struct bronze_block *b
 
 int verify__log_rows(struct verify_log_pass *p, struct err *e)
 {
-    for (size_t i = 0; i < p->v->table_count; i++) {
-        struct verify_table *t = p->v->tables[i];
-        t->cursor = 0;
-        t->waiting = t->missing = 0;
-        for (size_t k = 0; k < t->file_count; k++)
-            t->files[k].log_rows = t->files[k].log_digest = 0;
-    }
-    p->v->report->rows_waiting = 0;
     verify__stage(p->v, "rows of the log", p->v->log.bytes);
     int r = verify__frames(p->v, on_frame, p, e);
     verify__row_deinit(&p->row);
@@ -267,7 +261,9 @@ static int digest_row(void *ctx, struct verify_file_rows *w)
     d->digest = verify__fold(d->digest, w->row.crc);
     if (d->keyed)
         add_keyed(w->table, &w->row, false);
-    return d->on_row != NULL ? d->on_row(d->ctx, w->table, &w->row, 0) : 0;
+    return d->on_row != NULL ? d->on_row(d->ctx, w->table, &w->row,
+                                         &(struct verify_where){.file = w->file, .index = w->index})
+                             : 0;
 }
 
 /* Does the log hold all positions of this file? */
@@ -393,17 +389,21 @@ static int compare_store(struct verify *v, struct err *e)
 
 /* ---- all of it ---- */
 
+int verify__pass(struct verify *v, bool first, verify_row_fn *fn, void *ctx, struct err *e)
+{
+    struct verify_log_pass log = {.v = v, .first = first, .on_row = fn, .ctx = ctx};
+    struct verify_delta_pass delta = {.v = v, .first = first, .on_row = fn, .ctx = ctx};
+    TRY(verify__log_rows(&log, e));
+    return v->lake != NULL && !v->o->no_rows ? verify__delta_rows(&delta, e) : 0;
+}
+
 int verify__rows(struct verify *v, struct err *e)
 {
-    struct verify_log_pass log = {.v = v};
-    struct verify_delta_pass delta = {.v = v, .first = true};
-    TRY(verify__log_rows(&log, e));
-    if (v->o->no_rows) {
+    if (v->o->no_rows)
         verify__note(v, AT(.what = "unchecked"), "rows were not compared, as asked");
-        return 0;
-    }
-    if (v->lake != NULL)
-        TRY(verify__delta_rows(&delta, e));
-    TRY(compare_store(v, e));
-    return 0;
+    if (v->o->ledger_count > 0 && !v->o->no_rows)
+        TRY(verify__ledgers(v, e));
+    else
+        TRY(verify__pass(v, true, NULL, NULL, e));
+    return v->o->no_rows ? 0 : compare_store(v, e);
 }

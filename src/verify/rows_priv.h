@@ -23,14 +23,20 @@ must_use int verify__row_of(struct verify_row *r, const struct codec_plan *plan,
 void verify__row_seal(struct verify_row *r, const struct row_schema *schema);
 uint64_t verify__fold(uint64_t digest, uint32_t crc);
 
-/* @pos 0: a row of a data file. */
+/* Where a row was read: in row @index of a data file, or at @pos of the log. */
+struct verify_where {
+    const struct verify_file *file; /* NULL: the log */
+    uint64_t index;
+    bronze_pos pos;
+};
 typedef int verify_row_fn(void *ctx, struct verify_table *t, const struct verify_row *r,
-                          bronze_pos pos);
+                          const struct verify_where *at);
 
 /* Every row of the log once: files' digests, what is missing, what waits. @on_row gets the rows
- * that are not in Delta yet. */
+ * that are not in Delta yet. Only the first pass judges and counts. */
 struct verify_log_pass {
     struct verify *v;
+    bool first;
     verify_row_fn *on_row; /* may be NULL */
     void *ctx;
     /* private */
@@ -51,6 +57,15 @@ struct verify_delta_pass {
     void *ctx;
 };
 must_use int verify__delta_rows(struct verify_delta_pass *p, struct err *e);
+
+/* Both, one after the other: every row that counts as stored comes by once. */
+must_use int verify__pass(struct verify *v, bool first, verify_row_fn *fn, void *ctx,
+                          struct err *e);
+
+/* ---- ledger.c ---- */
+
+/* All passes over the rows that ledgers need, the first one included. */
+must_use int verify__ledgers(struct verify *v, struct err *e);
 
 /* The rows of one data file. */
 struct verify_file_rows {

@@ -73,6 +73,7 @@ struct verify {
     size_t table_count;
     struct map tables_by_id; /* u32 → struct verify_table */
     bronze_pos applied, floor;
+    bronze_pos trimmed_since; /* where the log began in the newest pass over it */
     bool has_store;
     const char *stage;
     uint64_t stage_done, stage_total;
