@@ -208,8 +208,8 @@ int sys__sim_write(struct sys_file *base, const void *buf, size_t len, uint64_t 
     return errnum != 0 ? sys__fail(e, errnum, base->path, "write it") : 0;
 }
 
-/* When it fails, the kernel drops the pages as clean: they can be read until the power goes, and the
- * next sync says nothing of them. */
+/* When it fails, the kernel drops the pages as clean: they can be read until the power goes, and
+ * the next sync says nothing of them. */
 static void sync_node(struct sim_node *n, bool fails)
 {
     size_t to = MIN(n->dirty_to, n->live.len);

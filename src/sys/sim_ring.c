@@ -88,7 +88,7 @@ static unsigned deliver(struct sim_ring *r, struct sys_done *done, unsigned min,
     return n;
 }
 
-/* Nothing is ready for @timeout_ns: move on to when the first one is, or to the end of that time. */
+/* To when the first one is ready, or to the end of @timeout_ns. */
 static void wait_for_first(struct sim_ring *r, uint64_t timeout_ns)
 {
     uint64_t first = UINT64_MAX;
