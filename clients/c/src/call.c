@@ -116,7 +116,9 @@ int sluice_call_start(struct sluice_client *c, const struct sluice_request *r, s
                                         .status_details = &k->status_details}},
     };
     atomic_fetch_add(&c->call_count, 1);
-    grpc_call_error error = grpc_call_start_batch(k->call, ops, 6, &k->op, NULL);
+    grpc_call *call = k->call; /* once it has begun, @k is the loop's */
+    HAND_OVER(&k->op);
+    grpc_call_error error = grpc_call_start_batch(call, ops, 6, &k->op, NULL);
     grpc_byte_buffer_destroy(message);
     for (size_t i = 0; i < metadata_count; i++)
         grpc_slice_unref(metadata[i].value);

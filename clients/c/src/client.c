@@ -105,11 +105,14 @@ static void ready_add(struct sluice_client *c, struct op *op, bool ok)
 bool sluice__start(struct sluice_client *c, grpc_call *call, const grpc_op *ops, size_t count,
                    struct op *op)
 {
+    HAND_OVER(op);
     grpc_completion_queue_thread_local_cache_init(c->queue);
     grpc_call_error error = grpc_call_start_batch(call, ops, count, op, NULL);
     void *tag = NULL;
     int ok = 0;
     int found = grpc_completion_queue_thread_local_cache_flush(c->queue, &tag, &ok);
+    if (found)
+        TAKE_OVER(tag);
     if (found && tag != op)
         ready_add(c, tag, ok != 0);
     if (error != GRPC_CALL_OK) {
@@ -182,6 +185,7 @@ static void *loop(void *arg)
             if (e.type == GRPC_QUEUE_TIMEOUT)
                 break;
             struct op *op = e.tag;
+            TAKE_OVER(op);
             op->done(op, e.success != 0);
             if (wait && c->run_first != NULL)
                 break; /* a lone ack: answer it before looking for more */

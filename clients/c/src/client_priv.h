@@ -19,6 +19,23 @@ struct op {
     bool ok;
 };
 
+/*
+ * An operation goes from the thread that starts it to the one that finds it finished by way of
+ * gRPC's completion queue. gRPC is not built with the thread sanitizer, so it is told.
+ */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#define HAND_OVER(op) __tsan_release(op)
+#define TAKE_OVER(op) __tsan_acquire(op)
+#endif
+#endif
+#ifndef HAND_OVER
+#define HAND_OVER(op) ((void)(op))
+#define TAKE_OVER(op) ((void)(op))
+#endif
+
 /* A stream that has something to send, in the loop's list. */
 struct runnable {
     void (*run)(struct runnable *r);

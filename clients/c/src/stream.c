@@ -453,9 +453,12 @@ static void unlock_and_ring(struct sluice_stream *s)
     pthread_mutex_unlock(&s->lock);
     if (tell && mine)
         sluice__run_later(s->client, &s->runnable);
-    if (ring)
-        /* An empty batch cannot fail. */
-        (void)grpc_call_start_batch(s->call, NULL, 0, &s->ring_op, NULL);
+    if (!ring)
+        return;
+    grpc_call *call = s->call;
+    HAND_OVER(&s->ring_op);
+    /* An empty batch cannot fail. */
+    (void)grpc_call_start_batch(call, NULL, 0, &s->ring_op, NULL);
 }
 
 int sluice_stream_append(struct sluice_stream *s, struct sluice_bytes row, uint32_t timeout_ms,
@@ -640,6 +643,7 @@ static void start_call(struct sluice_stream *s, const struct sluice_stream_optio
     grpc_metadata metadata[METADATA_MAX];
     size_t metadata_count = sluice__metadata(s->client, o->table, metadata);
 
+    grpc_call *call = s->call; /* an operation that has begun belongs to the loop */
     s->ops_out = 3; /* before the first can be done */
     s->send_out = true;
     grpc_op status = {
@@ -648,7 +652,8 @@ static void start_call(struct sluice_stream *s, const struct sluice_stream_optio
                                        .status = &s->status,
                                        .status_details = &s->status_details},
     };
-    (void)grpc_call_start_batch(s->call, &status, 1, &s->status_op, NULL);
+    HAND_OVER(&s->status_op);
+    (void)grpc_call_start_batch(call, &status, 1, &s->status_op, NULL);
     grpc_op start[3] = {
         {.op = GRPC_OP_SEND_INITIAL_METADATA,
          .data.send_initial_metadata = {.count = metadata_count, .metadata = metadata}},
@@ -658,9 +663,11 @@ static void start_call(struct sluice_stream *s, const struct sluice_stream_optio
         {.op = GRPC_OP_RECV_INITIAL_METADATA,
          .data.recv_initial_metadata.recv_initial_metadata = &s->initial_metadata},
     };
-    (void)grpc_call_start_batch(s->call, start, 3, &s->start_op, NULL);
+    HAND_OVER(&s->start_op);
+    (void)grpc_call_start_batch(call, start, 3, &s->start_op, NULL);
     grpc_op receive = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &s->received};
-    (void)grpc_call_start_batch(s->call, &receive, 1, &s->receive_op, NULL);
+    HAND_OVER(&s->receive_op);
+    (void)grpc_call_start_batch(call, &receive, 1, &s->receive_op, NULL);
     grpc_byte_buffer_destroy(message);
     for (size_t i = 0; i < metadata_count; i++)
         grpc_slice_unref(metadata[i].value);
