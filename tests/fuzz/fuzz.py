@@ -4,7 +4,7 @@
 
 Every target runs N seconds from its corpus, as many at once as there are processors. A finding's
 input is written to build/fuzz/findings, and the report says how to replay it. With --keep what was
-found on the way is merged into tests/fuzz/corpus, at most CORPUS_BYTES a target. Exit status 0
+found on the way is merged into tests/fuzz/corpus, at most CORPUS_FILES a target. Exit status 0
 only when every target ran its time without a finding.
 """
 import argparse
@@ -20,7 +20,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = ROOT / "tests/fuzz"
-CORPUS_BYTES = 48 * 1024  # kept per target, seeds not counted
+CORPUS_FILES = 64  # kept per target, seeds not counted: evenly from the smallest to the largest
 INPUT_BYTES = 4096
 RUN = [f"-max_len={INPUT_BYTES}", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"]
 FINDING = re.compile(r"Test unit written to (\S+)")
@@ -81,13 +81,11 @@ class Target:
                 if not old.name.startswith("seed-"):
                     old.unlink()
             seeds = {f.read_bytes() for f in self.corpus.iterdir()}
-            left = CORPUS_BYTES
-            for file in sorted(pathlib.Path(fresh).iterdir(), key=lambda f: f.stat().st_size):
-                left -= file.stat().st_size
-                if left < 0:
-                    break
-                if file.read_bytes() not in seeds:
-                    shutil.copy(file, self.corpus / file.name[:16])
+            new = sorted((f for f in pathlib.Path(fresh).iterdir() if f.read_bytes() not in seeds),
+                         key=lambda f: f.stat().st_size)
+            for i in range(min(CORPUS_FILES, len(new))):
+                file = new[i * len(new) // min(CORPUS_FILES, len(new))]
+                shutil.copy(file, self.corpus / file.name[:16])
 
 
 def show(targets, begun):
