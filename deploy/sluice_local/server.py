@@ -47,7 +47,8 @@ class LocalServer:
         self.port = port or free_port()
         self.endpoint = f"localhost:{self.port}"
         self.bin = pathlib.Path(os.environ.get("SLUICE_BIN", ROOT / "build" / preset / "bin"))
-        self.lake = self.folder / "lake"
+        self.data = pathlib.Path(settings.get("data_dir", self.folder / "data"))
+        self.lake = pathlib.Path(settings.get("lake_dir", self.folder / "lake"))
         self.ca = self.folder / "tls" / "ca.pem"
         self.config = self.folder / "sluiced.conf"
         self.admin_token_file = self.folder / "admin.token"
@@ -62,13 +63,13 @@ class LocalServer:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._run([ROOT / "deploy" / "dev-ca.sh", self.folder / "tls"])
         self.write_config()
-        self._run([self.bin / "sluice", "init", "--data", self.folder / "data",
+        self._run([self.bin / "sluice", "init", "--data", self.data,
                    "--admin-token-file", self.admin_token_file])
 
     def write_config(self, **settings):
         self._settings.update(settings)
         wanted = {
-            "data_dir": self.folder / "data", "lake_dir": self.lake,
+            "data_dir": self.data, "lake_dir": self.lake,
             "listen": f"127.0.0.1:{self.port}",
             "tls_cert": self.folder / "tls" / "server.pem",
             "tls_key": self.folder / "tls" / "server.key", **self._settings}
@@ -82,13 +83,18 @@ class LocalServer:
 
     # -- life
 
-    def start(self):
-        """Start it and wait until it serves."""
+    def start(self, **environment):
+        """Start it, with further variables in its environment, and wait until it serves."""
+        self.spawn(**environment)
+        self._wait_serving()
+
+    def spawn(self, **environment):
+        """Start it; it may not serve yet."""
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
                 [self.bin / "sluiced", "--config", self.config], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log)
-        self._wait_serving()
+                stdout=log, stderr=log, env={**os.environ, **environment})
+        return self.process
 
     def stop(self):
         """SIGTERM, and wait for its end; returns the exit status."""

@@ -1,272 +1,226 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""kill -9 under load, again and again: crash.py [--rounds N] [--seed N] [--keep]
+"""Crashes under load: crash.py [--rounds N] [--power | --ext4 | --prove] [--seed S] [--json FILE]
 
-Each round streams rows with identities of their own over TLS: one producer of single rows, one of
-batches, in every fifth round the official SDK as well, which resends by itself. At a random
-moment, after at least 10,000 rows were acknowledged and with rows in flight, the server is killed.
-After the restart, in every round:
-  - every acknowledged row is in Delta; exactly once if it was sent once
-  - no row stands there more often than it was sent, and none that was never sent
-  - no log position is in two files of a table (tags of each add)
-  - a sample of acknowledged rows is found by key
+Each round streams rows over TLS from the load tool, the official SDK and a producer of batches;
+ends the server in one of many ways, after at least 10,000 rows were acknowledged and with rows in
+flight; starts it again; lets the producers go on; and compares everything with what was
+acknowledged. What the kinds of round are, and where they take place: README.md.
+
+  (nothing)  kill -9 at random moments and named points, SIGSTOP, SIGTERM, deaths while starting,
+             on a plain folder, on an ext4 of its own and on one that is full
+  --ext4     the same on an ext4 of its own only
+  --power    data folder and lake on a disk whose power is cut (tests/power)
+  --prove    the same on a disk that lies about one kind of sync: a round must fail for each
+
 Last line: N passed, N failed (rounds).
 """
 import argparse
 import collections
+import contextlib
+import json
 import os
 import pathlib
 import random
 import shutil
 import sys
 import tempfile
-import threading
 import time
 
-import pyarrow as pa
-from sluice_client import StreamFailed
-from sluice_local import LocalServer, lake
+from sluice_local import Progress
 
-TABLE = "crash.test.rows"
-KEYED = "crash.test.keyed"
-DDL = "id BIGINT NOT NULL, round INT NOT NULL, filler STRING"
-ROWS_ACKED_MIN = 10_000
-BATCH = 100
-SAMPLE = 50
-SDK_EVERY = 5
+from places import open_place, why_not
+from rounds import World, point_names
 
-
-class Ledger:
-    """What a round sent and what was acknowledged, by table."""
-
-    def __init__(self):
-        self.sent = {TABLE: collections.Counter(), KEYED: collections.Counter()}
-        self.acked = {TABLE: set(), KEYED: set()}
-
-    def acked_count(self):
-        return sum(len(ids) for ids in self.acked.values())
-
-    def sent_count(self):
-        return sum(len(rows) for rows in self.sent.values())
+ROUNDS_OF_PLACE = {"folder": 8, "ext4": 6, "full": 3, "power": 8}
+KEPT_MAX = 3
+# Syncs whose lack must be found: kind of operation, part of the path, and what it is.
+LIES = [("write", "/data/log", "blocks of the log"),
+        ("syncdir", "/data/log", "names of segments"),
+        ("sync", "/lake", "files of the lake"),
+        ("syncdir", "/lake", "names in the lake"),
+        ("sync", "/data/store", "files of the store")]
+LIE_ROUNDS = 12
+LIE_KINDS = ("cut", "cut-at", "recovery-cut")
 
 
-class Load(threading.Thread):
-    """One producer on generated stubs, until its stream breaks or it is told to end."""
-
-    def __init__(self, server, ledger, table, round_number, ids, batch):
-        super().__init__(daemon=True)
-        self._server, self._ledger, self._table = server, ledger, table
-        self._round, self._ids, self._batch = round_number, ids, batch
-        self._requests = []
-        self.wrong = None
-        self.over = threading.Event()
-
-    def run(self):
-        try:
-            with self._server.connect() as connection:
-                self._pump(connection)
-        except StreamFailed:
-            pass  # the kill
-        except Exception as e:  # told in the round's verdict
-            self.wrong = f"{type(e).__name__}: {e}"
-
-    def _pump(self, connection):
-        message = message_class(connection, self._table)
-        acked, sent = self._ledger.acked[self._table], self._ledger.sent[self._table]
-
-        def on_ack(first, last):
-            for offset in range(first, last + 1):
-                acked.update(self._requests[offset])
-
-        with connection.producer(self._table, message, on_ack=on_ack,
-                                 inflight_max=1000) as producer:
-            while not self.over.is_set():
-                ids = [next(self._ids) for _ in range(self._batch)]
-                rows = [message(id=i, round=self._round, filler="x" * (i % 200)).SerializeToString()
-                        for i in ids]
-                self._requests.append(ids)
-                sent.update(ids)
-                if self._batch == 1:
-                    producer.append(rows[0])
-                else:
-                    producer.append_batch(rows)
+def places_of(options):
+    """Where rounds take place; ends the program where that cannot be."""
+    wanted = (["power"] if options.power or options.prove
+              else ["ext4"] if options.ext4 else ["folder", "ext4", "full"])
+    missing = {place: why for place in wanted if (why := why_not(place))}
+    if missing and not options.where_possible:
+        sys.exit("".join(f"crash: no rounds on {place}: {why}\n"
+                         for place, why in missing.items()))
+    for place, why in missing.items():
+        print(f"NOT RUN: rounds on {place}: {why}", flush=True)
+    return [place for place in wanted if place not in missing]
 
 
-class SdkLoad(threading.Thread):
-    """The official SDK: it reconnects and resends by itself, so its rows may stand twice."""
+class Run:
+    def __init__(self, options, folder, progress):
+        self.options, self.folder, self.progress = options, folder, progress
+        self.rounds_of_world = options.rounds
+        self.rounds = []      # facts of each, with its faults
+        self.kept = []
+        self._world_number = 0
 
-    ROWS = 5_000
+    def run(self, places):
+        """(rounds passed, rounds failed); in cycles through the places."""
+        self.progress.add("rounds", self.options.rounds, "rounds")
+        # Few rounds in all: still some of them on each.
+        self.rounds_of_world = -(-self.options.rounds // max(1, len(places)))
+        while len(self.rounds) < self.options.rounds:
+            cycle = random.Random(f"{self.options.seed} {len(self.rounds)}")
+            for place in cycle.sample(places, len(places)):
+                if len(self.rounds) < self.options.rounds:
+                    self.run_world(place)
+        failed = sum(bool(f["faults"]) for f in self.rounds)
+        return len(self.rounds) - failed, failed
 
-    def __init__(self, server, ledger, round_number, ids):
-        super().__init__(daemon=True)
-        self._server, self._ledger = server, ledger
-        self._round, self._ids = round_number, ids
-        self.wrong = None
-        self.over = threading.Event()
+    @contextlib.contextmanager
+    def world(self, place_kind, lie=None):
+        self._world_number += 1
+        seed = f"{self.options.seed} {self._world_number} {place_kind}"
+        folder = self.folder / f"world-{self._world_number}"
+        with open_place(place_kind, folder / "place", lie) as place:
+            world = World(place, folder / "server", random.Random(seed))
+            with world.server:
+                world.prepare()
+                os.environ["SSL_CERT_FILE"] = str(world.server.ca)
+                yield world
+        shutil.rmtree(folder)
 
-    def run(self):
-        try:
-            self._pump()
-        except Exception as e:
-            self.wrong = f"SDK: {type(e).__name__}: {e}"
+    def run_world(self, place_kind):
+        """Some rounds on one folder, until one of them fails."""
+        count = min(ROUNDS_OF_PLACE[place_kind], self.rounds_of_world,
+                    self.options.rounds - len(self.rounds))
+        with self.world(place_kind) as world:
+            for i in range(count):
+                if not self.run_round(world, is_last=i == count - 1):
+                    self.keep(world)
+                    return
 
-    def _pump(self):
-        from zerobus.sdk.shared import StreamConfigurationOptions, TableProperties
-        from zerobus.sdk.sync import HeadersProvider, ZerobusSdk
-        token = self._server.admin_token
+    def prove(self):
+        """Each lie must be found by a round: (found, missed)."""
+        self.progress.add("rounds", len(LIES) * LIE_ROUNDS, "rounds")
+        found = 0
+        for kind, part, what in LIES:
+            with self.world("power", (kind, part)) as world:
+                for _ in range(LIE_ROUNDS):
+                    if not self.run_round(world, False, LIE_KINDS):
+                        break
+                caught = bool(self.rounds[-1]["faults"])
+            found += caught
+            print(f"{'ok  ' if caught else 'FAIL'} {what} not synced: "
+                  f"{'found' if caught else 'not found'}", flush=True)
+        return found, len(LIES) - found
 
-        class StaticToken(HeadersProvider):
-            def get_headers(self):
-                return [("authorization", f"Bearer {token}"),
-                        ("x-databricks-zerobus-table-name", TABLE)]
-
-        with self._server.connect() as connection:
-            message = message_class(connection, TABLE)
-        sdk = ZerobusSdk(f"https://{self._server.endpoint}", "https://localhost:1")
-        stream = sdk.create_stream(
-            table_properties=TableProperties(TABLE, message.DESCRIPTOR),
-            headers_provider=StaticToken(),
-            options=StreamConfigurationOptions(recovery_backoff_ms=200, recovery_retries=100))
-        ids = [next(self._ids) for _ in range(self.ROWS)]
-        for i in ids:
-            # Twice at most: before the kill, and once more after it.
-            self._ledger.sent[TABLE][i] += 2
-            stream.ingest_record_offset(message(id=i, round=self._round).SerializeToString())
-            time.sleep(0.0002)
-        stream.flush()
-        stream.close()
-        self._ledger.acked[TABLE].update(ids)
-
-
-def message_class(connection, table):
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-    file = descriptor_pb2.FileDescriptorProto(name="row.proto", syntax="proto2")
-    file.message_type.add().ParseFromString(connection.table(table).descriptor_proto)
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(file.message_type[0].name))
-
-
-class Crash:
-    def __init__(self, folder, seed):
-        self.server = LocalServer(folder, freshness_ms=500, segment_bytes=16 << 20)
-        self.random = random.Random(seed)
-        self.ids = iter(range(1 << 62))
-        self.ids_lock = threading.Lock()
-        self.ledger = Ledger()
-
-    def next_ids(self):
-        while True:
-            with self.ids_lock:
-                value = next(self.ids)
-            yield value
-
-    def prepare(self):
-        self.server.prepare()
-        self.server.start()
-        with self.server.connect() as admin:
-            admin.create_table(TABLE, DDL)
-            admin.create_table(KEYED, DDL, ["id"])
-
-    def run_round(self, number):
-        """One round; returns (faults, facts)."""
-        before, sent_before = self.ledger.acked_count(), self.ledger.sent_count()
-        loads = [Load(self.server, self.ledger, TABLE, number, self.next_ids(), 1),
-                 Load(self.server, self.ledger, KEYED, number, self.next_ids(), BATCH)]
-        if number % SDK_EVERY == 0:
-            loads.append(SdkLoad(self.server, self.ledger, number, self.next_ids()))
-        for load in loads:
-            load.start()
-        faults = self.wait_for_acks(loads, before + ROWS_ACKED_MIN)
-        time.sleep(self.random.uniform(0, 1.0))
-        self.server.kill()
+    def run_round(self, world, is_last, only=()):
+        number, kind = len(self.rounds) + 1, world.draw_kind(only)
         begun = time.monotonic()
-        acked = self.ledger.acked_count() - before
-        in_flight = self.ledger.sent_count() - sent_before - acked
-        for load in loads:
-            load.over.set()
-        self.server.start()
-        restart_s = time.monotonic() - begun
-        for load in loads:
-            load.join(90)
-            if load.is_alive():
-                faults.append("a producer hangs")
-            if load.wrong:
-                faults.append(load.wrong)
-        faults += self.check(number)
-        if in_flight <= 0:
-            faults.append("nothing was in flight at the kill")
-        return faults, f"{acked:,} acknowledged, {in_flight:,} in flight, back in {restart_s:.2f} s"
+        faults, facts = [], {"kind": kind, "place": world.place.kind}
+        try:
+            faults, facts = world.run_round(number, kind)
+            if is_last and not faults:
+                faults += [f"at the end: {fault}" for fault in world.end()]
+        except Exception as e:  # the round's verdict
+            faults.append(f"{type(e).__name__}: {e}")
+            facts = world.facts or facts
+        facts |= {"round": number, "seconds": round(time.monotonic() - begun, 2),
+                  "faults": faults}
+        self.rounds.append(facts)
+        for fault in faults:
+            self.progress.say(f"  round {number}: {fault}")
+        self.progress.say(f"{'FAIL' if faults else 'ok  '} {told(facts)}")
+        self.progress.update("rounds", number)
+        return not faults
 
-    def wait_for_acks(self, loads, wanted):
-        end = time.monotonic() + 60
-        while self.ledger.acked_count() < wanted:
-            stopped = [load.wrong for load in loads if not load.is_alive() and load.wrong]
-            if stopped or time.monotonic() > end:
-                return stopped or [f"{self.ledger.acked_count():,} rows acknowledged after 60 s"]
-            time.sleep(0.01)
-        return []
+    def keep(self, world):
+        """What a failed round left, for who looks into it."""
+        if len(self.kept) < KEPT_MAX:
+            kept = self.folder / f"kept-{self._world_number}"
+            shutil.copytree(world.server.folder, kept)
+            for part in (world.server.data, world.server.lake):
+                if part.exists():
+                    shutil.copytree(part, kept / part.name, dirs_exist_ok=True)
+            self.kept.append(kept)
+            self.progress.say(f"  kept: {kept}")
 
-    def check(self, number):
-        self.server.wait_committed([TABLE, KEYED])
-        faults = []
-        for table in (TABLE, KEYED):
-            folder = self.server.table_folder(table)
-            found = collections.Counter(count_ids(folder))
-            sent, acked = self.ledger.sent[table], self.ledger.acked[table]
-            lost = [i for i in acked if i not in found]
-            often = [i for i, n in found.items() if n > sent[i]]
-            faults += [f"{table}: {len(ids):,} rows {what}, such as {ids[0]}"
-                       for ids, what in ((lost, "acknowledged and lost"),
-                                         (often, "stand more often than they were sent")) if ids]
-            faults += [f"{table}: {fault}" for fault in lake.position_faults(folder)]
-        return faults + self.check_lookups()
-
-    def check_lookups(self):
-        acked = sorted(self.ledger.acked[KEYED])
-        sample = self.random.sample(acked, min(SAMPLE, len(acked)))
-        with self.server.connect() as admin:
-            rows = admin.get_many(KEYED, [{"id": i} for i in sample])
-        return [f"{KEYED}: key {i} gives {row}" for i, row in zip(sample, rows)
-                if row is None or row["id"] != i]
+    def report(self):
+        hit = collections.Counter(f["point"] for f in self.rounds if f.get("point_hit"))
+        cuts = [cut for f in self.rounds for cut in f.get("cuts", [])]
+        restarts = sorted(f["restart_s"] for f in self.rounds if "restart_s" in f)
+        return {
+            "seed": self.options.seed, "rounds": len(self.rounds),
+            "failed": sum(bool(f["faults"]) for f in self.rounds),
+            "kinds": collections.Counter(f"{f['place']} {f['kind']}" for f in self.rounds),
+            "rows_acked": sum(f.get("acked", 0) for f in self.rounds),
+            "rows_in_flight": sum(f.get("in_flight", 0) for f in self.rounds),
+            "restart_s_p50": restarts[len(restarts) // 2] if restarts else None,
+            "restart_s_max": restarts[-1] if restarts else None,
+            "points_hit": hit, "points_missed": [p for p in point_names() if p not in hit],
+            "cuts": len(cuts),
+            "sectors_lost": sum(c["sectors"] - c["sectors_kept"] for c in cuts),
+            "names_lost": sum(c["names"] - c["names_kept"] for c in cuts),
+            "every_round": self.rounds}
 
 
-def count_ids(folder):
-    column = lake.read_delta_rs(folder, ["id"])["id"]
-    return {v["values"]: v["counts"] for v in pa.compute.value_counts(column).to_pylist()}
+def told(facts):
+    text = (f"round {facts['round']}: {facts['place']} {facts['kind']}"
+            f" {facts.get('point') or facts.get('cut_at') or facts.get('fault') or ''}").rstrip()
+    text += f": {facts.get('acked', 0):,} acknowledged, {facts.get('in_flight', 0):,} in flight"
+    if "point" in facts and not facts.get("point_hit"):
+        text += ", point not met"
+    if "restart_s" in facts:
+        text += f", back in {facts['restart_s']:.2f} s"
+    for cut in facts.get("cuts", []):
+        text += (f", cut at {cut['at']}: {cut['sectors'] - cut['sectors_kept']:,} of "
+                 f"{cut['sectors']:,} sectors and {cut['names'] - cut['names_kept']} of "
+                 f"{cut['names']} names lost")
+    return f"{text} ({facts['seconds']:.1f} s)"
+
+
+def parse():
+    options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    options.add_argument("--rounds", type=int, default=20)
+    where = options.add_mutually_exclusive_group()
+    where.add_argument("--power", action="store_true", help="on a disk whose power is cut")
+    where.add_argument("--ext4", action="store_true", help="on an ext4 of its own only")
+    where.add_argument("--prove", action="store_true", help="that a missing sync is found")
+    options.add_argument("--seed", type=int, default=random.randrange(1 << 32),
+                         help="the same seed draws the same rounds")
+    options.add_argument("--json", type=pathlib.Path, help="write the report here")
+    options.add_argument("--keep", action="store_true", help="keep the folder")
+    options.add_argument("--where-possible", action="store_true",
+                         help="leave out, and say so, what this machine cannot mount")
+    return options.parse_args()
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    options.add_argument("--rounds", type=int, default=20)
-    options.add_argument("--seed", type=int, default=random.randrange(1 << 32))
-    options.add_argument("--keep", action="store_true", help="keep the folder")
-    options = options.parse_args()
+    options = parse()
+    places = places_of(options)
+    if not places:
+        print("0 passed, 0 failed")
+        return 0
     folder = pathlib.Path(tempfile.mkdtemp(prefix="sluice-crash-"))
-    crash = Crash(folder, options.seed)
     print(f"seed {options.seed}, folder {folder}", flush=True)
-    passed, failed = 0, 0
-    with crash.server:
-        crash.prepare()
-        os.environ["SSL_CERT_FILE"] = str(crash.server.ca)
-        os.environ["no_proxy"] = "localhost,127.0.0.1"
-        os.environ.setdefault("RUST_LOG", "off")
-        for number in range(1, options.rounds + 1):
-            begun = time.monotonic()
-            faults, facts = crash.run_round(number)
-            for fault in faults:
-                print(f"  round {number}: {fault}")
-            passed, failed = passed + (not faults), failed + bool(faults)
-            print(f"{'FAIL' if faults else 'ok  '} round {number}: {facts} "
-                  f"({time.monotonic() - begun:.1f} s)", flush=True)
-        status = crash.server.stop()
-        if status != 0:
-            failed += 1
-            print(f"FAIL the clean stop at the end: status {status}")
-    if failed or options.keep:
+    os.environ["no_proxy"] = "localhost,127.0.0.1"
+    os.environ.setdefault("RUST_LOG", "off")
+    run = Run(options, folder, Progress(sys.stdout))
+    try:
+        passed, failed = run.prove() if options.prove else run.run(places)
+    except BaseException:
         print(f"kept: {folder}")
-    else:
+        raise
+    report = run.report()
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1))
+    if not run.kept and not options.keep:
         shutil.rmtree(folder)
+    print(f"{report['rows_acked']:,} rows acknowledged, {report['rows_in_flight']:,} in flight; "
+          f"{len(report['points_hit'])} named points met; {report['cuts']} power cuts; back in "
+          f"{report['restart_s_p50']} s (median), {report['restart_s_max']} s (longest)")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 

@@ -304,8 +304,7 @@ static void cut_file(struct image *im, struct node *n, const struct cut *c)
     /* Beyond the end there is nothing, and a longer file reads zeros there. */
     size_t end_page = (size_t)(n->size / IMAGE_PAGE);
     if (end_page < n->page_count && n->pages[end_page].now != NULL)
-        memset(n->pages[end_page].now + n->size % IMAGE_PAGE, 0,
-               IMAGE_PAGE - n->size % IMAGE_PAGE);
+        memset(n->pages[end_page].now + n->size % IMAGE_PAGE, 0, IMAGE_PAGE - n->size % IMAGE_PAGE);
     if (end_page + 1 < n->page_count)
         pages_free(im, n, end_page + 1);
 }

@@ -55,20 +55,20 @@ static void entry_of(struct node *n, struct fuse_entry_param *e)
     n->lookups++;
 }
 
-/* Answer with the error that the verdict orders; true: it is answered. */
+/* Answer with the error that the verdict orders, or the lie; true: it is answered. */
 static bool refused(fuse_req_t req, enum kind kind, const struct node *n, const char *name)
 {
     int error = powerfs_verdict(fs_of(req), kind, n, name);
     if (error != 0)
-        fuse_reply_err(req, error);
+        fuse_reply_err(req, error == LIE ? 0 : error);
     return error != 0;
 }
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
     (void)userdata;
-    conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE |
-                              FUSE_CAP_SPLICE_MOVE | FUSE_CAP_WRITEBACK_CACHE);
+    conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
+                              FUSE_CAP_WRITEBACK_CACHE);
     conn->max_write = 1u << 20;
     conn->max_background = 64;
 }
@@ -122,8 +122,11 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *st, int set,
 
     (void)fi;
     if ((set & FUSE_SET_ATTR_SIZE) != 0) {
-        if (refused(req, KIND_WRITE, n, NULL))
+        int error = powerfs_verdict(fs_of(req), KIND_WRITE, n, NULL);
+        if (error > 0) {
+            fuse_reply_err(req, error);
             return;
+        }
         image_truncate(fs_of(req)->image, n, (uint64_t)st->st_size);
     }
     if ((set & FUSE_SET_ATTR_MODE) != 0)
@@ -262,19 +265,19 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t si
     bool is_durable = (fi->flags & O_DSYNC) != 0; /* O_SYNC holds that bit too */
     int error = powerfs_verdict(fs, KIND_WRITE, n, NULL);
 
-    if (error != 0 && !fs->is_due) {
+    if (error > 0 && !fs->is_due) {
         fuse_reply_err(req, error);
         return;
     }
     fs->writes++;
     image_write(fs->image, n, &s);
-    if (error != 0) { /* the power goes in the middle of it */
+    if (error > 0) { /* the power goes in the middle of it */
         if (is_durable)
             image_tear_range(n, &s, &fs->seed);
         fuse_reply_err(req, error);
         return;
     }
-    if (is_durable)
+    if (is_durable && error != LIE)
         image_sync_range(n, (uint64_t)offset, size);
     fuse_reply_write(req, size);
 }
@@ -334,8 +337,8 @@ static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset
     for (uint64_t at = (uint64_t)offset; (e = image_next(folder, at)) != NULL; at = e->cookie) {
         struct stat st;
         attr_of(e->node, &st);
-        size_t len = fuse_add_direntry(req, buf + used, size - used, e->text, &st,
-                                       (off_t)e->cookie);
+        size_t len =
+            fuse_add_direntry(req, buf + used, size - used, e->text, &st, (off_t)e->cookie);
         if (len > size - used)
             break;
         used += len;
@@ -361,9 +364,10 @@ static void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fus
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
     uint64_t used = image_bytes(fs_of(req)->image);
-    struct statvfs st = {
-        .f_bsize = IMAGE_PAGE, .f_frsize = IMAGE_PAGE, .f_blocks = TOTAL_BYTES / IMAGE_PAGE,
-        .f_namemax = 255};
+    struct statvfs st = {.f_bsize = IMAGE_PAGE,
+                         .f_frsize = IMAGE_PAGE,
+                         .f_blocks = TOTAL_BYTES / IMAGE_PAGE,
+                         .f_namemax = 255};
 
     (void)ino;
     st.f_bfree = used < TOTAL_BYTES ? (TOTAL_BYTES - used) / IMAGE_PAGE : 0;

@@ -12,6 +12,8 @@ ANSWER_TIMEOUT_S = 60
 
 
 def program(preset="release"):
+    if "SLUICE_BIN" in os.environ:
+        return pathlib.Path(os.environ["SLUICE_BIN"]).parent / "tests" / "sluice-powerfs"
     return ROOT / "build" / preset / "tests" / "sluice-powerfs"
 
 
@@ -29,8 +31,11 @@ def why_missing(preset="release"):
 class PowerDisk:
     """Mounted while it is open; its content is memory of the program."""
 
-    def __init__(self, place, preset="release"):
+    def __init__(self, place, preset="release", lie=None):
+        """lie: (kind, part of a path); from mount to mount these syncs (sync, syncdir) or O_DSYNC
+        writes (write) are answered and not done."""
         self.place = pathlib.Path(place)
+        self._lie = lie
         self._preset = preset
         self._process = None
 
@@ -92,6 +97,8 @@ class PowerDisk:
         line = self._answer()
         if line != "mounted":
             raise RuntimeError(f"sluice-powerfs: {line or 'it ended'}")
+        if self._lie:
+            self.fault(self._lie[0], "LIE", 0, self._lie[1])
 
     def _read(self):
         for line in self._process.stdout:

@@ -131,7 +131,13 @@ static void order_cut(struct powerfs *fs, const char *line)
     fs->is_due = fs->at_kinds == 0;
 }
 
-/* fault KIND ERRNO COUNT [PART]; count 0 = until healed */
+/* A lie is told of syncs and writes only; count 0 = until healed. */
+static int error_named(const char *text)
+{
+    return strcmp(text, "ENOSPC") == 0 ? ENOSPC : strcmp(text, "LIE") == 0 ? LIE : EIO;
+}
+
+/* fault KIND ERROR COUNT [PART] */
 static void order_fault(struct powerfs *fs, const char *line)
 {
     char kind[16], error[16];
@@ -139,11 +145,13 @@ static void order_fault(struct powerfs *fs, const char *line)
     unsigned long long count;
 
     if (sscanf(line, "fault %15s %15s %llu %127s", kind, error, &count, f.part) < 3) {
-        answer("error: fault KIND EIO|ENOSPC COUNT [PART]");
+        answer("error: fault KIND EIO|ENOSPC|LIE COUNT [PART]");
         return;
     }
     f.kinds = kinds_named(kind);
-    f.error = strcmp(error, "ENOSPC") == 0 ? ENOSPC : EIO;
+    f.error = error_named(error);
+    if (f.error == LIE)
+        f.kinds &= KIND_WRITE | KIND_SYNC | KIND_SYNCDIR;
     f.left = count;
     fs->fault = f;
     answer(f.kinds != 0 ? "{\"ok\": true}" : "error: no such kind of operation");
@@ -168,7 +176,7 @@ bool powerfs_command(struct powerfs *fs, char *line)
         order_fault(fs, line);
     } else if (strcmp(line, "heal") == 0) {
         fs->fault = (struct fault){0};
-        answer("{\"ok\": true}");
+        answer_stats(fs);
     } else if (strcmp(line, "stats") == 0) {
         answer_stats(fs);
     } else if (strcmp(line, "quit") == 0) {

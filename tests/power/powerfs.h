@@ -19,10 +19,12 @@ enum kind {
 
 #define PART_MAX 128
 
+#define LIE (-1) /* say that it is done, and do not make it durable */
+
 struct fault {
     unsigned kinds; /* 0 = none */
-    int error;
-    uint64_t left; /* how often yet */
+    int error;      /* errno or LIE */
+    uint64_t left;  /* how often yet */
     char part[PART_MAX];
 };
 
@@ -40,7 +42,7 @@ struct powerfs {
     uint64_t writes, syncs, folder_syncs, renames, creates, removes, faults;
 };
 
-/* What is to become of an operation: 0 go on, or the errno to answer. Sets is_due. */
+/* What is to become of an operation: 0 go on, the errno to answer, or LIE. Sets is_due. */
 int powerfs_verdict(struct powerfs *fs, enum kind kind, const struct node *n, const char *name);
 /* One line of the control channel; answers on stdout. false: the end. */
 bool powerfs_command(struct powerfs *fs, char *line);
