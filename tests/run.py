@@ -8,6 +8,7 @@
   e2e    the release binaries, the official SDK, other engines
   crash  deaths under load and power cuts, some rounds of each; what a machine cannot mount is
          named as NOT RUN and not counted
+  flip   single bits flipped, 10 in each kind of file: verify names each
 """
 import os
 import pathlib
@@ -87,12 +88,18 @@ def crash_suite():
     return tuple(map(sum, zip(*results)))
 
 
+def flip_suite():
+    build("release")
+    return python_suite("flip/flip.py", "--bits", "10")
+
+
 SUITES = {
     "tidy": lambda: python_suite("tidy/tidy.py"),
     "dev": lambda: ctest_suite("dev"),
     "leak": lambda: ctest_suite("leak"),
     "e2e": e2e_suite,
     "crash": crash_suite,
+    "flip": flip_suite,
 }
 
 
