@@ -306,7 +306,7 @@ static void rewind_reader(struct compact *c)
     for (size_t i = 0; (t = map_next(&c->tables, &i)) != NULL;) {
         t->taken = compact__table_reach(t, c->scanned);
         if (can_go_on(c, t, now_ns))
-            t->missed = 0;
+            compact__table_missed_none(t);
     }
     sys_mutex_lock(&c->lock);
     old = c->reader;

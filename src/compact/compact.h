@@ -79,7 +79,8 @@ struct compact_table_status {
     bronze_pos first_waiting;             /* the first row not in Delta yet; 0 = none */
     int64_t delta_version;                /* -1 = not open */
     uint64_t rows_committed;              /* by this process */
-    uint64_t rows_waiting, bytes_waiting; /* taken from the log, not committed */
+    uint64_t rows_waiting;                /* read in the log, not committed */
+    uint64_t bytes_waiting;               /* of those that are in memory */
     int64_t oldest_waiting_us;            /* arrival of the oldest of them; 0 = none */
     char fault[COMPACT_FAULT_MAX];        /* "" = none */
 };

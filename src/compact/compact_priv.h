@@ -94,6 +94,8 @@ struct compact_table {
     bronze_pos committed; /* its txn */
     bronze_pos taken;     /* its rows up to here are committed, frozen or open */
     bronze_pos missed;    /* the first row passed over since; 0 = none. While set, none is taken */
+    bronze_pos missed_end; /* the last of them that was seen */
+    uint64_t missed_rows;  /* how many; a guess from above while the table is not open */
     bronze_pos drop_pos;  /* of its drop record; 0 = none */
     struct compact_open open;
     struct compact_cut cut;
@@ -113,6 +115,7 @@ must_use int compact__table_take(struct compact_table *t, const struct codec_pla
                                  const struct bronze_frame *f, uint64_t now_ns, struct err *e);
 /* The frame's rows are passed over; they are read again later. */
 void compact__table_miss(struct compact_table *t, const struct bronze_frame *f);
+void compact__table_missed_none(struct compact_table *t); /* they are read now */
 /* The open rows become the frozen cut, which reaches to @scanned. @name: the file's. */
 must_use int compact__table_freeze(struct compact_table *t, const char *name, bronze_pos scanned,
                                    struct err *e);

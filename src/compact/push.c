@@ -165,7 +165,7 @@ static void become_gone(struct compact *c, struct compact_table *t)
 {
     c->opening -= t->state == COMPACT_OPENING;
     t->state = COMPACT_GONE;
-    t->missed = 0;
+    compact__table_missed_none(t);
     t->delta = delta_close(t->delta);
     catalog_forget_table(c->d.catalog, t->id);
     compact__touch(c, t);

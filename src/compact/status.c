@@ -26,7 +26,7 @@ static void fill(const struct compact *c, struct compact_table *t)
         .first_waiting = compact__table_is_busy(t) && t->state != COMPACT_GONE ? floor : 0,
         .delta_version = t->delta ? delta_version(t->delta) : -1,
         .rows_committed = t->rows_committed,
-        .rows_waiting = l->rows + (k->frozen ? k->meta.row_count : 0),
+        .rows_waiting = l->rows + (k->frozen ? k->meta.row_count : 0) + t->missed_rows,
         .bytes_waiting = l->bytes + (k->frozen ? k->bytes : 0),
         .oldest_waiting_us = k->frozen     ? k->oldest_us
                              : l->rows > 0 ? l->oldest_us

@@ -125,8 +125,30 @@ int compact__table_take(struct compact_table *t, const struct codec_plan *plan,
 
 void compact__table_miss(struct compact_table *t, const struct bronze_frame *f)
 {
-    if (t->missed == 0 && f->row_count > 0)
+    if (f->row_count == 0)
+        return;
+    bronze_pos last = f->first_pos + f->row_count - 1;
+    bronze_pos known = MAX(MAX(t->taken, t->missed_end), f->first_pos - 1);
+    if (t->missed == 0)
         t->missed = f->first_pos;
+    if (last <= known)
+        return; /* read once more, for another table */
+    t->missed_rows += last - known;
+    t->missed_end = last;
+}
+
+void compact__table_missed_none(struct compact_table *t)
+{
+    t->missed = t->missed_end = 0;
+    t->missed_rows = 0;
+}
+
+/* Rows that were taken, in front of those that are missed, are missed too. */
+static void miss_taken(struct compact_table *t, bronze_pos first, bronze_pos last, uint64_t rows)
+{
+    t->missed = first;
+    t->missed_end = MAX(t->missed_end, last);
+    t->missed_rows += rows;
 }
 
 int compact__table_freeze(struct compact_table *t, const char *name, bronze_pos scanned,
@@ -167,12 +189,12 @@ uint64_t compact__table_forget(struct compact_table *t)
 {
     uint64_t before = compact__table_memory(t);
     if (t->open.load.rows > 0) {
-        t->missed = t->open.first_pos;
+        miss_taken(t, t->open.first_pos, t->open.last_pos, t->open.load.rows);
         t->taken = t->cut.frozen ? t->cut.meta.last_pos : t->committed;
     }
     open_reset(&t->open);
     if (t->cut.frozen && !t->cut.commit_tried) {
-        t->missed = t->cut.meta.first_pos;
+        miss_taken(t, t->cut.meta.first_pos, t->cut.meta.last_pos, t->cut.meta.row_count);
         t->taken = t->committed;
         compact__cut_reset(&t->cut);
     }
@@ -232,7 +254,7 @@ void compact__table_stop(struct compact_table *t, const struct err *e)
     t->state = COMPACT_STOPPED;
     (void)compact__table_forget(t);
     if (t->cut.frozen) { /* the next life learns its fate from the txn */
-        t->missed = t->cut.meta.first_pos;
+        miss_taken(t, t->cut.meta.first_pos, t->cut.meta.last_pos, t->cut.meta.row_count);
         compact__cut_reset(&t->cut);
     }
     set_fault(t, e);
