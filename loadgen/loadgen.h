@@ -50,6 +50,7 @@ int cmd_lookup(const struct options *o);
 int cmd_ddl(const struct options *o);
 int cmd_devwrite(const struct options *o);
 int cmd_idle(const struct options *o);
+int cmd_first_ack(const struct options *o);
 
 /* ---- small help ---- */
 

@@ -32,6 +32,8 @@ static const char help[] =
     "  idle     open connections and streams at once, hold them, say whether all are still there\n"
     "             --connections N (1)  --streams N (1, in all; 0: connections only)  --table\n"
     "             --seconds N (until interrupted)\n"
+    "  first-ack  wait until a server listens, send one row, say when its ack came\n"
+    "             --rows --table --seconds N (60: how long to wait)\n"
     "  ddl      what to create for --rows: table, columns, keys; separated by tabs\n"
     "  devwrite DIR  median of durable 4 KiB writes over a written file\n"
     "\n"
@@ -177,7 +179,7 @@ int main(int argc, char **argv)
     } commands[] = {
         {"sink", cmd_sink},         {"echo", cmd_sink},     {"run", cmd_run},
         {"latency", cmd_latency},   {"lookup", cmd_lookup}, {"ddl", cmd_ddl},
-        {"devwrite", cmd_devwrite}, {"idle", cmd_idle},
+        {"devwrite", cmd_devwrite}, {"idle", cmd_idle},     {"first-ack", cmd_first_ack},
     };
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
         options_help();
