@@ -273,10 +273,8 @@ int bronze_wait(struct bronze *log, uint64_t ticket, uint32_t timeout_ms)
         if (now >= end_ns)
             return ERR_TIMEOUT;
         if (log->log_thread == NULL) {
-            if (!log->log_turns)
-                bronze_step(log, 0);
-            if (!log->segment_turns)
-                bronze_segment_step(log);
+            bronze_step(log, 0);
+            bronze_segment_step(log);
             sys_sleep_ms(log->sys, 1);
             continue;
         }

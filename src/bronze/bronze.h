@@ -85,7 +85,8 @@ must_use int bronze_start(struct bronze *log, struct err *e); /* starts its thre
 /* Everything appended becomes durable, an empty block seals the tail, threads end. */
 void bronze_stop(struct bronze *log);
 struct bronze *bronze_close(struct bronze *log); /* takes NULL; returns NULL */
-/* Without threads (simulation, offline tools): one turn of the log thread / the segment thread. */
+/* Without threads (simulation, offline tools): one turn of the log thread / the segment thread.
+ * Inside itself (a slow device lets others work) it does nothing. */
 void bronze_step(struct bronze *log, uint64_t wait_us);
 void bronze_segment_step(struct bronze *log);
 

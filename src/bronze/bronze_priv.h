@@ -134,7 +134,7 @@ struct bronze {
     uint64_t timeline, epoch;
     uint64_t segment_bytes, log_bytes_max;
     uint32_t block_bytes_max, second_write_bytes_min;
-    /* Its step is on the stack of a log without threads: it may sleep there and let others work. */
+    /* Its step is on the stack: in a simulation it may sleep there and let others work. */
     bool log_turns, segment_turns;
     bronze_pos life_pos; /* where this life began */
     uint64_t life_ticket;

@@ -333,6 +333,8 @@ static void do_segment_jobs(struct bronze *log)
 
 void bronze_segment_step(struct bronze *log)
 {
+    if (log->segment_turns)
+        return;
     log->segment_turns = true;
     do_segment_jobs(log);
     log->segment_turns = false;

@@ -199,6 +199,8 @@ static uint64_t sleep_us(struct bronze *log, uint64_t wait_us)
 
 void bronze_step(struct bronze *log, uint64_t wait_us)
 {
+    if (log->log_turns)
+        return;
     bool idle = log->in_flight == 0 && !log->sealed &&
                 sys_mono_ns(log->sys) - log->quiet_ns >= IDLE_SEAL_US * 1000ull;
     log->log_turns = true;

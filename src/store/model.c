@@ -21,6 +21,8 @@
 #include "base/must.h"
 #include "sys/sys.h"
 
+#include <stdatomic.h>
+#include <stdatomic.h>
 #include <string.h>
 
 struct version {
@@ -50,6 +52,8 @@ struct model {
     bool remembers;
     uint64_t *ends; /* number of the newest write of each batch since the flush */
     size_t end_count, end_cap;
+    unsigned failures; /* the next writes and flushes that fail */
+    bool is_broken;    /* one has: what is not flushed is lost when it is opened again */
 };
 
 struct model_batch {
@@ -294,13 +298,27 @@ static void add_end(struct model *m)
     m->ends[m->end_count++] = m->last;
 }
 
+/* Is this one of those that were ordered to fail? A broken store takes nothing more (rule S5). */
+static bool fails(struct model *m)
+{
+    sys_mutex_lock(&m->lock);
+    if (m->failures > 0) {
+        m->failures--;
+        m->is_broken = true;
+    }
+    bool broken = m->is_broken;
+    sys_mutex_unlock(&m->lock);
+    return broken;
+}
+
 static int model_write(struct store *base, struct store_batch *b, struct err *e)
 {
     struct model *m = (struct model *)base;
     struct slice ops = buf_slice(&((struct model_batch *)b)->ops);
     struct op_head head;
 
-    (void)e; /* memory does not fail */
+    if (fails(m))
+        return err_set(e, ERR_IO, "the model's write fails, on order");
     sys_mutex_lock(&m->lock);
     for (size_t at = 0; at < ops.len; at += sizeof(head) + head.key_len + head.value_len) {
         memcpy(&head, ops.data + at, sizeof(head));
@@ -326,7 +344,8 @@ static int model_flush(struct store *base, struct err *e)
 {
     struct model *m = (struct model *)base;
 
-    (void)e;
+    if (fails(m))
+        return err_set(e, ERR_IO, "the model's flush fails, on order");
     sys_mutex_lock(&m->lock);
     m->flushed = m->last;
     m->end_count = 0;
@@ -344,6 +363,44 @@ static void model_close(struct store *base)
     mem_free(m->versions);
     mem_free(m->ends);
     mem_free(m);
+}
+
+static void drop_unflushed(struct model *m)
+{
+    size_t kept = 0;
+
+    m->end_count = 0;
+    for (size_t i = 0; i < m->count; i++) {
+        if (m->versions[i]->number <= m->flushed)
+            m->versions[kept++] = m->versions[i];
+        else
+            mem_free(m->versions[i]);
+    }
+    m->count = kept;
+    m->last = m->flushed;
+}
+
+/* What closing leaves and opening finds is what was flushed; a broken store could not flush. */
+static int model_reopen(struct store *base, struct err *e)
+{
+    struct model *m = (struct model *)base;
+
+    if (!m->is_broken)
+        return model_flush(base, e);
+    sys_mutex_lock(&m->lock);
+    m->is_broken = false;
+    drop_unflushed(m);
+    sys_mutex_unlock(&m->lock);
+    return 0;
+}
+
+void store_model_fail(struct store *base, unsigned count)
+{
+    struct model *m = (struct model *)base;
+
+    sys_mutex_lock(&m->lock);
+    m->failures = count;
+    sys_mutex_unlock(&m->lock);
 }
 
 void store_model_remember(struct store *base, bool on)
@@ -374,22 +431,16 @@ void store_model_crash(struct store *base)
 void store_model_crash_keep(struct store *base, size_t batches)
 {
     struct model *m = (struct model *)base;
-    size_t kept = 0;
 
     must(base->users == 0);
     sys_mutex_lock(&m->lock);
     must(batches <= m->end_count);
     if (batches > 0)
         m->flushed = m->ends[batches - 1];
-    m->end_count = 0;
-    for (size_t i = 0; i < m->count; i++) {
-        if (m->versions[i]->number <= m->flushed)
-            m->versions[kept++] = m->versions[i];
-        else
-            mem_free(m->versions[i]);
-    }
-    m->count = kept;
-    m->last = m->flushed;
+    m->failures = 0;
+    m->is_broken = false;
+    atomic_store(&base->failure, 0);
+    drop_unflushed(m);
     sys_mutex_unlock(&m->lock);
 }
 
@@ -555,7 +606,7 @@ static const struct store_ops model_ops = {
     .close = model_close,
     .write = model_write,
     .flush = model_flush,
-    .reopen = model_flush, /* what closing leaves and opening finds is what was flushed */
+    .reopen = model_reopen,
     .snapshot_new = model_snapshot_new,
     .snapshot_free = model_snapshot_free,
     .get = model_get,

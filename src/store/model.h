@@ -19,3 +19,7 @@ void store_model_crash(struct store *model);
 void store_model_remember(struct store *model, bool on);
 size_t store_model_unflushed(struct store *model); /* batches remembered */
 void store_model_crash_keep(struct store *model, size_t batches);
+
+/* The next @count writes and flushes fail with ERR_IO; after one has, all do until store_reopen(),
+ * which loses what was not flushed (rule S5). A crash forgets it. */
+void store_model_fail(struct store *model, unsigned count);

@@ -175,6 +175,9 @@ void sim_check_bounds(struct world *w)
 
 void sim_check_silence(struct world *w)
 {
-    if (w->log_failed)
-        sim_violation(w, "I8", "an ack was given after a write of the log had failed");
+    if (w->running && w->failed_pos != 0 && bronze_durable_pos(w->log) > w->failed_pos)
+        sim_violation(w, "I8",
+                      "a write of the log at or before position %" PRIu64
+                      " failed, and %" PRIu64 " is said to be durable",
+                      w->failed_pos, bronze_durable_pos(w->log));
 }

@@ -18,6 +18,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define BLOCK_HEADER_BYTES 128u /* docs/formats/bronze.md */
+
 enum { SEEN_NOTHING = 0, SEEN_ROW = 1, SEEN_CONTROL = 2 };
 
 static struct sim_at *at(struct world *w, bronze_pos pos)
@@ -193,10 +195,25 @@ static void tap_control(struct world *w, const struct bronze_frame *f)
         t->drop_pos = f->first_pos;
 }
 
+static void note_block(struct world *w, const struct bronze_block *b)
+{
+    if (w->block_count > 0 && b->ticket <= w->blocks[w->block_count - 1].ticket)
+        return;
+    if (w->block_count == w->block_cap) {
+        w->block_cap = w->block_cap == 0 ? 256 : w->block_cap * 2;
+        w->blocks = mem_realloc(w->blocks, w->block_cap * sizeof(*w->blocks));
+    }
+    w->blocks[w->block_count++] =
+        (struct sim_block){b->ticket, b->segment, b->offset,
+                           BLOCK_HEADER_BYTES + (uint32_t)b->frames.len, b->end_pos};
+    w->segment = b->segment;
+}
+
 static void tap_block(struct world *w, const struct bronze_block *b)
 {
     struct sim_model *m = &w->m;
     struct bronze_frame f;
+    note_block(w, b);
     for (size_t frame_at = 0; bronze_block_frame(b, &frame_at, &f);) {
         if (f.first_pos != m->seen_end)
             sim_violation(w, "I1", "position %" PRIu64 " follows position %" PRIu64, f.first_pos,

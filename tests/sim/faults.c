@@ -1,17 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What goes wrong in a run, drawn from the seed: when and how a life ends, and what disk and lake
- * do meanwhile.
+ * What goes wrong in a run, drawn from the seed: how and when each life ends, and what disk, store
+ * and lake do meanwhile. Each life draws one plan for the disk, one for the lake; they combine.
+ *
+ * A fail-stop is right when the disk has failed in that life, and wrong else (I8). Bit flips and
+ * backups come between lives: then the start is judged.
  */
 #include "sim.h"
 
+#include "base/mem.h"
+#include "base/must.h"
+#include "compact/compact.h"
+#include "delta/delta.h"
 #include "objstore/objstore.h"
+#include "serve/serve.h"
+#include "store/model.h"
+#include "store/store.h"
 #include "sys/sim.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#define ARM_TURNS 3000
+/* Blocks that must follow in the log before a flip counts as "in what was acknowledged": more than
+ * can be in flight at once, so one of them states that the flipped one had been durable. */
+#define PROOF_BLOCKS 8
 
 const char *sim_fault_name(unsigned f)
 {
@@ -23,12 +36,21 @@ const char *sim_fault_name(unsigned f)
     return names[f];
 }
 
+/* ---- the end of a life ---- */
+
+void sim_count_lake(struct world *w)
+{
+    for (unsigned f = 0; w->lake != NULL && f < OBJSTORE_FAULT_COUNT; f++)
+        w->r.faults[FAULT_LAKE + f] += objstore_fake_hits(w->lake, (enum objstore_fault)f);
+}
+
 _Noreturn void sim_die(struct world *w, enum sim_death how)
 {
-    static const char *const words[] = {"", "power loss", "kill", "fail-stop", "damage"};
+    static const char *const words[] = {"", "power loss", "kill", "fail-stop"};
     sim_trace(w, "death by %s", words[how]);
     w->how = how;
     w->running = false;
+    sim_count_lake(w);
     if (how == DEATH_POWER) {
         w->r.faults[FAULT_POWER_LOSS]++;
         sys_sim_power_loss(w->sys);
@@ -55,38 +77,188 @@ void sim_on_point(void *ctx, enum sys_point p)
     sim_die(w, w->arm.how);
 }
 
+static uint64_t disk_failures(struct world *w)
+{
+    return sys_sim_hits(w->sys, SYS_SIM_WRITE_ERROR) + sys_sim_hits(w->sys, SYS_SIM_SHORT_WRITE) +
+           sys_sim_hits(w->sys, SYS_SIM_SYNC_ERROR);
+}
+
 void sim_on_must(void *ctx, const char *sentence)
 {
     struct world *w = ctx;
-    (void)snprintf(w->last_words, sizeof(w->last_words), "%s", sentence);
     sim_trace(w, "the server ends itself: %.150s", sentence);
-    sim_violation(w, "I8", "the server ended itself without a reason: %s", sentence);
+    bool claim = strstr(sentence, "this must hold") != NULL;
+    if (claim || disk_failures(w) == w->failures_before)
+        sim_violation(w, "I8", "the server ended itself without a reason: %s", sentence);
+    w->r.faults[FAULT_FAIL_STOP]++;
+    sim_die(w, DEATH_FAILSTOP);
+}
+
+/* Points of a start, and those that few runs come by, are drawn more often. */
+static enum sys_point draw_point(struct world *w, bool at_start)
+{
+    if (at_start && !sim_one_in(w, 3))
+        return (enum sys_point)sim_between(w, SYS_POINT_LOG_RECOVER_BEFORE_LOCK,
+                                           SYS_POINT_LOG_EPOCH_AFTER_WRITE);
+    if (w->many_commits && sim_one_in(w, 2))
+        return (enum sys_point)sim_between(w, SYS_POINT_LAKE_CHECKPOINT_BEFORE_WRITE,
+                                           SYS_POINT_LAKE_HINT_AFTER_SYNC_DIR);
+    if (sim_one_in(w, 8))
+        return (enum sys_point)sim_between(w, SYS_POINT_LOG_RECYCLE_BEFORE_RENAME,
+                                           SYS_POINT_LOG_RECYCLE_AFTER_WIPE);
+    return (enum sys_point)sim_below(w, SYS_POINT_COUNT);
+}
+
+/* ---- disk, store and lake in a life ---- */
+
+static void plan_disk(struct world *w)
+{
+    struct sys_sim_faults f = {0};
+    switch (sim_below(w, 8)) {
+    case 0: /* the lake's disk */
+        f = (struct sys_sim_faults){.under = SIM_LAKE,
+                                    .write_error = (uint32_t)sim_below(w, 30000),
+                                    .short_write = (uint32_t)sim_below(w, 30000),
+                                    .sync_error = (uint32_t)sim_below(w, 30000)};
+        break;
+    case 1: /* the log's: mostly the end of that life */
+        f = (struct sys_sim_faults){.under = SIM_PATH,
+                                    .write_error = (uint32_t)sim_below(w, 1500),
+                                    .short_write = (uint32_t)sim_below(w, 1500),
+                                    .sync_error = (uint32_t)sim_below(w, 20000)};
+        break;
+    case 2:
+    case 3: /* slow */
+        f = (struct sys_sim_faults){.slow = (uint32_t)sim_below(w, 100000),
+                                    .slow_ns = sim_below(w, 20000000) + 1};
+        break;
+    case 4: /* stuck */
+        f = (struct sys_sim_faults){.stuck = (uint32_t)sim_below(w, 2000),
+                                    .stuck_ns = sim_below(w, 5000000000) + 1};
+        break;
+    case 5: w->fail_log_at = w->r.events + sim_below(w, 300); return;
+    default: return; /* a good disk */
+    }
+    w->disk = f;
+    w->disk_on = true;
+    sys_sim_set_faults(w->sys, &f);
 }
 
 void sim_faults_boot(struct world *w)
 {
     uint64_t per_life = w->events_wanted / (w->crashes_wanted + 1);
+    sim_faults_end(w);
+    w->failures_before = disk_failures(w);
     w->arm = (struct sim_arm){0};
     if (w->o.calm || w->r.crashes >= w->crashes_wanted)
         return;
+    bool at_start = sim_one_in(w, 4);
     w->arm = (struct sim_arm){
         .set = true,
         .at_point = !sim_one_in(w, 4),
-        .point = (enum sys_point)sim_below(w, SYS_POINT_COUNT),
+        .point = draw_point(w, at_start),
         .passes = 1 + (unsigned)(sim_one_in(w, 2) ? sim_below(w, 4) : 0),
         .how = sim_one_in(w, 2) ? DEATH_POWER : DEATH_KILL,
-        .events = sim_one_in(w, 4) ? 0 : w->r.events + sim_between(w, per_life / 2, per_life),
-        .turns = ARM_TURNS,
+        .events = at_start ? 0 : w->r.events + sim_below(w, per_life),
     };
-    sim_trace(w, "armed: %s, at event %llu", w->arm.at_point ? sys_point_name(w->arm.point) : "any",
-              (unsigned long long)w->arm.events);
+    w->arm.late = w->r.events + sim_between(w, per_life, per_life * 3 / 2);
+    if (sim_one_in(w, 8))
+        plan_disk(w); /* a start on a failing disk */
+    sim_trace(w, "armed: %s, at event %" PRIu64 " to %" PRIu64,
+              w->arm.at_point ? sys_point_name(w->arm.point) : "any", w->arm.events, w->arm.late);
+}
+
+static void plan_races(struct world *w)
+{
+    for (uint64_t n = sim_below(w, 4); n > 0; n--) {
+        char part[32]; /* not version 0: who loses that place is another table */
+        (void)snprintf(part, sizeof(part), "%06u.json", (unsigned)sim_between(w, 1, 60));
+        objstore_fake_order(w->lake, part, OBJSTORE_LOSE_RACE, 0, 1);
+    }
+}
+
+static void plan_lake(struct world *w)
+{
+    struct objstore_chances c = {.slow_ms = (uint32_t)sim_between(w, 1, 50)};
+    if (!sim_one_in(w, 3))
+        return;
+    for (unsigned f = 0; f < OBJSTORE_FAULT_COUNT; f++)
+        if (f != OBJSTORE_LOSE_RACE && sim_one_in(w, 2))
+            c.of[f] = (uint32_t)sim_below(w, sim_one_in(w, 4) ? 500000 : 60000);
+    objstore_fake_chances(w->lake, w->sys, &c);
+    plan_races(w);
+}
+
+void sim_faults_live(struct world *w)
+{
+    w->fail_log_at = 0;
+    if (w->o.calm || w->r.crashes >= w->crashes_wanted)
+        return;
+    if (!w->disk_on)
+        plan_disk(w);
+    plan_lake(w);
+}
+
+/* No more faults: the last life, or the checker is at work. */
+void sim_faults_end(struct world *w)
+{
+    sys_sim_set_faults(w->sys, NULL);
+    w->disk_on = false;
+    w->ordered_at = 0;
+    w->failed_pos = 0;
+    sys_sim_set_capacity(w->sys, UINT64_MAX);
+    store_model_fail(w->store, 0);
+    w->fail_log_at = 0;
+    w->full = false;
+    if (w->lake != NULL)
+        objstore_fake_chances(w->lake, w->sys, NULL);
+}
+
+/* The very next write into the segment that is written to fails. */
+static void order_log_failure(struct world *w)
+{
+    char path[64];
+    if (w->segment == 0)
+        return;
+    (void)snprintf(path, sizeof(path), "%s/log/%020" PRIu64 ".log", SIM_PATH, w->segment);
+    sys_sim_order(w->sys, sim_one_in(w, 2) ? SYS_SIM_WRITE_ERROR : SYS_SIM_SHORT_WRITE, path, 0, 1);
+    w->ordered_at = disk_failures(w) + 1;
+    w->fail_log_at = 0;
+    sim_trace(w, "a write into segment %" PRIu64 " will fail", w->segment);
+}
+
+static void turn_disk_full(struct world *w)
+{
+    if (!w->full && sim_one_in(w, 15000)) {
+        uint64_t left = sim_below(w, 2 * w->log_options.segment_bytes);
+        sys_sim_set_capacity(w->sys, sys_sim_used(w->sys) + left);
+        w->full = true;
+        sim_trace(w, "the disk has %" PRIu64 " bytes left", left);
+    } else if (w->full && sim_one_in(w, 1500)) {
+        sys_sim_set_capacity(w->sys, UINT64_MAX);
+        w->full = false;
+        sim_trace(w, "the disk has room again");
+    }
 }
 
 void sim_faults_turn(struct world *w)
 {
-    if (!w->arm.set || w->r.events < w->arm.events)
+    if (w->running && w->ordered_at != 0 && disk_failures(w) >= w->ordered_at) {
+        w->failed_pos = bronze_appended_pos(w->log); /* the block that failed ends here or before */
+        w->ordered_at = 0;
+    }
+    sim_check_silence(w);
+    if (w->o.calm || w->ending || !w->running)
         return;
-    if (w->arm.at_point && w->arm.turns-- > 0)
+    if (w->fail_log_at != 0 && w->r.events >= w->fail_log_at)
+        order_log_failure(w);
+    turn_disk_full(w);
+    if (sim_one_in(w, 20000)) {
+        store_model_fail(w->store, 1);
+        w->r.faults[FAULT_STORE]++;
+        sim_trace(w, "the store's next write fails");
+    }
+    if (!w->arm.set || w->r.events < (w->arm.at_point ? w->arm.late : w->arm.events))
         return;
     w->arm.set = false;
     w->r.faults[FAULT_BETWEEN]++;
@@ -97,4 +269,126 @@ void sim_faults_pause(struct world *w, bool pause)
 {
     w->paused += pause ? 1 : -1;
     sys_set_point_hook(w->sys, w->paused > 0 ? NULL : sim_on_point, w);
+    if (w->disk_on)
+        sys_sim_set_faults(w->sys, w->paused > 0 ? NULL : &w->disk);
+}
+
+/* ---- between lives: a bit flips ---- */
+
+static void segment_path(uint64_t segment, char path[64])
+{
+    (void)snprintf(path, 64, "%s/log/%020" PRIu64 ".log", SIM_PATH, segment);
+}
+
+/* A block that stands in the log and is proved by later ones. */
+static const struct sim_block *draw_block(struct world *w)
+{
+    if (w->block_count <= PROOF_BLOCKS)
+        return NULL;
+    uint64_t newest = w->blocks[w->block_count - 1].ticket;
+    const struct sim_block *b = &w->blocks[sim_below(w, w->block_count - PROOF_BLOCKS)];
+    bool exists = false;
+    char path[64];
+    segment_path(b->segment, path);
+    if (b->ticket + PROOF_BLOCKS > newest || b->end_pos <= w->m.trimmed ||
+        sys_exists(w->sys, path, &exists, NULL) < 0 || !exists)
+        return NULL;
+    return b;
+}
+
+void sim_flip(struct world *w)
+{
+    const struct sim_block *b = draw_block(w);
+    char path[64];
+    struct err e = {0};
+    if (b == NULL || w->o.calm || !sim_one_in(w, 4))
+        return;
+    segment_path(b->segment, path);
+    uint64_t bit = b->offset * 8 + sim_below(w, (uint64_t)b->content * 8);
+    if (sys_sim_flip(w->sys, path, bit, &e) < 0)
+        return;
+    sim_trace(w, "bit %" PRIu64 " of %s is flipped", bit, path);
+    sim_faults_pause(w, true);
+    struct catalog *c = catalog_new(w->sys);
+    struct bronze *log = NULL;
+    int rc = bronze_open(w->sys, &w->log_options, catalog_on_control, c, &log, &e);
+    if (rc >= 0)
+        sim_violation(w, "I7", "bit %" PRIu64 " of %s was flipped, and the log was opened", bit,
+                      path);
+    w->r.faults[FAULT_FLIP_FOUND]++;
+    if (rc != ERR_DAMAGED || strstr(e.text, path) == NULL)
+        sim_violation(w, "I7", "bit %" PRIu64 " of %s was flipped: %d %s", bit, path, rc, e.text);
+    must(sys_sim_flip(w->sys, path, bit, &e) == 0);
+    sim_faults_pause(w, false);
+}
+
+/* ---- between lives: an old backup is put back ---- */
+
+/* The model of the store has no files: its backup is another one. */
+static struct store *copy_store(struct store *from)
+{
+    struct store *to = store_open_model();
+    struct store_batch *b = store_batch_new(to);
+    struct store_iter *it = store_iter_new(from, NULL);
+    struct err e;
+    for (store_iter_seek(it, SLICE_NULL); store_iter_valid(it); store_iter_next(it))
+        store_batch_put(b, store_iter_key(it), store_iter_value(it));
+    it = store_iter_free(it);
+    must(store_write(to, b, &e) == 0 && store_flush(to, &e) == 0);
+    b = store_batch_free(b);
+    return to;
+}
+
+void sim_backup(struct world *w)
+{
+    struct err e = {0};
+    if (w->o.calm || w->backup != NULL || !sim_one_in(w, 2))
+        return;
+    must(sys_sim_snapshot(w->sys, SIM_PATH, &w->backup, &e) == 0);
+    w->backup_store = copy_store(w->store);
+    sim_trace(w, "a backup of the data folder");
+}
+
+bool sim_restore(struct world *w)
+{
+    struct err e = {0};
+    if (w->backup == NULL || !w->over || !sim_one_in(w, 2))
+        return false;
+    must(sys_sim_restore(w->sys, w->backup, &e) == 0);
+    w->store = w->backup_store;
+    sim_trace(w, "the backup is put back");
+    w->r.faults[FAULT_ROLLED_BACK]++;
+    return true;
+}
+
+/* D2: tables that the lake has further than this log stand still; the others go on. */
+static void check_rolled_table(struct world *w, const struct sim_table *t, bronze_pos end)
+{
+    struct catalog_table *c = NULL;
+    struct compact_table_status status;
+    if (t->created != FATE_YES || t->dropped != FATE_NO ||
+        catalog_table_by_name(w->catalog, t->name, &c, NULL) < 0)
+        return;
+    bool same = c->id == t->id && strcmp(c->delta_id, t->delta_id) == 0;
+    c = catalog_table_unref(c);
+    if (!same || !compact_table(w->compact, t->id, &status))
+        return;
+    bool ahead = t->txn > end;
+    if (ahead != (status.state == COMPACT_STOPPED))
+        sim_violation(w, "I3",
+                      "a backup was restored: %s has txn %" PRIu64 " in the lake, the log ends at %" PRIu64
+                      ", and the table is %s: %s",
+                      t->name, t->txn, end, ahead ? "not stopped" : "stopped", status.fault);
+}
+
+void sim_check_rollback(struct world *w)
+{
+    bronze_pos end = bronze_durable_pos(w->log);
+    for (unsigned i = 0; i < 400; i++) {
+        (void)compact_step(w->compact, 0);
+        bronze_step(w->log, 0);
+        sys_sim_advance(w->sys, 2000000);
+    }
+    for (uint32_t i = 0; i < w->m.table_count; i++)
+        check_rolled_table(w, &w->m.tables[i], end);
 }

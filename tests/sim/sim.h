@@ -126,9 +126,11 @@ struct sim_at {
     uint8_t what;   /* 0 = not seen, 1 = row, 2 = control */
 };
 
-struct sim_file {
-    char *path;
-    uint32_t rows;
+/* A durable block, where it stands. */
+struct sim_block {
+    uint64_t ticket, segment, offset;
+    uint32_t content; /* bytes, without the padding */
+    bronze_pos end_pos;
 };
 
 struct sim_model {
@@ -242,7 +244,7 @@ void sim_check_complete(struct world *w); /* at the end: everything is in the la
 
 /* ---- faults (faults.c) ---- */
 
-enum sim_death { DEATH_NONE, DEATH_POWER, DEATH_KILL, DEATH_FAILSTOP, DEATH_DAMAGE };
+enum sim_death { DEATH_NONE, DEATH_POWER, DEATH_KILL, DEATH_FAILSTOP };
 
 /* What can happen to a run, beside what the disk and the lake do: counted for the report. */
 #define SIM_FAULTS(X)                                                                              \
@@ -257,16 +259,24 @@ enum sim_death { DEATH_NONE, DEATH_POWER, DEATH_KILL, DEATH_FAILSTOP, DEATH_DAMA
     X(GARBAGE, "client sends garbage")                                                             \
     X(HALF_CLOSE, "client half-closes")                                                            \
     X(TIME_JUMP, "time jumps")                                                                     \
-    X(UNSYNCED_LOST, "unsynced writes lost")                                                       \
-    X(LAKE_UNAVAILABLE, "lake answers 503")                                                        \
-    X(LAKE_LOST_ANSWER, "lake loses the answer")                                                   \
-    X(LAKE_NO_SPACE, "lake is full")
+    X(FAIL_STOP, "fail-stop after a failed write")                                                 \
+    X(NO_START, "start fails on a failing disk")                                                   \
+    X(FLIP_FOUND, "flipped bit found at the start")                                                \
+    X(ROLLED_BACK, "start on a restored folder")                                                   \
+    X(STORE, "store fails, and is opened again")                                                   \
+    X(LAKE_FAIL, "lake answers 503")                                                               \
+    X(LAKE_LOST_ANSWER, "lake did it, and timed out")                                              \
+    X(LAKE_NO_SPACE, "lake is full")                                                               \
+    X(LAKE_TIMEOUT, "lake timed out, not done")                                                    \
+    X(LAKE_RACE, "lake: another writer was first")                                                 \
+    X(LAKE_SLOW, "lake is slow")
 
 enum sim_fault {
 #define SIM_FAULT_ENUM(id, name) FAULT_##id,
     SIM_FAULTS(SIM_FAULT_ENUM)
 #undef SIM_FAULT_ENUM
-        FAULT_COUNT
+        FAULT_COUNT,
+    FAULT_LAKE = FAULT_LAKE_FAIL, /* in the order of enum objstore_fault */
 };
 const char *sim_fault_name(unsigned f);
 
@@ -277,11 +287,18 @@ struct sim_arm {
     unsigned passes; /* of the point, left until it happens */
     enum sim_death how;
     uint64_t events; /* not before the clients have done so much */
-    uint64_t turns;  /* then so many turns at most until it happens anyway */
+    uint64_t late;   /* it happens anyway when they have done so much */
 };
 
 void sim_faults_boot(struct world *w); /* before a life: what will happen in it */
+void sim_faults_live(struct world *w); /* it runs: disk, store and lake of this life */
+void sim_faults_end(struct world *w);  /* none any more */
 void sim_faults_turn(struct world *w);
+void sim_flip(struct world *w);    /* between lives: a bit flips, is found, and flips back */
+void sim_backup(struct world *w);  /* after a clean stop */
+void sim_count_lake(struct world *w);
+bool sim_restore(struct world *w); /* when all is over */
+void sim_check_rollback(struct world *w);
 void sim_faults_pause(struct world *w, bool pause);
 void sim_on_point(void *ctx, enum sys_point p);
 void sim_on_must(void *ctx, const char *sentence);
@@ -360,8 +377,19 @@ struct world {
     struct sim_arm arm;
     jmp_buf death;
     enum sim_death how;
-    bool log_failed; /* the disk has failed a write of the log: from now on silence */
-    char last_words[300];
+    struct sys_sim_faults disk; /* its chances in this life */
+    bool disk_on;
+    uint64_t failures_before;   /* of the disk, when this life began */
+    uint64_t fail_log_at;       /* events; 0 = never */
+    uint64_t ordered_at;        /* so many failures, and the ordered one has come; 0 = none is */
+    bool full;                  /* the disk has little room just now */
+    bool many_commits;          /* a seed that comes by checkpoints */
+    uint64_t segment, epoch;    /* the newest seen */
+    struct sim_block *blocks;
+    size_t block_count, block_cap;
+    struct sys_sim_image *backup;
+    struct store *backup_store;
+    bronze_pos failed_pos;      /* a write of the log has failed at or before it; 0 = none */
 
     struct row_schema *schema; /* of every table, as the clients know it */
     struct sim_model m;

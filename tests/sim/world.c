@@ -146,6 +146,13 @@ static void on_sleep(void *ctx, uint64_t ns)
 static void failed_start(struct world *w, const char *what, int rc, const struct err *e)
 {
     sim_trace(w, "no start: %s: %d %s", what, rc, e->text);
+    bool excused = sys_sim_hits(w->sys, SYS_SIM_WRITE_ERROR) + sys_sim_hits(w->sys, SYS_SIM_SHORT_WRITE) +
+                       sys_sim_hits(w->sys, SYS_SIM_SYNC_ERROR) >
+                   w->failures_before;
+    if (excused && rc == ERR_IO) {
+        w->r.faults[FAULT_NO_START]++;
+        sim_die(w, DEATH_FAILSTOP);
+    }
     const char *promise = rc == ERR_PRECONDITION ? "I4" : "I1";
     sim_violation(w, promise, "the server does not start (%s): %s", what, e->text);
 }
@@ -189,6 +196,10 @@ static void check_life(struct world *w)
     bronze_pos end = bronze_durable_pos(w->log) + 1;
     sim_trace(w, "the log is %" PRIu64 " to %" PRIu64 ", epoch %" PRIu64,
               bronze_trimmed_pos(w->log), end - 1, bronze_epoch(w->log));
+    if (bronze_epoch(w->log) <= w->epoch)
+        sim_violation(w, "I1", "epoch %" PRIu64 " follows epoch %" PRIu64, bronze_epoch(w->log),
+                      w->epoch);
+    w->epoch = bronze_epoch(w->log);
     sim_tap_open(w);
     sim_tap_follow(w);
     sim_check_acked(w, end);
@@ -213,7 +224,7 @@ static void bury(struct world *w)
     w->compact = NULL;
     w->tap = NULL;
     w->running = false;
-    w->log_failed = w->draining = false;
+    w->draining = false;
 }
 
 static bool calls_are_open(const struct world *w)
@@ -230,7 +241,8 @@ static bool calls_are_open(const struct world *w)
 static void turns_until_quiet(struct world *w, uint64_t ns_max, const char *what)
 {
     uint64_t until = sim_now(w) + ns_max;
-    while (calls_are_open(w) || sim_wire_is_busy(w)) {
+    while (calls_are_open(w) || sim_wire_is_busy(w) ||
+           bronze_durable_pos(w->log) < bronze_appended_pos(w->log)) {
         if (sim_now(w) >= until)
             sim_violation(w, "I6", "%s: calls are open after %" PRIu64 " s", what,
                           ns_max / SECOND_NS);
@@ -243,6 +255,7 @@ static void stop_life(struct world *w)
 {
     struct err e = {0};
     w->draining = true;
+    sim_faults_end(w);
     ingest_drain(w->ingest, 200);
     turns_until_quiet(w, 100 * SECOND_NS, "a clean stop");
     w->active |= BIT(ACTOR_COMPACT) | BIT(ACTOR_ADMIN);
@@ -251,21 +264,25 @@ static void stop_life(struct world *w)
     w->running = false;
     bronze_stop(w->log);
     sim_tap_follow(w);
+    w->how = DEATH_NONE;
     while (serve_step(w->serve, 0) || serve_applied_pos(w->serve) < bronze_durable_pos(w->log))
         ;
-    if (store_flush(w->store, &e) < 0)
-        must_die("sim: %s", e.text);
+    if (store_flush(w->store, &e) < 0) { /* it had failed, and nobody came by to open it again */
+        w->how = DEATH_KILL;
+        must(store_reopen(w->store, &e) == 0);
+    }
     w->tap = bronze_reader_close(w->tap);
     w->compact = compact_free(w->compact);
     w->serve = serve_free(w->serve);
     w->ingest = ingest_free(w->ingest);
+    sim_count_lake(w);
     w->lake = objstore_close(w->lake);
     w->catalog = catalog_free(w->catalog);
     w->log = bronze_close(w->log);
     w->draining = false;
-    w->how = DEATH_NONE;
     w->r.faults[FAULT_CLEAN_STOP]++;
     sim_trace(w, "stopped in good order");
+    sim_backup(w);
 }
 
 /* ---- a run ---- */
@@ -287,6 +304,7 @@ static void draw_options(struct world *w)
     w->events_wanted = sim_between(w, 1000, 1800);
     w->crashes_wanted = (unsigned)sim_between(w, 3, 5);
     w->step_ns = (uint32_t)sim_between(w, 5000, 150000);
+    w->many_commits = sim_one_in(w, 10);
     const uint32_t usual[ACTOR_COUNT] = {
         [ACTOR_CLIENT] = 300, [ACTOR_QUEUE] = 400,  [ACTOR_LOG] = 250,
         [ACTOR_SEGMENT] = 30, [ACTOR_APPLY] = 80,   [ACTOR_FLUSH] = 10,
@@ -294,6 +312,12 @@ static void draw_options(struct world *w)
     };
     for (unsigned a = 0; a < ACTOR_COUNT; a++)
         w->weights[a] = usual[a] * (uint32_t)sim_between(w, 3, 20) / 10 + 1;
+    if (w->many_commits) {
+        w->freshness_ms = 1;
+        w->file_bytes = 1000;
+        w->weights[ACTOR_COMPACT] = 400;
+        w->events_wanted += 800;
+    }
 }
 
 static void live(struct world *w)
@@ -301,10 +325,15 @@ static void live(struct world *w)
     struct err e = {0};
     if (w->life == 0 && bronze_init(w->sys, SIM_PATH, &e) < 0)
         must_die("sim: %s", e.text);
+    if (w->life > 0)
+        sim_flip(w);
     sim_faults_boot(w);
     boot(w);
+    sim_faults_pause(w, true);
     check_life(w);
+    sim_faults_pause(w, false);
     w->running = true;
+    sim_faults_live(w);
     if (!w->admin_done) {
         w->active |= BIT(ACTOR_ADMIN);
         sim_admin_start(w);
@@ -320,6 +349,7 @@ static void live(struct world *w)
         }
     }
     w->ending = true;
+    sim_faults_end(w);
     sim_trace(w, "the end begins");
     turns_until_quiet(w, 200 * SECOND_NS, "the end");
     stop_life(w);
@@ -332,7 +362,11 @@ static void last_look(struct world *w)
     boot(w);
     check_life(w);
     sim_check_complete(w);
-    w->tap = bronze_reader_close(w->tap);
+    bury(w);
+    if (!sim_restore(w))
+        return;
+    boot(w);
+    sim_check_rollback(w);
 }
 
 static void no_log_lines(const char *line, size_t len)
@@ -353,11 +387,14 @@ static void begin(struct world *w, const struct sim_options *o)
     w->trace.hash = UINT64_C(0xcbf29ce484222325);
     w->sys = sys_new_sim(o->seed);
     w->store = store_open_model();
+    store_model_remember(w->store, true);
     must(row_schema_parse(slice_str(DDL), &key, 0, &w->schema, &e) == 0);
     draw_options(w);
     sim_clients_init(w);
     w->stop_events = sim_one_in(w, 2) ? sim_between(w, 100, w->events_wanted) : 0;
     sys_set_point_hook(w->sys, sim_on_point, w);
+    if (o->bug >= 0)
+        sys_set_bug(w->sys, (enum sys_bug)o->bug, true);
     sys_sim_on_sleep(w->sys, on_sleep, w);
     must_set_handler(sim_on_must, w);
     if (!o->trace)
@@ -374,7 +411,8 @@ void sim_run(const struct sim_options *o, struct sim_result *ret_result)
         case 1:
             w->r.crashes++;
             bury(w);
-            store_model_crash(w->store);
+            store_model_crash_keep(w->store,
+                                   sim_below(w, store_model_unflushed(w->store) + 1));
             continue;
         default: break;
         }
