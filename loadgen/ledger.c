@@ -17,7 +17,7 @@
 #include <zlib.h>
 
 #define LANE_BYTES (64u * 1024)
-#define LINE_BYTES   160u
+#define LINE_BYTES 160u
 
 struct ledger {
     FILE *file;

@@ -331,8 +331,9 @@ static void tell_damage(struct check *c, size_t i, const struct scan *sc,
                          : c->segs[i + 1].header.life_pos;
     if (end > sc->pos)
         (void)snprintf(what, sizeof(what),
-                       "the block here is damaged: positions %" PRIu64 " to %" PRIu64
-                       " cannot be read",
+                       "%s: positions %" PRIu64 " to %" PRIu64 " cannot be read",
+                       n->found ? "the block here is damaged"
+                                : "blocks from here on, or whole segments, are damaged or missing",
                        sc->pos, end - 1);
     else
         (void)snprintf(what, sizeof(what),

@@ -28,8 +28,8 @@ struct bronze_check {
     uint64_t bytes, bytes_total; /* of the blocks read; of the segment files */
     uint64_t faults;
     bronze_pos first_pos, end_pos; /* positions [first_pos, end_pos) are there, but for faults */
-    uint64_t torn_bytes; /* behind the end of the last life: never acknowledged */
-    bool sealed;         /* the last block is an empty one: idle, or stopped in good order */
+    uint64_t torn_bytes;           /* behind the end of the last life: never acknowledged */
+    bool sealed; /* the last block is an empty one: idle, or stopped in good order */
 };
 /* 0 also with faults; negative when the folder is not a log, or a file cannot be read at all; what
  * on_block returns, when that is negative. */

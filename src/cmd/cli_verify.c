@@ -3,6 +3,8 @@
  * itself, with or without a server at work. */
 #include "cli_priv.h"
 
+#include "base/mem.h"
+#include "rescue/rescue.h"
 #include "sys/sys.h"
 #include "verify/verify.h"
 
@@ -114,8 +116,8 @@ static void report_json(const struct verify_report *r, const struct figure *figu
 
 static void report_people(const struct verify_report *r)
 {
-    printf("log      %" PRIu64 " segments, %" PRIu64 " blocks, %" PRIu64 " bytes, positions %" PRIu64
-           " to %" PRIu64 "%s\n",
+    printf("log      %" PRIu64 " segments, %" PRIu64 " blocks, %" PRIu64
+           " bytes, positions %" PRIu64 " to %" PRIu64 "%s\n",
            r->segments, r->blocks, r->log_bytes, r->first_pos, r->end_pos - 1,
            r->live ? " (a server is at work)" : "");
     printf("store    %" PRIu64 " files, %" PRIu64 " keys\n", r->store_files, r->store_keys);
@@ -177,15 +179,12 @@ static void report(const struct cli *c, const struct verify_report *r)
 int cli_verify(struct cli *c)
 {
     if (c->data == NULL || c->word_count != 1 || (c->lake != NULL && c->log_only))
-        return cli_usage("verify takes --data DIR, and --lake DIR or --log-only");
-    if (c->lake == NULL && !c->log_only)
-        return cli_usage("verify takes --lake DIR too, or --log-only to leave the lake out");
+        return cli_usage("verify takes --data DIR, and --lake DIR or --log-only, not both");
     struct err e = {0};
     struct verify_report r;
     struct telling t = {.c = c};
     struct verify_options o = {
         .data = c->data,
-        .lake = c->lake,
         .ledgers = c->ledgers,
         .ledger_count = (uint32_t)c->ledger_count,
         .no_rows = c->no_rows,
@@ -194,11 +193,21 @@ int cli_verify(struct cli *c)
         .on_progress = on_progress,
         .ctx = &t,
     };
+    char *noted = NULL;
     int rc = sys_new_uring(&t.sys, &e);
+    if (rc == 0 && c->lake == NULL && !c->log_only)
+        (void)rescue_noted_lake(t.sys, c->data, &noted, NULL); /* asked for below when absent */
+    o.lake = c->lake != NULL ? c->lake : noted;
+    if (rc == 0 && o.lake == NULL && !c->log_only) {
+        t.sys = sys_free(t.sys);
+        return cli_usage("the data folder does not say where its lake is: verify takes --lake DIR, "
+                         "or --log-only to leave it out");
+    }
     if (rc == 0) {
         rc = verify_run(t.sys, &o, &r, &e);
         t.sys = sys_free(t.sys);
     }
+    mem_free(noted);
     wipe(&t);
     if (rc < 0) {
         fprintf(stderr, "sluice: not verified to the end: %s\n", e.text);

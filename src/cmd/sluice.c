@@ -31,7 +31,7 @@ static const char help_text[] =
     "  sluice store rebuild --data DIR [--lake DIR]   a lost or damaged store, made again from "
     "the\n"
     "                                       log and the lake (offline)\n"
-    "  sluice verify --data DIR --lake DIR [--ledger FILE …] [--stopped-well] [--no-rows] | "
+    "  sluice verify --data DIR [--lake DIR] [--ledger FILE …] [--stopped-well] [--no-rows] | "
     "--log-only\n"
     "                                       is all there, once, unchanged? With or without a "
     "server\n"

@@ -3,8 +3,8 @@
  * Which rows exactly: only called when two digests differ. Reads the log once more for the positions
  * in question, and compares row by row.
  */
-#include "verify/verify.h"
 #include "rows_priv.h"
+#include "verify/verify.h"
 #include "verify_priv.h"
 
 #include "base/bits.h"
@@ -63,11 +63,9 @@ static int collect(void *ctx, const char *segment, const struct bronze_block *b,
     return 0;
 }
 
-static void tell(struct explain_file *x, const char *what, uint64_t index,
-                 const struct log_row *r)
+static void tell(struct explain_file *x, const char *what, uint64_t index, const struct log_row *r)
 {
-    _cleanup_(mem_freep) char *file =
-        mem_printf("%s/%s", x->t->meta->location, x->f->path);
+    _cleanup_(mem_freep) char *file = mem_printf("%s/%s", x->t->meta->location, x->f->path);
     struct verify_place at = {.what = what,
                               .table = x->t->meta->name,
                               .folder = x->v->o->lake,
@@ -96,16 +94,16 @@ static int compare(void *ctx, struct verify_file_rows *w)
 static void tell_missing(struct explain_file *x, uint64_t file_rows)
 {
     for (uint64_t i = file_rows; i < x->count; i++) {
-        _cleanup_(mem_freep) char *file =
-            mem_printf("%s/%s", x->t->meta->location, x->f->path);
+        _cleanup_(mem_freep) char *file = mem_printf("%s/%s", x->t->meta->location, x->f->path);
         const struct log_row *r = &x->rows[i];
         if (x->told++ >= verify__details(x->v))
             return;
         verify__fault(x->v,
-                      AT(.what = "missing", .table = x->t->meta->name,
-                         .folder = x->v->o->lake, .file = file, .position = r->pos),
+                      AT(.what = "missing", .table = x->t->meta->name, .folder = x->v->o->lake,
+                         .file = file, .position = r->pos),
                       "the row at position %" PRIu64 " (segment %" PRIu64 ", block at %" PRIu64
-                      ") is not in this file", r->pos, r->segment, r->offset);
+                      ") is not in this file",
+                      r->pos, r->segment, r->offset);
     }
 }
 
@@ -160,9 +158,8 @@ static int look_up(struct explain_store *x, const struct bronze_frame *f, bronze
     if (same || x->told++ >= verify__details(x->v))
         return 0;
     verify__fault(x->v,
-                  AT(.what = r == STORE_FOUND ? "different" : "missing",
-                     .table = x->t->meta->name, .folder = x->v->o->data, .file = "store",
-                     .position = pos),
+                  AT(.what = r == STORE_FOUND ? "different" : "missing", .table = x->t->meta->name,
+                     .folder = x->v->o->data, .file = "store", .position = pos),
                   "the row at position %" PRIu64 " is %s in the store", pos,
                   r == STORE_FOUND ? "different" : "missing");
     return 0;
@@ -190,11 +187,12 @@ int verify__explain_store(struct verify *v, struct verify_table *t, struct err *
     struct explain_store x = {.v = v, .t = t, .e = e};
     int r = verify__frames(v, look_up_frame, &x, e);
     if (r == 0 && x.told == 0)
-        verify__fault(v,
-                      AT(.what = "different", .table = t->meta->name, .folder = v->o->data,
-                         .file = "store"),
-                      "the store has %" PRIu64 " rows, Delta and the log %" PRIu64
-                      "; they differ below what the log still has", t->store_rows, t->rows_rows);
+        verify__fault(
+            v,
+            AT(.what = "different", .table = t->meta->name, .folder = v->o->data, .file = "store"),
+            "the store has %" PRIu64 " rows, Delta and the log %" PRIu64
+            "; they differ below what the log still has",
+            t->store_rows, t->rows_rows);
     verify__row_deinit(&x.row);
     buf_deinit(&x.key);
     buf_deinit(&x.value);

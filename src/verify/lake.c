@@ -40,18 +40,16 @@ struct walk {
 static void lake_fault(const struct walk *w, const char *what, const char *name, const char *text)
 {
     _cleanup_(mem_freep) char *file = mem_printf("%s/%s", w->t->meta->location, name);
-    verify__fault(w->v,
-                  AT(.what = what, .table = w->t->meta->name, .folder = w->v->o->lake,
-                     .file = file),
-                  "%s", text);
+    verify__fault(
+        w->v, AT(.what = what, .table = w->t->meta->name, .folder = w->v->o->lake, .file = file),
+        "%s", text);
 }
 
 static void lake_note(const struct walk *w, const char *what, const char *name, const char *text)
 {
     _cleanup_(mem_freep) char *file = mem_printf("%s/%s", w->t->meta->location, name);
     verify__note(w->v,
-                 AT(.what = what, .table = w->t->meta->name, .folder = w->v->o->lake,
-                    .file = file),
+                 AT(.what = what, .table = w->t->meta->name, .folder = w->v->o->lake, .file = file),
                  "%s", text);
 }
 
@@ -101,8 +99,7 @@ static struct verify_record *find_record(const struct walk *w, int64_t version)
         if (memcmp(r->commit.commit_hash, first->commit.commit_hash, 16) != 0)
             verify__fault(w->v,
                           AT(.what = "different", .table = w->t->meta->name, .position = r->pos),
-                          "two records of the log differ about version %lld",
-                          (long long)version);
+                          "two records of the log differ about version %lld", (long long)version);
     }
     return first;
 }
@@ -347,7 +344,7 @@ static int check_data_file(struct walk *w, struct verify_file *f, struct err *e)
     TRY(r);
     w->v->report->data_files++;
     if (!seal_fits(&seal, f->size, f->hash)) {
-        f->missing = true; /* its rows are not compared */
+        f->damaged = true;
         lake_fault(w, "damaged", f->path,
                    f->recorded ? "size or hash is not what the log has recorded"
                                : "size or hash is not what its commit says");
@@ -386,8 +383,8 @@ static int name_the_rest(struct walk *w, struct err *e)
     for (size_t i = 0; i < l.count; i++) {
         const char *name = l.entries[i].name;
         size_t len = strlen(name);
-        bool like_ours = strncmp(name, "sluice-", 7) == 0 && len > 8 &&
-                         strcmp(name + len - 8, ".parquet") == 0;
+        bool like_ours =
+            strncmp(name, "sluice-", 7) == 0 && len > 8 && strcmp(name + len - 8, ".parquet") == 0;
         if (find_file(w->t, name) != NULL)
             continue;
         if (map_get(&w->t->paths, slice_str(name)) == NULL && like_ours) {

@@ -11,8 +11,8 @@
  * G1  Memory: as many entries as fit into the budget; with more rows, several passes, each over a
  *     share of the identities.
  */
-#include "verify/verify.h"
 #include "ledger_priv.h"
+#include "verify/verify.h"
 
 #include "base/mem.h"
 #include "base/must.h"
@@ -139,7 +139,8 @@ static int judge(struct comparing *c, struct err *e)
 
 /* ---- where ---- */
 
-static void add_place(struct suspect *s, const struct verify_table *t, const struct verify_where *at)
+static void add_place(struct suspect *s, const struct verify_table *t,
+                      const struct verify_where *at)
 {
     size_t used = strlen(s->places);
     s->other_found = true;
@@ -198,11 +199,15 @@ static void tell(struct comparing *c, const struct suspect *s, const struct ledg
     bool different = !s->is_doubled && s->other_found;
     char log[96] = "";
     if (s->log_pos != 0)
-        (void)snprintf(log, sizeof(log), "; the log has it at position %" PRIu64 ", segment %" PRIu64
-                       ", block at %" PRIu64, s->log_pos, s->segment, s->block);
+        (void)snprintf(log, sizeof(log),
+                       "; the log has it at position %" PRIu64 ", segment %" PRIu64
+                       ", block at %" PRIu64,
+                       s->log_pos, s->segment, s->block);
     else if (s->stream_id != 0)
         (void)snprintf(log, sizeof(log), "; the log does not hold it (any more)");
-    struct verify_place at = {.what = s->is_doubled ? "doubled" : different ? "different" : "missing",
+    struct verify_place at = {.what = s->is_doubled ? "doubled"
+                                      : different   ? "different"
+                                                    : "missing",
                               .table = r->stream->table->table->meta->name,
                               .folder = c->l.files[s->entry.file].path,
                               .offset = s->entry.offset,
@@ -212,9 +217,11 @@ static void tell(struct comparing *c, const struct suspect *s, const struct ledg
     verify__fault(v, &at,
                   "stream %s offset %" PRId64 " key %.*s: sent %u times, acknowledged %u, found %u"
                   "%s%s%s",
-                  r->stream->name, r->request, (int)MIN(r->key.len, 64u),
-                  (const char *)r->key.data, s->entry.sent, s->entry.acked, s->entry.found,
-                  different ? "; other content with this key: " : s->is_doubled ? "; " : "",
+                  r->stream->name, r->request, (int)MIN(r->key.len, 64u), (const char *)r->key.data,
+                  s->entry.sent, s->entry.acked, s->entry.found,
+                  different       ? "; other content with this key: "
+                  : s->is_doubled ? "; "
+                                  : "",
                   s->places, log);
 }
 

@@ -4,8 +4,8 @@
  * because an ack stands behind the rows it covers; then rows, in chunks. A last line that has no
  * end was cut off with its writer, and does not count.
  */
-#include "verify/verify.h"
 #include "ledger_priv.h"
+#include "verify/verify.h"
 
 #include "base/bits.h"
 #include "base/mem.h"
@@ -120,8 +120,9 @@ static int key_columns(struct opening *o, struct ledger_table *t, struct slice n
         size_t len = comma != NULL ? (size_t)(comma - names.data) : names.len;
         int c = row_schema_find(schema, slice_of(names.data, len));
         if (c < 0 || !is_key_type(schema->columns[c].type))
-            return wrong(o, offset, "a key column that the table does not have, or of a type that "
-                                    "cannot be a key here");
+            return wrong(o, offset,
+                         "a key column that the table does not have, or of a type that "
+                         "cannot be a key here");
         if (t->column_count == LEDGER_KEY_COLUMNS_MAX)
             return wrong(o, offset, "too many key columns");
         t->columns[t->column_count++] = (uint32_t)c;
@@ -162,10 +163,11 @@ static int table_of(struct opening *o, const struct slice f[FIELDS_MAX], uint64_
     struct verify_table *known = table_named(o->l->v, f[2]);
     *ret = NULL;
     if (known == NULL) {
-        verify__fault(o->l->v, AT(.what = "missing", .folder = o->f->path, .offset = offset,
-                                  .has_offset = true),
-                      "table %.*s, to which this ledger sent rows, is not there", (int)f[2].len,
-                      (const char *)f[2].data);
+        verify__fault(
+            o->l->v,
+            AT(.what = "missing", .folder = o->f->path, .offset = offset, .has_offset = true),
+            "table %.*s, to which this ledger sent rows, is not there", (int)f[2].len,
+            (const char *)f[2].data);
         return 0;
     }
     struct ledger_table now = {.table = known, .hashed = is_word(f[4], "crc32")};
@@ -317,8 +319,8 @@ int ledger__row_at(struct ledger *l, uint32_t file, uint64_t offset, struct buf 
     TRY(sys_read_some(l->files[file].file, buf_reserve(line, LEDGER_LINE_BYTES_MAX),
                       LEDGER_LINE_BYTES_MAX, offset, &got, e));
     const uint8_t *eol = memchr(line->data, '\n', got);
-    if (eol == NULL || parse_row(&g, slice_of(line->data, (size_t)(eol - line->data)), offset,
-                                 ret) != 0)
+    if (eol == NULL ||
+        parse_row(&g, slice_of(line->data, (size_t)(eol - line->data)), offset, ret) != 0)
         return err_set(e, ERR_INVALID, "%s has changed meanwhile", l->files[file].path);
     return 0;
 }
@@ -361,8 +363,7 @@ static void add_text(struct slice s, struct buf *out)
     }
 }
 
-void ledger__key_text(const struct ledger_table *t, const struct row_value *values,
-                      struct buf *out)
+void ledger__key_text(const struct ledger_table *t, const struct row_value *values, struct buf *out)
 {
     const struct row_schema *schema = t->table->meta->schema;
     buf_reset(out);

@@ -43,8 +43,8 @@ static void take_control(struct verify *v, const char *segment, const struct bro
     if (!bronze_frame_row(f, &at, &bytes) || catalog_on_control(v->catalog, f) < 0) {
         _cleanup_(mem_freep) char *file = mem_printf("log/%s", segment);
         verify__fault(v,
-                      AT(.what = "damaged", .folder = v->o->data, .file = file,
-                         .offset = b->offset, .has_offset = true, .position = f->first_pos),
+                      AT(.what = "damaged", .folder = v->o->data, .file = file, .offset = b->offset,
+                         .has_offset = true, .position = f->first_pos),
                       "the control record at position %llu cannot be read",
                       (unsigned long long)f->first_pos);
         return;

@@ -31,16 +31,16 @@ static void check_table(struct verify *v, const struct verify_table *t, uint64_t
         order_fault(v, t, "a row was trimmed from the log before it was in Delta: position, txn",
                     t->store_high, t->txn);
     if (t->version < 0 && (t->watermark > 0 || t->record_count > 0))
-        order_fault(v, t, "the Delta table is gone, though rows were committed to it",
-                    t->watermark, trimmed);
+        order_fault(v, t, "the Delta table is gone, though rows were committed to it", t->watermark,
+                    trimmed);
     if (!v->o->stopped_well)
         return;
     if (v->has_store && t->watermark != t->txn)
         order_fault(v, t, "after a stop in good order watermark and txn differ", t->watermark,
                     t->txn);
     if (t->waiting > 0)
-        order_fault(v, t, "after a stop in good order rows are not in Delta: rows, txn",
-                    t->waiting, t->txn);
+        order_fault(v, t, "after a stop in good order rows are not in Delta: rows, txn", t->waiting,
+                    t->txn);
 }
 
 void verify__order(struct verify *v)
@@ -50,11 +50,15 @@ void verify__order(struct verify *v)
         order_fault(v, NULL, "the store is ahead of the log: applied position, end of the log",
                     v->applied, durable);
     if (v->has_store && v->applied < trimmed)
-        order_fault(v, NULL, "the log was trimmed above what the store has applied: applied "
-                             "position, last trimmed", v->applied, trimmed);
+        order_fault(v, NULL,
+                    "the log was trimmed above what the store has applied: applied "
+                    "position, last trimmed",
+                    v->applied, trimmed);
     if (v->has_store && v->o->stopped_well && v->applied != durable)
-        order_fault(v, NULL, "after a stop in good order the store has not applied everything: "
-                             "applied position, end of the log", v->applied, durable);
+        order_fault(v, NULL,
+                    "after a stop in good order the store has not applied everything: "
+                    "applied position, end of the log",
+                    v->applied, durable);
     if (v->has_store && v->o->stopped_well && v->floor > 0 && v->floor <= trimmed)
         order_fault(v, NULL, "the log was trimmed above the committed floor: floor, last trimmed",
                     v->floor, trimmed);

@@ -11,8 +11,8 @@
  * R2  A file that the log covers only in part is not compared with it (the rest was trimmed); its
  *     rows are still counted, summed and given to the ledgers.
  */
-#include "verify/verify.h"
 #include "rows_priv.h"
+#include "verify/verify.h"
 #include "verify_priv.h"
 
 #include "base/bits.h"
@@ -119,8 +119,7 @@ static void row_missing(struct verify_log_pass *p, struct verify_table *t, bronz
     _cleanup_(mem_freep) char *file = mem_printf("log/%s", p->segment);
     verify__fault(p->v,
                   AT(.what = "missing", .table = t->meta->name, .folder = p->v->o->data,
-                     .file = file, .offset = p->block->offset, .has_offset = true,
-                     .position = pos),
+                     .file = file, .offset = p->block->offset, .has_offset = true, .position = pos),
                   "the row at position %llu is not in Delta, whose txn is %llu",
                   (unsigned long long)pos, (unsigned long long)t->txn);
 }
@@ -144,8 +143,7 @@ static int damaged_row(struct verify_log_pass *p, const struct verify_table *t, 
     _cleanup_(mem_freep) char *file = mem_printf("log/%s", p->segment);
     verify__fault(p->v,
                   AT(.what = "damaged", .table = t->meta->name, .folder = p->v->o->data,
-                     .file = file, .offset = p->block->offset, .has_offset = true,
-                     .position = pos),
+                     .file = file, .offset = p->block->offset, .has_offset = true, .position = pos),
                   "the row at position %llu does not decode", (unsigned long long)pos);
     return 0;
 }
@@ -269,7 +267,7 @@ static int digest_row(void *ctx, struct verify_file_rows *w)
 /* Does the log hold all positions of this file? */
 static bool is_covered(const struct verify *v, const struct verify_file *f)
 {
-    return f->first_pos >= v->log.first_pos;
+    return f->first_pos >= v->log.first_pos && f->last_pos < v->log.end_pos;
 }
 
 static int compare_file(struct verify_delta_pass *p, struct verify_table *t, struct verify_file *f,
@@ -282,6 +280,7 @@ static int compare_file(struct verify_delta_pass *p, struct verify_table *t, str
     int r = verify__file_rows(v, t, f, &w, e);
     verify__row_deinit(&w.row);
     if (r == ERR_DAMAGED || r == ERR_UNSUPPORTED) {
+        f->missing = true; /* nobody can say what its rows are */
         file_fault(v, t, f, "damaged", e->text);
         return 0;
     }
@@ -325,10 +324,9 @@ static int take_stored(struct verify *v, struct verify_table *t, struct verify_r
     const struct codec_plan *plan =
         value.len < 4 ? NULL : catalog_plan(v->catalog, t->meta->id, get_le32(value.data));
     if (plan == NULL || verify__row_of(r, plan, slice_of(value.data + 4, value.len - 4)) < 0) {
-        verify__fault(v,
-                      AT(.what = "damaged", .table = t->meta->name, .folder = v->o->data,
-                         .file = "store"),
-                      "a row of the store does not decode");
+        verify__fault(
+            v, AT(.what = "damaged", .table = t->meta->name, .folder = v->o->data, .file = "store"),
+            "a row of the store does not decode");
         return 0;
     }
     add_keyed(t, r, true);

@@ -141,8 +141,8 @@ static void sort_records(struct verify *v)
         add_to_table(v, &v->records[i]);
     for (size_t i = 0; i < v->table_count; i++)
         if (v->tables[i]->record_count > 0)
-            qsort(v->tables[i]->records, v->tables[i]->record_count,
-                  sizeof(struct verify_record *), compare_records);
+            qsort(v->tables[i]->records, v->tables[i]->record_count, sizeof(struct verify_record *),
+                  compare_records);
 }
 
 static void free_table(struct verify_table *t)
@@ -195,8 +195,9 @@ static int run(struct verify *v, struct err *e)
     if (v->lake != NULL)
         TRY(verify__lake(v, e));
     else
-        verify__note(v, AT(.what = "unchecked"), "no lake was named: the Delta tables were not "
-                                                 "looked at");
+        verify__note(v, AT(.what = "unchecked"),
+                     "no lake was named: the Delta tables were not "
+                     "looked at");
     TRY(verify__rows(v, e));
     verify__order(v);
     return 0;

@@ -29,9 +29,9 @@ struct verify_file {
     uint64_t size, row_count;
     bronze_pos first_pos, last_pos;
     uint8_t hash[16];
-    bool recorded; /* size and hash are the log's word, not only the commit's */
-    bool removed;  /* by a later commit */
-    bool missing;
+    bool recorded;         /* size and hash are the log's word, not only the commit's */
+    bool removed;          /* by a later commit */
+    bool missing, damaged; /* not there; not the bytes that were written */
     /* The log's rows with positions of this file, in order. */
     uint64_t log_rows;
     uint64_t log_digest;
