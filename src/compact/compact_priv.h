@@ -141,6 +141,26 @@ struct compact_list {
     size_t count, cap;
 };
 
+/* sweep.c: the search for orphans */
+enum compact_sweep_phase {
+    COMPACT_SWEEP_NONE = 0, /* between rounds */
+    COMPACT_SWEEP_LIST,
+    COMPACT_SWEEP_READ,
+    COMPACT_SWEEP_REMOVE,
+};
+struct compact_sweep {
+    uint64_t grace_us, interval_ns;
+    uint64_t next_ns; /* of the next step */
+    enum compact_sweep_phase phase;
+    uint32_t *ids; /* the tables of this round */
+    size_t count, at;
+    char after[128]; /* names up to here have been judged */
+    bool is_last_page;
+    struct map files; /* name → what no commit is known to name */
+    int64_t version;  /* the next commit to read */
+    uint64_t young;
+};
+
 struct compact {
     struct compact_deps d;
     struct compact_policy policy;
@@ -163,6 +183,7 @@ struct compact {
     size_t record_count;
     struct store_batch *batch;
     struct trace_hist *freshness;
+    struct compact_sweep sweep;
     struct compact_totals totals; /* the worker's own copy */
 
     struct sys_thread *thread;
@@ -193,6 +214,9 @@ void compact__record_add(struct compact *c, struct compact_record *r); /* takes 
 /* Versions of ours that the log and the store have no record of: a life was killed too early. */
 must_use int compact__record_missed(struct compact *c, struct compact_table *t, struct err *e);
 
+/* seal.c: the newest commits and checkpoint against their records. ERR_DAMAGED names the file. */
+must_use int compact__seals_check(struct compact *c, const struct compact_table *t, struct err *e);
+
 /* trim.c */
 bronze_pos compact__floor(const struct compact *c);
 void compact__trim(struct compact *c);
@@ -202,6 +226,13 @@ bronze_pos compact__trim_bound(bronze_pos floor, bronze_pos applied, bronze_pos 
 bronze_pos compact__watermark_get(struct compact *c, const struct compact_table *t);
 void compact__watermark_put(struct compact *c, const struct compact_table *t);
 void compact__watermarks_put(struct compact *c); /* of all tables, and the floor */
+
+/* sweep.c */
+bronze_pos compact__data_name_pos(const char *name); /* 0 = not a name of ours */
+void compact__sweep_init(struct compact *c, uint32_t grace_ms);
+void compact__sweep_deinit(struct compact *c);
+void compact__sweep(struct compact *c); /* one step, when it is time */
+uint64_t compact__sweep_wait_us(const struct compact *c);
 
 /* status.c */
 void compact__publish(struct compact *c);

@@ -132,6 +132,7 @@ static int open_table(struct compact *c, struct compact_table *t, struct err *e)
     make_app_id(c, t);
     TRY(delta_txn(t->delta, t->app_id, &txn, e));
     TRY(check_txn(c, t, txn, e));
+    TRY(compact__seals_check(c, t, e));
     TRY(compact__record_missed(c, t, e));
     t->committed = txn > 0 ? (bronze_pos)txn : 0;
     t->taken = t->committed;
