@@ -329,16 +329,3 @@ int store_check_files(struct sys *s, const char *path, bool live, store_fault_fn
     sums_reset(&l);
     return r;
 }
-
-int store_scan(struct store *s, uint64_t *ret_keys, uint64_t *ret_bytes, struct err *e)
-{
-    struct store_iter *it = store_iter_new(s, NULL);
-    *ret_keys = *ret_bytes = 0;
-    for (store_iter_seek(it, SLICE_NULL); store_iter_valid(it); store_iter_next(it)) {
-        ++*ret_keys;
-        *ret_bytes += store_iter_key(it).len + store_iter_value(it).len;
-    }
-    int r = store_iter_status(it, e);
-    (void)store_iter_free(it);
-    return r < 0 ? r : 0;
-}

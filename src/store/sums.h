@@ -31,5 +31,3 @@ must_use int store_check_files(struct sys *s, const char *path, bool live, store
 
 /* Open for reading only what is flushed. ERR_NOT_FOUND: there is none. ERR_DAMAGED. */
 must_use int store_open_look(const char *path, struct store **ret_store, struct err *e);
-/* Read every key and every data block, checksums verified, past the cache. ERR_DAMAGED. */
-must_use int store_scan(struct store *s, uint64_t *ret_keys, uint64_t *ret_bytes, struct err *e);
