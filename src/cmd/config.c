@@ -114,6 +114,7 @@ static void set_defaults(struct config *c)
         .row_cache_bytes = 64 * MIB,
         .grace_ms = 10000,
         .stop_grace_ms = 30000,
+        .orphan_grace_ms = 86400000,
     };
 }
 
@@ -135,6 +136,7 @@ static int parse(struct config *c, const char *path, char *text, struct err *e)
         {"store_cache_bytes", NULL, &c->store_cache_bytes, MIB, 1ull << 40},
         {"row_cache_bytes", NULL, &c->row_cache_bytes, 0, 1ull << 40},
         {"grace_ms", NULL, &c->grace_ms, 0, 600000},
+        {"orphan_grace_ms", NULL, &c->orphan_grace_ms, 1000, 4294967295},
         {"stop_grace_ms", NULL, &c->stop_grace_ms, 1000, 3600000},
         {"rpc_threads", NULL, &c->rpc_threads, 0, 64},
     };

@@ -19,6 +19,7 @@ struct config {
     uint64_t compact_memory_bytes, commit_bytes;
     uint64_t store_cache_bytes, row_cache_bytes;
     uint64_t grace_ms, stop_grace_ms;
+    uint64_t orphan_grace_ms;
     uint64_t rpc_threads; /* 0 = one per two processors, 1 to 8 */
 };
 

@@ -132,6 +132,10 @@ static void hook_report(void *ctx, struct admin_report *r)
         {"delta_commits", co.commits},
         {"delta_checkpoints", co.checkpoints},
         {"delta_failures", co.failures},
+        {"lake_orphans_removed", co.orphans_removed},
+        {"lake_orphan_bytes_removed", co.orphan_bytes_removed},
+        {"lake_orphans_young", co.orphans_young},
+        {"lake_leftovers_removed", co.leftovers_removed},
         {"compact_memory_bytes", co.memory_bytes},
         {"compact_rows_unknown", co.rows_unknown},
         {"log_trims", co.trims},
@@ -289,6 +293,7 @@ static int build_services(struct server *s, struct err *e)
         .memory_bytes = s->config.compact_memory_bytes,
         .freshness_ms = (uint32_t)s->config.freshness_ms,
         .trim_interval_ms = 200,
+        .orphan_grace_ms = (uint32_t)s->config.orphan_grace_ms,
     };
     TRY(compact_new(&cd, &co, &s->compact, e));
     struct admin_options ao = {

@@ -394,9 +394,10 @@ bool compact_step(struct compact *c, uint64_t wait_us)
         compact__trim(c);
         c->trim_next_ns = now_ns + c->trim_interval_ns;
     }
+    compact__sweep(c);
     compact__publish(c);
     if (!read && !c->rewind && wait_us > 0) {
-        wait_us = next_deadline_us(c, wait_us);
+        wait_us = MIN(next_deadline_us(c, wait_us), compact__sweep_wait_us(c));
         if (wait_us > 0)
             rest(c, wait_us);
     }
@@ -493,6 +494,7 @@ int compact_new(const struct compact_deps *d, const struct compact_options *o,
     c->changed = SYS_EVENT_INIT;
     c->freshness = mem_zalloc(sizeof(*c->freshness));
     atomic_store(&c->drain_end_ns, UINT64_MAX);
+    compact__sweep_init(c, o ? o->orphan_grace_ms : 0);
     c->batch = store_batch_new(d->store);
     bronze_pos from = start_position(c);
     c->scanned = from - 1;
@@ -548,6 +550,7 @@ struct compact *compact_free(struct compact *c)
         c->records = r->next;
         mem_free(r);
     }
+    compact__sweep_deinit(c);
     bronze_reader_close(c->reader);
     store_batch_free(c->batch);
     mem_free(c->busy.items);

@@ -30,6 +30,7 @@ struct compact_options {
     uint64_t memory_bytes;     /* open batches and unfinished files together; 0 = 256 MiB */
     uint32_t freshness_ms;     /* … or when its oldest row is this old; 0 = 2000 */
     uint32_t trim_interval_ms; /* look this often whether the log can be trimmed; 0 = never */
+    uint32_t orphan_grace_ms;  /* a file that is in no commit is removed at this age; 0 = a day */
 };
 
 /* All borrowed until compact_free(); the log must be started before and stopped after compact. */
@@ -95,6 +96,9 @@ struct compact_totals {
     uint64_t checkpoints, failures;
     uint64_t memory_bytes, rewinds;
     uint64_t snapshots, trims;
+    uint64_t orphans_removed, orphan_bytes_removed; /* files that no commit names */
+    uint64_t orphans_young;     /* in the last search: not old enough to be removed */
+    uint64_t leftovers_removed; /* of puts that were interrupted */
     uint64_t rows_unknown; /* of tables the catalog does not know: 0, unless a dropped table is read
                               again */
 };

@@ -183,6 +183,16 @@ static int fake_get(struct objstore *o, const char *name, size_t len_max, struct
     return objstore_get(of(o)->below, name, len_max, out, e);
 }
 
+static int fake_get_tail(struct objstore *o, const char *name, size_t len, struct buf *out,
+                         struct err *e)
+{
+    int fate = begin(of(o), KIND_READ, name, e);
+    TRY(fate);
+    if (fate == FATE_LOSES_ANSWER)
+        return end(name, fate, 0, e);
+    return objstore_get_tail(of(o)->below, name, len, out, e);
+}
+
 static int fake_list(struct objstore *o, const char *prefix, const char *after,
                      struct objstore_list *ret_list, struct err *e)
 {
@@ -262,6 +272,7 @@ static const struct objstore_ops fake_ops = {
     .put = fake_put,
     .put_absent = fake_put_absent,
     .get = fake_get,
+    .get_tail = fake_get_tail,
     .list = fake_list,
     .remove = fake_delete,
     .is_empty = fake_is_empty,

@@ -185,6 +185,23 @@ static int folder_get(struct objstore *o, const char *name, size_t len_max, stru
     return 0;
 }
 
+static int folder_get_tail(struct objstore *o, const char *name, size_t len, struct buf *out,
+                           struct err *e)
+{
+    struct folder *f = of(o);
+    _cleanup_(mem_freep) char *path = path_of(f, name);
+    _cleanup_(sys_closep) struct sys_file *file = NULL;
+    uint64_t size = 0;
+    TRY(sys_open(f->sys, path, SYS_READ, &file, e));
+    TRY(sys_size(file, &size, e));
+    len = (size_t)MIN(size, len);
+    if (len == 0)
+        return 0;
+    TRY(sys_read(file, buf_reserve(out, len), len, size - len, e));
+    out->len += len;
+    return 0;
+}
+
 /* A name that is not there (any more) is no folder. */
 static int is_folder(struct sys *s, const char *path, bool *ret_folder, struct err *e)
 {
@@ -379,6 +396,7 @@ static const struct objstore_ops folder_ops = {
     .put = folder_put,
     .put_absent = folder_put_absent,
     .get = folder_get,
+    .get_tail = folder_get_tail,
     .list = folder_list,
     .remove = folder_delete,
     .is_empty = folder_is_empty,

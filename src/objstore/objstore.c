@@ -69,6 +69,13 @@ int objstore_get(struct objstore *o, const char *name, size_t len_max, struct bu
     return o->ops->get(o, name, len_max, out, e);
 }
 
+int objstore_get_tail(struct objstore *o, const char *name, size_t len, struct buf *out,
+                      struct err *e)
+{
+    TRY(objstore__name_check(name, e));
+    return o->ops->get_tail(o, name, len, out, e);
+}
+
 int objstore_list(struct objstore *o, const char *prefix, const char *after,
                   struct objstore_list *ret_list, struct err *e)
 {

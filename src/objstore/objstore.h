@@ -69,6 +69,9 @@ must_use int objstore_put_absent(struct objstore *o, const char *name, struct sl
 /* Appends the content. ERR_NOT_FOUND. ERR_EXHAUSTED above @len_max. */
 must_use int objstore_get(struct objstore *o, const char *name, size_t len_max, struct buf *out,
                           struct err *e);
+/* Appends the last @len bytes of the content, all of it when there are fewer. */
+must_use int objstore_get_tail(struct objstore *o, const char *name, size_t len, struct buf *out,
+                               struct err *e);
 struct objstore_entry {
     char *name; /* relative to the listed folder */
     uint64_t size;

@@ -12,6 +12,8 @@ struct objstore_ops {
     int (*put_absent)(struct objstore *o, const char *name, struct slice data, struct err *e);
     int (*get)(struct objstore *o, const char *name, size_t len_max, struct buf *out,
                struct err *e);
+    int (*get_tail)(struct objstore *o, const char *name, size_t len, struct buf *out,
+                    struct err *e);
     int (*list)(struct objstore *o, const char *prefix, const char *after,
                 struct objstore_list *ret_list, struct err *e);
     int (*remove)(struct objstore *o, const char *name, struct err *e);

@@ -184,7 +184,7 @@ static void boot(struct world *w)
     if (rc < 0)
         failed_start(w, "serve", rc, &e);
     struct compact_deps cd = {w->sys, w->log, w->catalog, w->store, w->lake};
-    struct compact_options co = {w->file_bytes, w->compact_bytes, w->freshness_ms, w->trim_ms};
+    struct compact_options co = {w->file_bytes, w->compact_bytes, w->freshness_ms, w->trim_ms, 0};
     rc = compact_new(&cd, &co, &w->compact, &e);
     if (rc < 0)
         failed_start(w, "compact", rc, &e);
@@ -238,14 +238,29 @@ static bool calls_are_open(const struct world *w)
     return false;
 }
 
+_Noreturn static void tell_stuck(struct world *w, const char *what, uint64_t seconds)
+{
+    struct bronze_usage u;
+    struct compact_totals t;
+    bronze_usage(w->log, &u);
+    compact_totals(w->compact, &t);
+    sim_violation(w, "I6",
+                  "%s is not over after %" PRIu64 " s: durable %" PRIu64 " of %" PRIu64
+                  ", %" PRIu64 " of %" PRIu64 " log bytes%s%s, applied %" PRIu64 ", scanned %" PRIu64
+                  ", floor %" PRIu64 ", snapshot %" PRIu64 ", trim from %" PRIu64,
+                  what, seconds, bronze_durable_pos(w->log), bronze_appended_pos(w->log),
+                  u.log_bytes, u.log_bytes_max, u.stalled ? ", stalled" : "",
+                  u.no_space ? ", no space" : "", serve_applied_pos(w->serve), t.scanned_pos,
+                  t.floor_pos, catalog_snapshot_pos(w->catalog), u.next_trim_pos);
+}
+
 static void turns_until_quiet(struct world *w, uint64_t ns_max, const char *what)
 {
     uint64_t until = sim_now(w) + ns_max;
     while (calls_are_open(w) || sim_wire_is_busy(w) ||
            bronze_durable_pos(w->log) < bronze_appended_pos(w->log)) {
         if (sim_now(w) >= until)
-            sim_violation(w, "I6", "%s: calls are open after %" PRIu64 " s", what,
-                          ns_max / SECOND_NS);
+            tell_stuck(w, what, ns_max / SECOND_NS);
         turn(w, 0);
     }
 }

@@ -86,6 +86,21 @@ static void get_says_what_is_missing_or_too_long(struct objstore *o)
     buf_deinit(&b);
 }
 
+static void tail_is_the_end_or_all_of_it(struct objstore *o)
+{
+    put(o, "x", "0123456789");
+    put(o, "empty", "");
+    struct buf b = BUF_NULL;
+
+    cr_assert_eq(objstore_get_tail(o, "x", 3, &b, NULL), 0);
+    cr_assert_eq(objstore_get_tail(o, "x", 100, &b, NULL), 0);
+    cr_assert_eq(objstore_get_tail(o, "empty", 100, &b, NULL), 0);
+    cr_assert_eq(objstore_get_tail(o, "none", 100, &b, NULL), ERR_NOT_FOUND);
+
+    cr_assert(slice_eq(buf_slice(&b), slice_str("7890123456789")));
+    buf_deinit(&b);
+}
+
 static void list_is_sorted_and_flat(struct objstore *o)
 {
     put(o, "t/b", "22");
@@ -235,6 +250,7 @@ OVER_BOTH(put_replaces)
 OVER_BOTH(put_absent_never_replaces)
 OVER_BOTH(empty_object_is_an_object)
 OVER_BOTH(get_says_what_is_missing_or_too_long)
+OVER_BOTH(tail_is_the_end_or_all_of_it)
 OVER_BOTH(list_is_sorted_and_flat)
 OVER_BOTH(delete_may_find_nothing)
 OVER_BOTH(emptiness_looks_into_all_folders)
