@@ -120,6 +120,12 @@ struct bronze_append {
  */
 must_use int bronze_append(struct bronze *log, struct bronze_append *a);
 
+/*
+ * Would a request of about @payload bytes be taken now? For large ones: asked before the work of
+ * looking at their rows. Returns 0, BRONZE_FULL, BRONZE_NO_SPACE; a promise of nothing.
+ */
+must_use int bronze_room(struct bronze *log, uint64_t payload);
+
 /* The durable end: all tickets / positions up to it are on stable storage (L3). Any thread,
  * wait-free. */
 uint64_t bronze_durable_ticket(const struct bronze *log);
@@ -185,7 +191,7 @@ bronze_pos
 bronze_trimmed_pos(const struct bronze *log); /* the first position that is still there */
 /* The position at which a trim would free at least one more segment, and how full the log is. */
 struct bronze_usage {
-    uint64_t log_bytes, log_bytes_max; /* segments in use; the limit */
+    uint64_t log_bytes, log_bytes_max; /* segments in use or made ahead; the limit */
     bronze_pos next_trim_pos; /* first position of the second oldest segment; 0 = only one */
     uint64_t segments, writes, write_errors, full_events;
     bool stalled;  /* no segment is ready: appends are refused just now */

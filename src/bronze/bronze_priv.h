@@ -20,7 +20,8 @@
 #define FRAME_ALIGN          8u
 #define READ_CHUNK_BYTES     (4u * 1024 * 1024)
 #define IDLE_SEAL_US         5000u
-#define SPARE_SEGMENTS_MAX   2
+#define SPARE_SEGMENTS_NEW   2  /* so many are made ahead */
+#define SPARE_SEGMENTS_MAX   16 /* so many are kept of what was trimmed */
 #define SEGMENT_NAME_LEN     24
 
 /* ---- record.c: bytes ---- */

@@ -2,9 +2,11 @@
 /*
  * Segment files: prepared off the hot path, used, trimmed, recycled.
  *
- *   prepared (spare) ──roll──► written to ──roll──► closed ──trim──► recycled or removed
+ *   prepared (spare) ──roll──► written to ──roll──► closed ──trim──► recycled (spare) or removed
  *
- * A file is prepared under its final name: fully written once, synced, its folder synced. Its
+ * A file is prepared under its final name: fully written once, synced, its folder synced. That
+ * costs as much as the log itself writes, so two are made ahead, and many of those that a trim
+ * frees are kept: a log that follows its followers writes no zeros. Its
  * header is written by the log thread when it is used. Only files of this life are recycled (L1): a
  * write of a killed life may still land in older ones, so those are removed, never written to
  * again.
@@ -44,13 +46,12 @@ static int write_zeros(struct sys_file *f, uint64_t from, uint64_t to, struct er
     return r;
 }
 
-static int prepare_new(struct bronze *log, const char *path, struct sys_file **ret_file,
-                       struct err *e)
+/* No flush for each write: one at the end is enough, as nobody builds on the file before. */
+static int make_zeros(struct bronze *log, const char *path, struct err *e)
 {
     _cleanup_(sys_closep) struct sys_file *f = NULL;
     sys_point(log->sys, SYS_POINT_LOG_PREPARE_BEFORE_CREATE);
-    TRY(sys_open(log->sys, path, SYS_WRITE | SYS_CREATE | SYS_EXCLUSIVE | SYS_DIRECT | SYS_DSYNC,
-                 &f, e));
+    TRY(sys_open(log->sys, path, SYS_WRITE | SYS_CREATE | SYS_EXCLUSIVE | SYS_DIRECT, &f, e));
     sys_point(log->sys, SYS_POINT_LOG_PREPARE_AFTER_CREATE);
     int r = sys_lock(f, 0, e);
     if (r == 0)
@@ -61,16 +62,33 @@ static int prepare_new(struct bronze *log, const char *path, struct sys_file **r
     if (r == 0)
         r = sys_sync(f, e);
     sys_point(log->sys, SYS_POINT_LOG_PREPARE_AFTER_ZEROS);
+    return r;
+}
+
+/* As the log writes to it. */
+static int open_made(struct bronze *log, const char *path, struct sys_file **ret_file,
+                     struct err *e)
+{
+    _cleanup_(sys_closep) struct sys_file *f = NULL;
+    TRY(sys_open(log->sys, path, SYS_WRITE | SYS_DIRECT | SYS_DSYNC, &f, e));
+    TRY(sys_lock(f, 0, e));
     sys_point(log->sys, SYS_POINT_LOG_PREPARE_BEFORE_SYNC_DIR);
-    if (r == 0 && !sys_bug(log->sys, SYS_BUG_DIR_NOT_SYNCED)) /* else its name can be lost */
-        r = sys_sync_dir(log->sys, log->log_path, e);
+    if (!sys_bug(log->sys, SYS_BUG_DIR_NOT_SYNCED)) /* else its name can be lost */
+        TRY(sys_sync_dir(log->sys, log->log_path, e));
     sys_point(log->sys, SYS_POINT_LOG_PREPARE_AFTER_SYNC_DIR);
-    if (r < 0) {
-        (void)sys_unlink(log->sys, path, NULL); /* half made: removed again, or at the next start */
-        return r;
-    }
     *ret_file = TAKE(f);
     return 0;
+}
+
+static int prepare_new(struct bronze *log, const char *path, struct sys_file **ret_file,
+                       struct err *e)
+{
+    int r = make_zeros(log, path, e);
+    if (r == 0)
+        r = open_made(log, path, ret_file, e);
+    if (r < 0 && r != ERR_EXISTS)
+        (void)sys_unlink(log->sys, path, NULL); /* half made: removed again, or at the next start */
+    return r;
 }
 
 /* The name first: a file whose header has a lower number than its name is known as unused. */
@@ -201,8 +219,9 @@ bronze_pos bronze_trimmed_pos(const struct bronze *log)
 void bronze_usage(struct bronze *log, struct bronze_usage *ret_usage)
 {
     sys_mutex_lock(&log->lock);
+    size_t kept = log->spare_count - MIN(log->spare_count, SPARE_SEGMENTS_NEW);
     *ret_usage = (struct bronze_usage){
-        .log_bytes = log->disk_segments * log->segment_bytes,
+        .log_bytes = (log->disk_segments - kept) * log->segment_bytes,
         .log_bytes_max = log->log_bytes_max,
         .next_trim_pos = log->segment_count > 1 ? log->segments[1].first_pos : 0,
         .segments = log->segment_count,
@@ -222,12 +241,11 @@ enum segment_job { JOB_NONE, JOB_PREPARE, JOB_REMOVE };
 static enum segment_job next_job(struct bronze *log, struct recycled *ret_old, uint64_t *ret_number)
 {
     *ret_old = (struct recycled){0};
-    bool wants = log->spare_count < SPARE_SEGMENTS_MAX;
     if (log->recycle_count > 0) { /* oldest first: a crash must not leave a hole */
         *ret_old = log->recycle[0];
         log->recycle_count--;
         memmove(log->recycle, log->recycle + 1, log->recycle_count * sizeof(*log->recycle));
-        if (ret_old->file == NULL || !wants)
+        if (ret_old->file == NULL || log->spare_count == SPARE_SEGMENTS_MAX)
             return JOB_REMOVE;
         *ret_number = log->next_number++;
         return JOB_PREPARE;
@@ -235,7 +253,7 @@ static enum segment_job next_job(struct bronze *log, struct recycled *ret_old, u
     bool full = (log->disk_segments + 1) * log->segment_bytes > log->log_bytes_max;
     if (sys_bug(log->sys, SYS_BUG_NO_LIMIT))
         full = false; /* against I6 */
-    if (!wants || full)
+    if (log->spare_count >= SPARE_SEGMENTS_NEW || full)
         return JOB_NONE;
     *ret_number = log->next_number++;
     log->disk_segments++;

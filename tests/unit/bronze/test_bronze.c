@@ -585,3 +585,39 @@ Test(bronze_life, small_blocks_fill_small_segments_without_threads)
     cr_assert_eq(bronze_open(x.sys, &o, count_control, &x, &x.log, &e), ERR_INVALID);
     x.sys = sys_free(x.sys);
 }
+
+static unsigned log_files(const struct fixture *x)
+{
+    struct sys_names names;
+    char path[160];
+    snprintf(path, sizeof(path), "%s/log", x->path);
+    cr_assert_eq(sys_list(x->sys, path, &names, NULL), 0);
+    unsigned count = (unsigned)names.count;
+    sys_names_deinit(&names);
+    return count;
+}
+
+Test(bronze_segment, trimmed_ones_are_written_again_instead_of_new_ones)
+{
+    struct fixture x;
+    struct err e = {0};
+    struct bronze_usage full, trimmed;
+    set_up(&x);
+    cr_assert_eq(try_open(&x, &e), 0);
+    fill_segments(&x, 0, 80); /* segments 1 to 6 */
+    bronze_usage(x.log, &full);
+    unsigned files = log_files(&x);
+
+    bronze_trim(x.log, bronze_durable_pos(x.log) + 1);
+    for (unsigned turn = 0; turn < 10; turn++)
+        bronze_segment_step(x.log);
+
+    bronze_usage(x.log, &trimmed);
+    cr_assert_lt(trimmed.log_bytes, full.log_bytes);
+    cr_assert_eq(log_files(&x), files);
+    fill_segments(&x, 80, 48);
+    cr_assert_eq(log_files(&x), files);
+    cr_assert_eq(read_all(&x, bronze_trimmed_pos(x.log)), 128 - bronze_trimmed_pos(x.log) + 1);
+    close_log(&x);
+    tear_down(&x);
+}
