@@ -81,6 +81,16 @@ def lookup_faults(server, ledger, random):
             if row is None or row["id"] != i][:LIST_MAX]
 
 
+def verify_faults(server, ledger, *options):
+    """What `sluice verify` finds; the server may run."""
+    files = [a for file in ledger.files for a in ("--ledger", file)]
+    done = server.command("verify", "--data", server.data, "--lake", server.lake, "--quiet",
+                          *options, *files, check=False)
+    if done.returncode == 0:
+        return []
+    return [f"sluice verify ends with {done.returncode}: {(done.stdout + done.stderr)[-1500:]}"]
+
+
 def faults(server, ledger, random):
     """Of the running server; it is given the time to commit everything durable."""
     server.wait_committed([SDK_TABLE, KEYED, TOOL_TABLE])
@@ -91,4 +101,4 @@ def faults(server, ledger, random):
     found += number_faults(folders[TOOL_TABLE], TOOL_TABLE, ledger)
     for table, folder in folders.items():
         found += [f"{table}: {fault}" for fault in lake.position_faults(folder)[:LIST_MAX]]
-    return found + lookup_faults(server, ledger, random)
+    return found + lookup_faults(server, ledger, random) + verify_faults(server, ledger)

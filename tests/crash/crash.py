@@ -32,7 +32,7 @@ from sluice_local import Progress
 from places import open_place, why_not
 from rounds import World, point_names
 
-ROUNDS_OF_PLACE = {"folder": 8, "ext4": 6, "full": 3, "power": 8}
+ROUNDS_OF_PLACE = {"folder": 5, "ext4": 5, "full": 3, "power": 6}
 KEPT_MAX = 3
 # Syncs whose lack must be found: kind of operation, part of the path, and what it is.
 LIES = [("write", "/data/log", "blocks of the log"),
@@ -63,6 +63,7 @@ class Run:
         self.rounds_of_world = options.rounds
         self.rounds = []      # facts of each, with its faults
         self.kept = []
+        self.points = dict.fromkeys(point_names(), 0)
         self._world_number = 0
 
     def run(self, places):
@@ -84,7 +85,7 @@ class Run:
         seed = f"{self.options.seed} {self._world_number} {place_kind}"
         folder = self.folder / f"world-{self._world_number}"
         with open_place(place_kind, folder / "place", lie) as place:
-            world = World(place, folder / "server", random.Random(seed))
+            world = World(place, folder / "server", random.Random(seed), self.points)
             with world.server:
                 world.prepare()
                 os.environ["SSL_CERT_FILE"] = str(world.server.ca)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 import time
+import zlib
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -19,11 +20,11 @@ SDK_TABLE = "crash.test.rows"
 KEYED = "crash.test.keyed"
 TOOL_TABLE = "crash.test.tool"
 DDL = "id BIGINT NOT NULL, round INT NOT NULL, filler STRING"
-FILLER_MAX = 200
+FILLER_MAX = 800
 
 BATCH = 100
-BATCHES_IN_FLIGHT = 60
-BATCH_PAUSE_S = 0.002
+BATCHES_IN_FLIGHT = 40
+BATCH_PAUSE_S = 0.004
 SDK_PAUSE_S = 0.0002
 TOOL_RATE = 6000
 TOOL_STREAMS = 2
@@ -31,9 +32,13 @@ LIFE_TIMEOUT_S = 90
 
 
 class Ledger:
-    """What was sent and acknowledged in one folder's rounds."""
+    """What was sent and acknowledged in one folder's rounds: in memory for check.py, and in files
+    for `sluice verify` (docs/formats/ledger.md)."""
 
-    def __init__(self):
+    def __init__(self, folder):
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.files = []
         self.sent = {SDK_TABLE: collections.Counter(), KEYED: collections.Counter()}
         self.acked = {SDK_TABLE: set(), KEYED: set()}
         self.round_of = {}     # id -> round
@@ -54,14 +59,53 @@ class Ledger:
         self._next_stream += count
         return self._next_stream - count
 
+    def new_file(self):
+        self.files.append(self._folder / f"ledger-{len(self.files)}.tsv")
+        return self.files[-1]
+
     def add_tool_file(self, file):
-        """stream number, table, last acknowledged offset, rows acknowledged, rows sent"""
-        acked_now = sent_now = 0
+        """The load tool's own file: (rows acknowledged, rows sent)."""
+        sent, acked, number_of = collections.Counter(), {}, {}
         for line in file.read_text().splitlines():
-            number, _, _, acked, sent = line.split("\t")[:5]
-            self.streams[int(number)] = (int(acked), int(sent))
-            acked_now, sent_now = acked_now + int(acked), sent_now + int(sent)
-        return acked_now, sent_now
+            kind, stream, *fields = line.split("\t")
+            if kind == "R":
+                sent[stream] += 1
+                number_of[stream] = int(fields[1].split(",")[0])
+            elif kind == "A":
+                acked[stream] = int(fields[0]) + 1
+        for stream, number in number_of.items():
+            self.streams[number] = (acked.get(stream, 0), sent[stream])
+        return sum(acked.values()), sum(sent.values())
+
+
+class LedgerFile:
+    """The lines of one producer."""
+
+    def __init__(self, path):
+        self._out = open(path, "w", encoding="utf-8", buffering=1 << 16)
+        self._lock = threading.Lock()
+        self._streams = 0
+
+    def stream(self, table):
+        """A new stream into a table; its name in the other calls."""
+        self._streams += 1
+        name = f"{self._out.name.rsplit('/', 1)[1]}-{self._streams}"
+        self._write(f"S\t{name}\t{table}\tid\tcrc32\n")
+        return name
+
+    def rows(self, stream, offset, ids, rows):
+        self._write("".join(f"R\t{stream}\t{offset}\t{i}\t{zlib.crc32(row):08x}\n"
+                            for i, row in zip(ids, rows)))
+
+    def ack(self, stream, offset):
+        self._write(f"A\t{stream}\t{offset}\n")
+
+    def close(self):
+        self._out.close()
+
+    def _write(self, text):
+        with self._lock:
+            self._out.write(text)
 
 
 def message_class(connection, table):
@@ -87,10 +131,12 @@ class Load(threading.Thread):
         self.again.set()
         self.wrong = None
         self.deaths = 0                 # of the server, while this load ran
+        self.file = LedgerFile(ledger.new_file())
 
     def run(self):
         try:
             self.pump()
+            self.file.close()
         except Exception as e:  # told in the round's verdict
             self.wrong = f"{type(self).__name__}: {type(e).__name__}: {e}"
 
@@ -134,8 +180,10 @@ class BatchLoad(Load):
         waiting, self._unanswered = self._unanswered, []
         sent, acked = self.ledger.sent[KEYED], self.ledger.acked[KEYED]
         batches = []
+        stream = self.file.stream(KEYED)
 
         def on_ack(first, last):
+            self.file.ack(stream, last)
             for offset in range(first, last + 1):
                 acked.update(batches[offset])
                 self.acked_rows += len(batches[offset])
@@ -150,7 +198,9 @@ class BatchLoad(Load):
                     batches.append(ids)
                     self.sent_rows += 0 if ids[0] in sent else len(ids)
                     sent.update(ids)
-                    producer.append_batch([self._row(message, i) for i in ids])
+                    rows = [self._row(message, i) for i in ids]
+                    self.file.rows(stream, len(batches) - 1, ids, rows)
+                    producer.append_batch(rows)
                     time.sleep(BATCH_PAUSE_S)
         finally:
             self._unanswered = batches[producer.acked + 1:] + waiting
@@ -164,20 +214,27 @@ class SdkLoad(Load):
 
     def pump(self):
         stream, message = self._open()
-        ids = []
+        ids, rows = [], []
         while not self.over.is_set():
             row_id, = self.ledger.new_ids(1, self.round)
             # As often as there were lives of the server; known when the stream is closed.
             self.ledger.sent[SDK_TABLE][row_id] = 1_000
             ids.append(row_id)
-            row = message(id=row_id, round=self.round, filler=filler(row_id))
-            stream.ingest_record_offset(row.SerializeToString())
+            rows.append(message(id=row_id, round=self.round,
+                                filler=filler(row_id)).SerializeToString())
+            stream.ingest_record_offset(rows[-1])
             time.sleep(SDK_PAUSE_S)
         stream.flush()
         stream.close()
         for row_id in ids:
             self.ledger.sent[SDK_TABLE][row_id] = 1 + self.deaths
         self.ledger.acked[SDK_TABLE].update(ids)
+        for life in range(1 + self.deaths):
+            name = self.file.stream(SDK_TABLE)
+            for offset, (row_id, row) in enumerate(zip(ids, rows)):
+                self.file.rows(name, offset, [row_id], [row])
+            if life == 0 and ids:
+                self.file.ack(name, len(ids) - 1)
 
     def _open(self):
         """The SDK goes on after a break by itself, but its first stream needs a server."""
@@ -211,13 +268,50 @@ def sdk_stream(server, message):
         options=StreamConfigurationOptions(recovery_backoff_ms=100, recovery_retries=300))
 
 
+class TablesLoad(Load):
+    """Makes and drops tables beside the others; what was answered must be so afterwards."""
+
+    PAUSE_S = 0.15
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self._known = {}  # name -> is it there? None: there was no answer
+
+    def pump(self):
+        while not self.over.is_set():
+            self.again.wait(LIFE_TIMEOUT_S)
+            try:
+                with self.server.connect() as admin:
+                    self._life(admin)
+            except grpc.RpcError:
+                time.sleep(0.05)
+
+    def _life(self, admin):
+        while not self.over.is_set():
+            name = f"crash.side.t{self.round}_{len(self._known)}"
+            self._known[name] = None
+            admin.create_table(name, DDL)
+            self._known[name] = True
+            time.sleep(self.PAUSE_S)
+            if len(self._known) % 3:
+                self._known[name] = None
+                admin.drop_table(name)
+                self._known[name] = False
+
+    def faults(self, admin):
+        there = {table.name for table in admin.tables()}
+        return [f"table {name} was {'made and is not there' if made else 'dropped and is there'}"
+                for name, made in self._known.items()
+                if made is not None and made != (name in there)]
+
+
 class ToolLoad:
     """The load tool for one life of the server: single rows, its ledger says what must be there."""
 
     def __init__(self, server, ledger, random):
         self._ledger = ledger
         first = ledger.new_streams(TOOL_STREAMS)
-        self._file = server.folder / f"ledger-{first}.tsv"
+        self._file = ledger.new_file()
         self._process = subprocess.Popen(
             [server.bin / "sluice-loadgen", "run", "--endpoint", server.endpoint,
              "--ca", server.ca, "--token-file", server.admin_token_file, "--rows", "200b",
@@ -235,8 +329,8 @@ class ToolLoad:
             self._process.kill()
             self._process.communicate()
             return 0, 0, "the load tool hangs"
-        if self._process.returncode in (3, -signal.SIGINT) and not self._file.exists():
-            return 0, 0, None  # the server went before the streams were open
-        if self._process.returncode not in (0, 1) or not self._file.exists():
+        if self._process.returncode in (3, -signal.SIGINT):
+            self._file.touch()  # the server went before the streams were open
+        elif self._process.returncode not in (0, 1):
             return 0, 0, f"the load tool ended with {self._process.returncode}: {said[-300:]}"
         return *self._ledger.add_tool_file(self._file), None

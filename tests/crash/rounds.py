@@ -12,12 +12,12 @@ import time
 from sluice_local import LocalServer
 
 import check
-from loads import DDL, KEYED, SDK_TABLE, TOOL_TABLE, BatchLoad, Ledger, SdkLoad, ToolLoad
+from loads import DDL, KEYED, SDK_TABLE, TOOL_TABLE, BatchLoad, Ledger, SdkLoad, TablesLoad, ToolLoad
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROWS_ACKED_MIN = 10_000
 ACKS_TIMEOUT_S = 60
-POINT_WAIT_S = 1.5
+POINT_WAIT_S = 1.0
 POINT_TRIES = 3
 FULL_LEFT_BYTES = 8 << 20
 FREQUENT = ("log.append.", "apply.before_write", "apply.after_write")
@@ -48,13 +48,15 @@ def point_names():
 class World:
     """One server in one place for some rounds; everything is drawn from its random."""
 
-    def __init__(self, place, folder, random):
-        self.place, self.random, self.ledger = place, random, Ledger()
+    def __init__(self, place, folder, random, points):
+        """points: how often each named point was drawn, over all worlds."""
+        self.place, self.random = place, random
+        self.ledger = Ledger(folder / "ledgers")
         self.server = LocalServer(
-            folder, freshness_ms=random.choice((100, 200, 400)),
+            folder, freshness_ms=random.choice((100, 150, 300)), grace_ms=300,
             segment_bytes=random.choice((16 << 20, 32 << 20)), log_bytes_max=256 << 20,
             data_dir=place.folder / "data", lake_dir=place.folder / "lake")
-        self._points = point_names()
+        self._points = points
         self._loads, self._tool = [], None
         self.facts = None
 
@@ -92,6 +94,9 @@ class World:
         status = self.server.stop()
         if status != 0:
             return [f"the clean stop ended with {status}"]
+        stopped = check.verify_faults(self.server, self.ledger, "--stopped-well")
+        if stopped:
+            return stopped
         self.server.start()
         faults = check.faults(self.server, self.ledger, self.random)
         self.server.kill()
@@ -101,7 +106,8 @@ class World:
 
     def _start_loads(self, number):
         self._batch = BatchLoad(self.server, self.ledger, number)
-        self._loads = [self._batch, SdkLoad(self.server, self.ledger, number)]
+        self._tables = TablesLoad(self.server, self.ledger, number)
+        self._loads = [self._batch, self._tables, SdkLoad(self.server, self.ledger, number)]
         self._tool = ToolLoad(self.server, self.ledger, self.random)
         for load in self._loads:
             load.start()
@@ -152,6 +158,8 @@ class World:
         faults = [wrong for wrong in [load.finish() for load in self._loads] if wrong]
         self._finish_tool()
         self.facts["acked"] += self._batch.acked_rows
+        with self.server.connect() as admin:
+            faults += self._tables.faults(admin)
         return faults + check.faults(self.server, self.ledger, self.random)
 
     def _abandon_loads(self):
@@ -215,7 +223,9 @@ class World:
 
     def _die_point(self):
         """kill -9 at a named point: of a running life, or of its start."""
-        name = self.random.choice(self._points)
+        least = min(self._points.values())
+        name = self.random.choice([p for p, n in self._points.items() if n == least])
+        self._points[name] += 1
         count = self.random.choice((1, 1, 2, 3))
         if name.startswith(FREQUENT):
             count = self.random.randint(50, 2000)
