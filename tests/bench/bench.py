@@ -28,7 +28,7 @@ import duckdb
 from sluice_local import LocalServer, lake
 from sluice_local.server import ROOT
 
-FULL = {"rows": ["200b", "1kb"], "streams": [1, 4], "batch": [1, 100], "sink_s": 10,
+FULL = {"rows": ["200b", "1kb"], "streams": [1, 4], "batch": [1, 100], "sink_s": 30,
         "ingest_s": 30, "sustained_s": 24, "latency_s": 8, "lookup_s": 10,
         "budget_s": 870}
 QUICK = {"rows": ["200b", "1kb"], "streams": [1], "batch": [1], "sink_s": 5, "ingest_s": 8,
@@ -36,6 +36,7 @@ QUICK = {"rows": ["200b", "1kb"], "streams": [1], "batch": [1], "sink_s": 5, "in
          "budget_s": 170}
 STEP_DOWN = 0.8
 TRIES = 2
+FLAT_S = 20
 KEYS = 100_000
 LOOKUPS_PER_S = 5_000
 INGEST_BESIDE = 20_000  # rows a second while lookups are measured
@@ -292,14 +293,16 @@ class Watch(threading.Thread):
         return (moves[-1][2] - moves[0][2]) / (moves[-1][0] - moves[0][0])
 
     def _lag_is_flat(self):
-        """The lag rises and falls with each commit. Flat: the peaks of the last third are not
-        above those of the middle third by more than a fifth."""
-        third = len(self._samples) // 3
-        if third < 3:
+        """The lag rises and falls with each commit. Flat: in the last FLAT_S seconds (or two
+        thirds of a shorter run) the peaks of the second half are not above those of the first by
+        more than a fifth."""
+        if len(self._samples) < 9:
             return False
-        middle = max(s[1] for s in self._samples[third:2 * third])
-        last = max(s[1] for s in self._samples[2 * third:])
-        return last <= 1.2 * middle + 1000
+        end, begun = self._samples[-1][0], self._samples[0][0]
+        length = min(FLAT_S, (end - begun) * 2 / 3)
+        first = max(s[1] for s in self._samples if end - length <= s[0] < end - length / 2)
+        second = max(s[1] for s in self._samples if s[0] >= end - length / 2)
+        return second <= 1.2 * first + 1000
 
 
 def cpu_by_thread(pid):
