@@ -293,13 +293,13 @@ class Watch(threading.Thread):
         return (moves[-1][2] - moves[0][2]) / (moves[-1][0] - moves[0][0])
 
     def _lag_is_flat(self):
-        """The lag rises and falls with each commit. Flat: in the last FLAT_S seconds (or two
-        thirds of a shorter run) the peaks of the second half are not above those of the first by
+        """The lag rises and falls with each commit. Flat: in the last FLAT_S seconds (or five
+        sixths of a shorter run) the peaks of the second half are not above those of the first by
         more than a fifth."""
         if len(self._samples) < 9:
             return False
         end, begun = self._samples[-1][0], self._samples[0][0]
-        length = min(FLAT_S, (end - begun) * 2 / 3)
+        length = min(FLAT_S, (end - begun) * 5 / 6)
         first = max(s[1] for s in self._samples if end - length <= s[0] < end - length / 2)
         second = max(s[1] for s in self._samples if s[0] >= end - length / 2)
         return second <= 1.2 * first + 1000
