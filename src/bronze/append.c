@@ -171,12 +171,21 @@ static bool must_wake(struct bronze *log)
     return true;
 }
 
+/* Under the lock: does the log take nothing of this kind now? See bronze_overdraw(). */
+static bool is_shut(const struct bronze *log, enum bronze_kind kind)
+{
+    if (!log->overdraws || log->no_space)
+        return log->stalled;
+    return kind != BRONZE_CONTROL &&
+           (log->stalled || log->disk_segments * log->segment_bytes > log->log_bytes_max);
+}
+
 /* Under the lock. 0, BRONZE_FULL or BRONZE_NO_SPACE. */
 static int append_locked(struct bronze *log, struct bronze_append *a, uint64_t payload)
 {
     if (log->stopping)
         return BRONZE_FULL;
-    if (log->stalled) {
+    if (is_shut(log, a->kind)) {
         log->want_room = true;
         return log->no_space ? BRONZE_NO_SPACE : BRONZE_FULL;
     }

@@ -199,6 +199,13 @@ struct bronze_usage {
 };
 void bronze_usage(struct bronze *log, struct bronze_usage *ret_usage);
 
+/*
+ * While on, a full log takes control records though its limit is reached: a snapshot of the catalog
+ * must get through, or a full log could never be trimmed (L7). Rows wait. What it takes beyond the
+ * limit is given back by the trim that follows. Any thread.
+ */
+void bronze_overdraw(struct bronze *log, bool on);
+
 struct trace_hist;
 const struct trace_hist *bronze_write_hist(const struct bronze *log); /* device write, µs */
 

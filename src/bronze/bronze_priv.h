@@ -162,7 +162,7 @@ struct bronze {
     uint64_t closed_bytes;    /* closed, not yet submitted */
     int64_t last_time_us;
     unsigned in_flight;
-    bool sleeping, want_room, no_space, stopping, stalled;
+    bool sleeping, want_room, no_space, stopping, stalled, overdraws;
     struct segment *segments;
     size_t segment_count, segment_cap;
     struct spare spares[SPARE_SEGMENTS_MAX];

@@ -207,6 +207,19 @@ void bronze_trim(struct bronze *log, bronze_pos bound)
         sys_event_signal(&log->segment_event);
 }
 
+void bronze_overdraw(struct bronze *log, bool on)
+{
+    sys_mutex_lock(&log->lock);
+    log->overdraws = on;
+    bool room = !on && log->want_room && !log->stalled;
+    if (room)
+        log->want_room = false;
+    sys_mutex_unlock(&log->lock);
+    sys_event_signal(&log->segment_event);
+    for (struct bronze_listener *l = room ? log->listeners : NULL; l != NULL; l = l->next)
+        l->on_room(l->ctx);
+}
+
 bronze_pos bronze_trimmed_pos(const struct bronze *log)
 {
     struct bronze *l = (struct bronze *)(uintptr_t)log;
@@ -245,12 +258,15 @@ static enum segment_job next_job(struct bronze *log, struct recycled *ret_old, u
         *ret_old = log->recycle[0];
         log->recycle_count--;
         memmove(log->recycle, log->recycle + 1, log->recycle_count * sizeof(*log->recycle));
-        if (ret_old->file == NULL || log->spare_count == SPARE_SEGMENTS_MAX)
+        if (ret_old->file == NULL || log->spare_count == SPARE_SEGMENTS_MAX ||
+            log->disk_segments * log->segment_bytes > log->log_bytes_max)
             return JOB_REMOVE;
         *ret_number = log->next_number++;
         return JOB_PREPARE;
     }
-    bool full = (log->disk_segments + 1) * log->segment_bytes > log->log_bytes_max;
+    /* An overdraft: what was appended already stands before the records that must get through. */
+    uint64_t more = log->overdraws && log->stalled ? log->ring_bytes / 2 + log->segment_bytes : 0;
+    bool full = (log->disk_segments + 1) * log->segment_bytes > log->log_bytes_max + more;
     if (sys_bug(log->sys, SYS_BUG_NO_LIMIT))
         full = false; /* against I6 */
     if (log->spare_count >= SPARE_SEGMENTS_NEW || full)

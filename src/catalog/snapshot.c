@@ -223,7 +223,9 @@ static int write_snapshot(struct catalog *c, bronze_pos *ret_pos, struct err *e)
 int catalog_snapshot(struct catalog *c, bronze_pos *ret_pos, struct err *e)
 {
     TRY(catalog__enter(c, e));
+    bronze_overdraw(c->log, true); /* a full log is trimmed only after this */
     int rc = write_snapshot(c, ret_pos, e);
+    bronze_overdraw(c->log, false);
     catalog__leave(c);
     return rc;
 }

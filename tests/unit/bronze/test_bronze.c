@@ -4,6 +4,7 @@
 #include "bronze/bronze.h"
 
 #include "base/bits.h"
+#include "base/crc.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "sys/sys.h"
@@ -241,6 +242,34 @@ Test(bronze_log, keeps_a_request_in_one_block_and_refuses_one_that_cannot_fit)
     tear_down(&x);
 }
 
+/* Nothing is written without a step, so what is appended stays unwritten. */
+Test(bronze_log, takes_small_requests_while_a_large_one_must_wait)
+{
+    struct fixture x;
+    struct err e = {0};
+    set_up(&x);
+    cr_assert_eq(try_open(&x, &e), 0); /* 32 MiB of memory: large ones wait behind 8 MiB */
+    uint8_t *bytes = mem_zalloc(9 * MIB);
+    struct slice large = slice_of(bytes, 9 * MIB), small = slice_of(bytes, 100);
+    struct bronze_append a = {.kind = BRONZE_ROWS, .stream_id = 1, .rows = &large, .row_count = 1};
+    struct bronze_append b = {.kind = BRONZE_ROWS, .stream_id = 2, .rows = &small, .row_count = 1};
+    cr_assert_eq(bronze_room(x.log, large.len), 0);
+    cr_assert_eq(bronze_append(x.log, &a), 0);
+
+    int second = bronze_append(x.log, &a);
+
+    cr_assert_eq(second, BRONZE_FULL);
+    cr_assert_eq(bronze_room(x.log, large.len), BRONZE_FULL);
+    cr_assert_eq(bronze_append(x.log, &b), 0);
+    while (bronze_durable_pos(x.log) < bronze_appended_pos(x.log))
+        bronze_step(x.log, 1000000);
+    cr_assert_eq(bronze_room(x.log, large.len), 0);
+    cr_assert_eq(bronze_append(x.log, &a), 0);
+    mem_free(bytes);
+    close_log(&x);
+    tear_down(&x);
+}
+
 Test(bronze_log, reuses_trimmed_segments)
 {
     struct fixture x;
@@ -326,6 +355,29 @@ Test(bronze_recovery, refuses_a_damaged_segment_header)
     int r = try_open(&x, &e);
 
     cr_assert_eq(r, ERR_DAMAGED);
+    tear_down(&x);
+}
+
+/* Only a faulty build could write such a block; it is refused, not walked. */
+Test(bronze_recovery, refuses_frames_that_do_not_add_up_under_right_checksums)
+{
+    struct fixture x;
+    three_blocks(&x);
+    int fd = open_segment(&x, 1);
+    uint8_t block[4096];
+    cr_assert_eq(pread(fd, block, sizeof(block), 4096), (ssize_t)sizeof(block));
+    put_le32(block + 128 + 64, 4000); /* the row's length */
+    uint32_t seed = crc32c(0, block + 16, 16);
+    put_le32(block + 12, crc32c(seed, block + 128, sizeof(block) - 128));
+    put_le32(block + 8, crc32c(seed, block + 12, 128 - 12));
+    cr_assert_eq(pwrite(fd, block, sizeof(block), 4096), (ssize_t)sizeof(block));
+    close(fd);
+    struct err e = {0};
+
+    int r = try_open(&x, &e);
+
+    cr_assert_eq(r, ERR_DAMAGED);
+    cr_assert_not_null(strstr(e.text, "do not add up"));
     tear_down(&x);
 }
 
@@ -620,4 +672,47 @@ Test(bronze_segment, trimmed_ones_are_written_again_instead_of_new_ones)
     cr_assert_eq(read_all(&x, bronze_trimmed_pos(x.log)), 128 - bronze_trimmed_pos(x.log) + 1);
     close_log(&x);
     tear_down(&x);
+}
+
+static int append_some(struct fixture *x, enum bronze_kind kind)
+{
+    static const uint8_t bytes[1000];
+    struct slice row = kind == BRONZE_CONTROL ? slice_str("ctl") : slice_of(bytes, sizeof(bytes));
+    struct bronze_append a = {.kind = kind, .stream_id = 1, .rows = &row, .row_count = 1};
+    int r = bronze_append(x->log, &a);
+    bronze_step(x->log, 1000);
+    bronze_segment_step(x->log);
+    return r;
+}
+
+Test(bronze_trim, a_full_log_is_overdrawn_for_what_lets_it_be_trimmed)
+{
+    struct err e = {0};
+    struct fixture x = {.sys = sys_new_sim(1), .path = "data"};
+    struct bronze_usage u;
+    cr_assert_eq(bronze_init(x.sys, x.path, &e), 0);
+    struct bronze_options o = {x.path, 128 * 1024, 512 * 1024, 512 * 1024, 32 * 1024};
+    cr_assert_eq(bronze_open(x.sys, &o, count_control, &x, &x.log, &e), 0, "%s", e.text);
+    bronze_segment_step(x.log);
+    for (int i = 0; i < 2000; i++)
+        (void)append_some(&x, BRONZE_ROWS);
+    bronze_usage(x.log, &u);
+    cr_assert(u.stalled);
+    cr_assert_eq(append_some(&x, BRONZE_CONTROL), BRONZE_FULL);
+
+    bronze_overdraw(x.log, true);
+    cr_assert_eq(append_some(&x, BRONZE_CONTROL), 0);
+    bronze_pos snapshot = bronze_appended_pos(x.log);
+    for (int i = 0; i < 20; i++)
+        cr_assert_eq(append_some(&x, BRONZE_ROWS), BRONZE_FULL);
+    bronze_overdraw(x.log, false);
+
+    cr_assert_eq(bronze_durable_pos(x.log), snapshot);
+    bronze_trim(x.log, snapshot);
+    bronze_segment_step(x.log);
+    bronze_usage(x.log, &u);
+    cr_assert_leq(u.log_bytes, u.log_bytes_max);
+    cr_assert_eq(append_some(&x, BRONZE_ROWS), 0);
+    x.log = bronze_close(x.log);
+    x.sys = sys_free(x.sys);
 }
