@@ -12,7 +12,8 @@ import time
 from sluice_local import LocalServer
 
 import check
-from loads import DDL, KEYED, SDK_TABLE, TOOL_TABLE, BatchLoad, Ledger, SdkLoad, TablesLoad, ToolLoad
+from loads import (DDL, KEYED, SDK_TABLE, TOOL_TABLE, BatchLoad, Ledger, SdkLoad, TablesLoad,
+                   ToolLoad)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROWS_ACKED_MIN = 10_000
