@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Is a table's log what we made it (rule D7)? When the table is opened, the newest commit files, and
- * the newest checkpoint among them, are compared with the records that the store keeps: JSON has no
- * checksum of its own, and a changed byte may still parse. All of it is `sluice verify`'s work; this
- * is what a start can afford.
+ * Is a table's log what we made it (rule D7)? When the table is opened, the newest commit files,
+ * and the newest checkpoint among them, are compared with the records that the store keeps: JSON
+ * has no checksum of its own, and a changed byte may still parse. All of it is `sluice verify`'s
+ * work; this is what a start can afford.
  *
  * Runs on the worker.
  */

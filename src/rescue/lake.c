@@ -88,7 +88,8 @@ static int put_rows(struct versions *v, const struct delta_entry *f, const struc
         for (uint32_t c = 0; c < schema->column_count; c++)
             b->values[c] = row_batch_value(batch, c, i);
         b->r->rows_lake++;
-        if (!serve_put_row(schema, v->t->id, pos, b->values, b->key, b->batch))
+        struct serve_row row_at = {schema, v->t->id, pos, b->values};
+        if (!serve_put_row(&row_at, b->key, b->batch))
             b->r->rows_unkeyed++;
         TRY(rescue__write_batch(b, BATCH_BYTES, e));
     }

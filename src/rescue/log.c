@@ -2,8 +2,8 @@
 /*
  * A damaged log's rows, as far as they can be read, as NDJSON. Two passes over the files: the
  * first for the catalog (a snapshot behind the damage may say what a lost record said), the second
- * for the rows. What is readable is bronze's judgement (bronze/check.h): a block counts when all its
- * checksums do. A row that no descriptor renders is written as the bytes it is.
+ * for the rows. What is readable is bronze's judgement (bronze/check.h): a block counts when all
+ * its checksums do. A row that no descriptor renders is written as the bytes it is.
  */
 #include "rescue/rescue.h"
 #include "rescue_priv.h"

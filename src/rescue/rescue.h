@@ -45,8 +45,8 @@ struct rescue_store {
 /*
  * Makes <data>/store again: key tables from the lake for what the log no longer holds, everything
  * else by applying the log. It is built beside the old store, which is set aside under the name
- * store.damaged-<time> when the new one is complete, and then removed. Cut short at any point it can
- * be begun again.
+ * store.damaged-<time> when the new one is complete, and then removed. Cut short at any point it
+ * can be begun again.
  * ERR_BUSY: a server runs. ERR_DAMAGED, ERR_NOT_FOUND: log or lake cannot give everything back; the
  * sentence names the file, and the old store is as it was.
  */

@@ -11,9 +11,9 @@
  *   3  the log is applied to it by the same code that the server runs (serve)
  *   4  flushed; store → store.damaged-<time>, store.rebuild → store; the old one is removed
  *
- * R1  A row that the lake gives has a position of its own file's range, rising within the file; where
- *     other tables' rows stood in between, it is not above the true one. So the newest version of a
- *     key stays the newest, and what the log holds comes above it.
+ * R1  A row that the lake gives has a position of its own file's range, rising within the file;
+ *     where other tables' rows stood in between, it is not above the true one. So the newest
+ *     version of a key stays the newest, and what the log holds comes above it.
  * R2  Nothing is written outside of store.rebuild before it is complete and durable; a crash before
  *     step 4 leaves the old store, one within it leaves a complete store under one of two names.
  * R3  A file of the lake is used only when its size and hash are those of its commit.

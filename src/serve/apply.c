@@ -62,13 +62,12 @@ static void begin_value(struct buf *value, uint32_t descriptor_id)
     value->len = 4;
 }
 
-bool serve_put_row(const struct row_schema *schema, uint32_t table_id, bronze_pos pos,
-                   const struct row_value *values, struct buf scratch[2], struct store_batch *batch)
+bool serve_put_row(const struct serve_row *r, struct buf scratch[2], struct store_batch *batch)
 {
-    if (!row_key(schema, table_id, pos, values, &scratch[0]))
+    if (!row_key(r->schema, r->table_id, r->pos, r->values, &scratch[0]))
         return false;
     begin_value(&scratch[1], 0);
-    codec_values_to_row(schema, values, &scratch[1]);
+    codec_values_to_row(r->schema, r->values, &scratch[1]);
     store_batch_put(batch, buf_slice(&scratch[0]), buf_slice(&scratch[1]));
     return true;
 }

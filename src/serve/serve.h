@@ -69,11 +69,15 @@ must_use int serve_catch_up(const struct serve_options *o, serve_progress_fn *pr
                             struct err *e);
 /* The store of @batch is @log's, and shows what stands there up to @applied. */
 void serve_put_position(const struct bronze *log, bronze_pos applied, struct store_batch *batch);
-/* Put the row at @pos, of the table's own message (descriptor 0), as applying would. False: its key
- * is too long to be kept. @scratch is the caller's, to be used again. */
-bool serve_put_row(const struct row_schema *schema, uint32_t table_id, bronze_pos pos,
-                   const struct row_value *values, struct buf scratch[2],
-                   struct store_batch *batch);
+/* A row to be put as applying would, in the table's own message (descriptor 0). */
+struct serve_row {
+    const struct row_schema *schema;
+    uint32_t table_id;
+    bronze_pos pos;
+    const struct row_value *values; /* one per column */
+};
+/* False: its key is too long to be kept. @scratch is the caller's, to be used again. */
+bool serve_put_row(const struct serve_row *r, struct buf scratch[2], struct store_batch *batch);
 
 /* ---- what others may see: any thread ---- */
 

@@ -153,7 +153,8 @@ def measure(folder, gib):
         with FullStore(server.folder / "data" / "store"):
             server.start()
             say(f"writing {gib} GiB that the key tables do not see")
-            status = load(server, int(gib * (1 << 30)) + (128 << 20))  # the last segment is not full
+            # The last segment is not full.
+            status = load(server, int(gib * (1 << 30)) + (128 << 20))
             behind = status.durable_position - status.applied_position
             server.kill()
         assert behind > status.durable_position // 2, f"only {behind} rows are not applied"

@@ -290,7 +290,8 @@ def test_damaged_log_is_refused_and_salvaged(world):
         out = world.folder / "salvaged.ndjson"
         try:
             said = db.try_start()
-            assert said is not None and segment.name in said and f"byte {block['offset']}" in said, said
+            place = f"{segment.name} at byte {block['offset']}"
+            assert said is not None and place in said, said
             assert "sluice bronze salvage" in said, said
             done = db.server.command("bronze", "salvage", "--data", db.data, "--out", out,
                                      check=False)

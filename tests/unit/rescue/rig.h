@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* A data folder and a lake made by the real log, catalog and compactor, then closed: what an offline
- * command finds. Two tables with a key, whose rows stand mixed in the log. */
+/*
+ * A data folder and a lake made by the real log, catalog and compactor, then closed: what an
+ * offline command finds. Two tables with a key, whose rows stand mixed in the log.
+ */
 
 #include "test.h"
 
@@ -36,7 +38,7 @@ void rig_up(struct rig *x); /* the log is open */
 void rig_down(struct rig *x);
 void rig_open(struct rig *x);
 void rig_close(struct rig *x);
-/* @count rows over both tables: key and n by turns, with @filler bytes of text. Durable on return. */
+/* @count rows over both tables: key and n by turns, @filler bytes of text. Durable on return. */
 void rig_load(struct rig *x, unsigned count, size_t filler);
 void rig_commit(struct rig *x); /* everything into Delta */
 void rig_trim(struct rig *x);   /* everything that is committed; at least one segment goes */

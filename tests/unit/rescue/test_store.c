@@ -103,47 +103,6 @@ Test(rescue_store, the_old_one_is_replaced_and_leftovers_go)
     rig_down(&x);
 }
 
-Test(rescue_store, a_damaged_data_file_is_named_and_the_old_store_stays)
-{
-    struct rig x;
-    struct rescue_store r;
-    trimmed(&x);
-    char command[256], place[128];
-    (void)snprintf(place, sizeof(place), "%s/store/CURRENT", x.data);
-    (void)snprintf(command, sizeof(command), "mkdir %s/store && touch %s", x.data, place);
-    cr_assert_eq(system(command), 0);
-    char *file = rig_file(&x, "lake/a/b/one", ".parquet", 0);
-    rig_flip(file, 1000);
-
-    cr_assert_eq(rebuild(&x, &r), ERR_DAMAGED);
-
-    cr_assert_not_null(strstr(x.e.text, strrchr(file, '/') + 1));
-    bool exists;
-    cr_assert_eq(sys_exists(x.sys, place, &exists, &x.e), 0);
-    cr_assert(exists);
-    rig_flip(file, 1000);
-    cr_assert_eq(rebuild(&x, &r), 0, "%s", x.e.text);
-    rig_check_store(&x);
-    mem_free(file);
-    rig_down(&x);
-}
-
-Test(rescue_store, a_table_that_left_the_lake_is_not_passed_over)
-{
-    struct rig x;
-    struct rescue_store r;
-    trimmed(&x);
-    char command[256];
-    (void)snprintf(command, sizeof(command), "rm -r %s/a/b/two", x.lake_path);
-    cr_assert_eq(system(command), 0);
-
-    int rc = rebuild(&x, &r);
-
-    cr_assert_lt(rc, 0);
-    cr_assert_not_null(strstr(x.e.text, "a.b.two"));
-    rig_down(&x);
-}
-
 Test(rescue_store, a_log_in_use_is_refused)
 {
     struct rig x;

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rig.h"
+
+#include "base/bits.h"
+#include "store/keys.h"
+
+static int rebuild(struct rig *x, struct rescue_store *r)
+{
+    *r = (struct rescue_store){.data = x->data, .lake = x->lake_path};
+    return rescue_store(x->sys, r, &x->e);
+}
+
+/* A log that begins in the middle: some keys stand only in the lake, others in both. */
+static void trimmed(struct rig *x)
+{
+    rig_up(x);
+    rig_load(x, 400, 3000);
+    rig_commit(x);
+    rig_trim(x);
+    rig_load(x, 20, 100);
+    rig_close(x);
+}
+
+Test(rescue_lake, a_damaged_data_file_is_named_and_the_old_store_stays)
+{
+    struct rig x;
+    struct rescue_store r;
+    trimmed(&x);
+    char command[256], place[128];
+    (void)snprintf(place, sizeof(place), "%s/store/CURRENT", x.data);
+    (void)snprintf(command, sizeof(command), "mkdir %s/store && touch %s", x.data, place);
+    cr_assert_eq(system(command), 0);
+    char *file = rig_file(&x, "lake/a/b/one", ".parquet", 0);
+    rig_flip(file, 1000);
+
+    cr_assert_eq(rebuild(&x, &r), ERR_DAMAGED);
+
+    cr_assert_not_null(strstr(x.e.text, strrchr(file, '/') + 1));
+    bool exists;
+    cr_assert_eq(sys_exists(x.sys, place, &exists, &x.e), 0);
+    cr_assert(exists);
+    rig_flip(file, 1000);
+    cr_assert_eq(rebuild(&x, &r), 0, "%s", x.e.text);
+    rig_check_store(&x);
+    mem_free(file);
+    rig_down(&x);
+}
+
+Test(rescue_lake, a_table_that_left_the_lake_is_not_passed_over)
+{
+    struct rig x;
+    struct rescue_store r;
+    trimmed(&x);
+    char command[256];
+    (void)snprintf(command, sizeof(command), "rm -r %s/a/b/two", x.lake_path);
+    cr_assert_eq(system(command), 0);
+
+    int rc = rebuild(&x, &r);
+
+    cr_assert_lt(rc, 0);
+    cr_assert_not_null(strstr(x.e.text, "a.b.two"));
+    rig_down(&x);
+}
+
+/* R1, and docs/formats/store.md (Rebuilt): every version of the lake's stands below the log's first
+ * position; of one table no two have the same, and there are as many as the lake gave. */
+Test(rescue_lake, rows_of_the_lake_have_positions_of_their_own_below_the_log)
+{
+    struct rig x;
+    struct rescue_store r;
+    trimmed(&x);
+    cr_assert_eq(rebuild(&x, &r), 0, "%s", x.e.text);
+
+    char path[128];
+    struct store *st;
+    (void)snprintf(path, sizeof(path), "%s/store", x.data);
+    struct store_options o = {.path = path};
+    cr_assert_eq(store_open_rocksdb(&o, &st, &x.e), 0);
+    uint8_t prefix = STORE_ROW;
+    uint64_t below = 0, versions = 0;
+    struct store_iter *it = store_iter_new(st, NULL);
+    for (store_iter_seek(it, slice_of(&prefix, 1)); store_iter_valid(it); store_iter_next(it)) {
+        struct slice key = store_iter_key(it);
+        if (key.data[0] != STORE_ROW)
+            break;
+        versions++;
+        below += ~get_be64(key.data + key.len - 8) < r.log_from;
+    }
+    store_iter_free(it);
+    store_close(st);
+
+    cr_assert_eq(below, r.rows_lake);
+    cr_assert_geq(versions, (uint64_t)x.rows);
+    cr_assert_leq(versions, (uint64_t)x.rows + 300); /* rows that both have, counted twice */
+    rig_down(&x);
+}
+
+Test(rescue_lake, commits_that_the_log_forgot_are_recorded_again)
+{
+    struct rig x;
+    struct rescue_store r;
+    trimmed(&x);
+    cr_assert_eq(rebuild(&x, &r), 0);
+
+    char path[128];
+    struct store *st;
+    (void)snprintf(path, sizeof(path), "%s/store", x.data);
+    struct store_options o = {.path = path};
+    cr_assert_eq(store_open_rocksdb(&o, &st, &x.e), 0);
+    uint8_t key[13] = {STORE_LAKE};
+    put_be32(key + 1, x.table_ids[1]);
+    put_be64(key + 5, 1);
+    struct buf value = BUF_NULL;
+    char name[CATALOG_FILE_NAME_MAX];
+    struct catalog_lake_commit k;
+    cr_assert_eq(store_get(st, NULL, slice_of(key, 13), false, &value, &x.e), STORE_FOUND);
+    cr_assert(catalog_lake_commit_of(slice_of(value.data + 8, value.len - 8), name, &k));
+    buf_deinit(&value);
+    store_close(st);
+
+    char *file = rig_file(&x, "lake/a/b/two", ".parquet", 0);
+    cr_assert_str_eq(name, strrchr(file, '/') + 1);
+    cr_assert_gt(k.row_count, 0);
+    cr_assert_gt(k.commit_size, 0);
+    mem_free(file);
+    rig_down(&x);
+}
