@@ -29,6 +29,10 @@
 /* A second write joins a busy device only with this much waiting (rule L10). */
 #define SECOND_WRITE_BYTES_MIN (64u * 1024)
 #define WRITES_IN_FLIGHT_MAX   4
+/* A request of this size waits while a quarter of the log's memory is not written yet: it must not
+ * add its own time on the device to that of every small request behind it. */
+#define LARGE_REQUEST_BYTES       (256u * 1024)
+#define UNWRITTEN_SHARE_FOR_LARGE 4
 
 #define TABLES_MAX                10000
 #define COLUMNS_MAX               2000

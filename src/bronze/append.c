@@ -171,6 +171,17 @@ static bool must_wake(struct bronze *log)
     return true;
 }
 
+/* A large request waits while much is not written yet, so that small ones, whose clients wait for
+ * single rows, find a short queue before them. */
+static bool must_yield(const struct bronze *log, uint64_t payload)
+{
+    if (payload < LARGE_REQUEST_BYTES)
+        return false;
+    uint64_t oldest = atomic_load_explicit(&log->durable_ticket, memory_order_relaxed) + 1;
+    uint64_t unwritten = log->open_virt + log->open_used - bronze__slot(log, oldest)->virt;
+    return unwritten >= log->ring_bytes / UNWRITTEN_SHARE_FOR_LARGE;
+}
+
 /* Under the lock: does the log take nothing of this kind now? See bronze_overdraw(). */
 static bool is_shut(const struct bronze *log, enum bronze_kind kind)
 {
@@ -200,7 +211,7 @@ static int append_locked(struct bronze *log, struct bronze_append *a, uint64_t p
         used = FRAME_HEADER_BYTES + payload;
     }
     uint64_t end = log->open_virt + align_up(BLOCK_HEADER_BYTES + used, BLOCK_ALIGN);
-    if (!bronze__has_room(log, end)) {
+    if (must_yield(log, payload) || !bronze__has_room(log, end)) {
         log->want_room = true;
         trace_add(&log->full_events, 1);
         return BRONZE_FULL;
@@ -253,6 +264,19 @@ int bronze_append(struct bronze *log, struct bronze_append *a)
     sys_mutex_unlock(&log->lock);
     if (wake)
         sys_ring_wake(log->io);
+    return r;
+}
+
+int bronze_room(struct bronze *log, uint64_t payload)
+{
+    sys_mutex_lock(&log->lock);
+    int r = log->no_space && log->stalled ? BRONZE_NO_SPACE
+            : log->stalled || must_yield(log, payload) ||
+                    !bronze__has_room(log, log->open_virt + log->open_used + payload)
+                ? BRONZE_FULL
+                : 0;
+    log->want_room = log->want_room || r != 0;
+    sys_mutex_unlock(&log->lock);
     return r;
 }
 

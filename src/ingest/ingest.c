@@ -56,6 +56,7 @@ struct stream {
     bool parked_space;
     LIST_ENTRY(stream) all_link;
     TAILQ_ENTRY(stream) wait_link; /* has something that waits for the durable end */
+    TAILQ_ENTRY(stream) park_link; /* while parked is not NULL */
 };
 
 struct lane {
@@ -65,7 +66,8 @@ struct lane {
     _Atomic bool posted, has_waiters, room;
     LIST_HEAD(, stream) all;
     TAILQ_HEAD(, stream) waiters;
-    struct request_rows rows; /* scratch of the message at hand */
+    TAILQ_HEAD(, stream) parked; /* the longest waiting first */
+    struct request_rows rows;    /* scratch of the message at hand */
     struct buf json;
     size_t *json_ends;
     uint32_t json_cap;
@@ -294,6 +296,9 @@ static int take_rows(struct stream *st, const struct request *r, struct err *e)
         return st->table != NULL ? err_wrap(e, "table %s", st->table->name) : e->code;
     if (atomic_load_explicit(&st->table->dropped, memory_order_relaxed))
         return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", st->table->name);
+    int rc = r->record.len >= LARGE_REQUEST_BYTES ? bronze_room(st->in->o.log, r->record.len) : 0;
+    if (rc > 0)
+        return rc;
     TRY(check_rows(st, r, e));
     const struct request_rows *rows = &st->lane->rows;
     struct bronze_append a = {
@@ -305,7 +310,7 @@ static int take_rows(struct stream *st, const struct request *r, struct err *e)
         .rows = rows->rows,
         .row_count = rows->count,
     };
-    int rc = bronze_append(st->in->o.log, &a);
+    rc = bronze_append(st->in->o.log, &a);
     if (rc < 0)
         return err_set(
             e, ERR_INVALID,
@@ -331,9 +336,18 @@ static void park(struct stream *st, struct rpc_message *m, bool space)
     if (st->parked == NULL) {
         st->parked_ns = sys_mono_ns(st->in->o.sys);
         trace_add(&st->in->parked, 1);
+        TAILQ_INSERT_TAIL(&st->lane->parked, st, park_link);
     }
     st->parked = m;
     st->parked_space = space;
+}
+
+/* Not parked any more; its message (NULL: it was not parked) is the caller's. */
+static struct rpc_message *unpark(struct stream *st)
+{
+    if (st->parked != NULL)
+        TAILQ_REMOVE(&st->lane->parked, st, park_link);
+    return TAKE(st->parked);
 }
 
 static void take_message(struct stream *st, struct rpc_message *m)
@@ -348,7 +362,7 @@ static void take_message(struct stream *st, struct rpc_message *m)
         advance(st);
         return;
     }
-    st->parked = NULL;
+    (void)unpark(st); /* @m, if it was parked */
     rpc_message_free(m);
     if (rc < 0)
         refuse(st, &e);
@@ -427,7 +441,7 @@ static void on_close(struct rpc_call *c, void *ctx, bool cancelled)
     if (st->waiting)
         TAILQ_REMOVE(&st->lane->waiters, st, wait_link);
     atomic_store(&st->lane->has_waiters, !TAILQ_EMPTY(&st->lane->waiters));
-    rpc_message_free(st->parked);
+    rpc_message_free(unpark(st));
     if (st->registered) {
         atomic_fetch_sub(&st->table->streams_open, 1);
         catalog_close_stream(in->o.catalog, &st->reg);
@@ -456,15 +470,12 @@ static const struct rpc_method ephemeral_stream = {
 static void retry_parked(struct lane *lane)
 {
     struct stream *st, *next;
-    for (st = LIST_FIRST(&lane->all); st != NULL; st = next) {
-        next = LIST_NEXT(st, all_link);
-        if (st->parked == NULL)
-            continue;
-        if (st->session.phase >= SESSION_ENDING) {
-            rpc_message_free(TAKE(st->parked));
-            continue;
-        }
-        take_message(st, st->parked);
+    for (st = TAILQ_FIRST(&lane->parked); st != NULL; st = next) {
+        next = TAILQ_NEXT(st, park_link);
+        if (st->session.phase >= SESSION_ENDING)
+            rpc_message_free(unpark(st));
+        else
+            take_message(st, st->parked);
     }
 }
 
@@ -546,7 +557,7 @@ static void review(struct lane *lane, uint64_t now_ns)
                          st->parked_space ? "the disk is full" : "its readers lag behind");
         if (rc == 0)
             continue;
-        rpc_message_free(TAKE(st->parked));
+        rpc_message_free(unpark(st));
         refuse(st, &e);
         advance(st);
     }
@@ -572,7 +583,7 @@ static void end_drained(struct lane *lane)
         next = LIST_NEXT(st, all_link);
         if (st->session.phase >= SESSION_ENDING)
             continue;
-        rpc_message_free(TAKE(st->parked));
+        rpc_message_free(unpark(st));
         session_end(&st->session, ERR_UNAVAILABLE,
                     "the server is shutting down: connect again later");
         advance(st);
@@ -615,6 +626,7 @@ struct ingest *ingest_new(const struct ingest_options *o)
         lane->post.run = on_post;
         LIST_INIT(&lane->all);
         TAILQ_INIT(&lane->waiters);
+        TAILQ_INIT(&lane->parked);
     }
     in->listener = (struct bronze_listener){on_durable, on_room, in, NULL};
     bronze_listen(o->log, &in->listener);
