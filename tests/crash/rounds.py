@@ -308,8 +308,10 @@ class World:
         self._note_cut(self.place.disk.cut(self.random.getrandbits(40)))
         self._kill()
 
-    def _cut_at(self, within_s):
+    def _cut_at(self, within_s, seldom_s=None):
         kind, part = self.random.choice(CUT_KINDS), self.random.choice(CUT_PARTS)
+        if seldom_s and part in ("/log", "/store") and kind not in ("write", "any"):
+            within_s = seldom_s  # when the log goes on in a new segment
         self.facts["cut_at"] = f"{kind} {part}".strip()
         self._note_cut(self.place.disk.cut(self.random.getrandbits(40), kind, within_s, part))
 
@@ -321,7 +323,7 @@ class World:
     def _die_cut_at(self):
         """The power goes in the middle of an operation on the disk."""
         self._wait_for_acks()
-        self._cut_at(0.6)
+        self._cut_at(0.6, seldom_s=2.5)
         self._kill()
         self._start_again()
 
