@@ -51,8 +51,12 @@ static void live(struct fixture *x, unsigned rows, bool seal)
     cr_assert_eq(bronze_open(x->sys, &o, on_control, NULL, &log, &e), 0, "%s", e.text);
     for (unsigned i = 0; i < rows; i++) {
         struct slice row = slice_of(bytes, ROW_LEN);
-        struct bronze_append a = {.kind = BRONZE_SINGLES, .table_id = 1, .rows = &row,
-                                  .row_count = 1, .stream_id = 1, .offset = i};
+        struct bronze_append a = {.kind = BRONZE_SINGLES,
+                                  .table_id = 1,
+                                  .rows = &row,
+                                  .row_count = 1,
+                                  .stream_id = 1,
+                                  .offset = i};
         cr_assert_eq(bronze_append(log, &a), 0);
         while (bronze_durable_ticket(log) < a.ticket)
             bronze_step(log, 1000);

@@ -22,8 +22,8 @@ struct fixture {
 static void open_store(struct fixture *x)
 {
     struct err e = {0};
-    struct store_options o = {.path = x->path, .cache_bytes = 1 << 20,
-                              .write_buffer_bytes = 1 << 20, .sys = x->sys};
+    struct store_options o = {
+        .path = x->path, .cache_bytes = 1 << 20, .write_buffer_bytes = 1 << 20, .sys = x->sys};
     int r = store_open_rocksdb(&o, &x->store, &e);
     cr_assert_eq(r, 0, "%s", e.text);
 }
