@@ -23,6 +23,7 @@
 #include <string.h>
 
 #define APP_ID_MAX 128
+#define FOREIGN    1 /* in the table's paths: another writer's file; above it ours, by index */
 #define HINT_NAME  "_last_checkpoint"
 
 struct walk {
@@ -110,12 +111,12 @@ static struct verify_file *find_file(const struct verify_table *t, const char *p
 {
     void *token = map_get(&t->paths, slice_str(path));
     size_t index = (size_t)(uintptr_t)token;
-    return index >= 2 ? &t->files[index - 2] : NULL;
+    return index > FOREIGN ? &t->files[index - FOREIGN - 1] : NULL;
 }
 
 static void know_path(struct verify_table *t, const char *path, size_t index)
 {
-    (void)map_put(&t->paths, slice_str(path), (void *)(uintptr_t)(index + 2));
+    (void)map_put(&t->paths, slice_str(path), (void *)(uintptr_t)(index + FOREIGN + 1));
 }
 
 static void add_file(struct walk *w, const struct delta_entry *f)
@@ -156,7 +157,7 @@ static void on_entry(void *ctx, const struct delta_entry *f)
     } else if (!f->removed && w->version->ours && f->has_tags) {
         add_file(w, f);
     } else if (!f->removed && known == NULL) {
-        (void)map_put(&w->t->paths, slice_str(f->path), w->t); /* another writer's */
+        (void)map_put(&w->t->paths, slice_str(f->path), (void *)(uintptr_t)FOREIGN);
         w->v->report->foreign_files++;
     }
 }
@@ -294,6 +295,15 @@ static int check_hint(struct walk *w, struct err *e)
     return 0;
 }
 
+/* It carries its own hash, and that of the commit it stands for. */
+static int check_state(struct walk *w, const char *name, struct err *e)
+{
+    int r = delta_state_check(w->v->lake, w->t->meta->location, e);
+    if (r == ERR_DAMAGED)
+        lake_fault(w, "damaged", name, e->text);
+    return r == ERR_DAMAGED || r == ERR_NOT_FOUND ? 0 : r;
+}
+
 static bool is_checkpoint_there(const struct objstore_list *l, int64_t version)
 {
     for (size_t i = 0; i < l->count; i++)
@@ -310,6 +320,8 @@ static int check_log_folder(struct walk *w, const struct objstore_list *l, struc
         _cleanup_(mem_freep) char *name = mem_printf("_delta_log/%s", entry);
         if (checkpoint >= 0)
             TRY(check_checkpoint(w, entry, checkpoint, e));
+        else if (strcmp(entry, DELTA_STATE_NAME) == 0)
+            TRY(check_state(w, name, e));
         else if (version_of(entry, ".json") < 0 && strcmp(entry, HINT_NAME) != 0)
             lake_note(w, "foreign", name, "not ours");
     }

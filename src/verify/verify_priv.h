@@ -43,7 +43,7 @@ struct verify_table {
     size_t record_count, record_cap; /* by version */
     struct verify_file *files;       /* by first position */
     size_t file_count, file_cap;
-    struct map paths;      /* of files and of others' files → a token */
+    struct map paths;      /* of files → which one (lake.c) */
     int64_t version;       /* newest; -1 = no Delta table */
     bronze_pos txn;        /* newest of ours; 0 = none */
     bronze_pos watermark;  /* in the store */
