@@ -54,6 +54,7 @@ class LocalServer:
         self.admin_token_file = self.folder / "admin.token"
         self.log_file = self.folder / "sluiced.log"
         self.process = None
+        self.lives = 0  # how often it was started
         self._settings = settings
 
     # -- before the first start
@@ -90,6 +91,7 @@ class LocalServer:
 
     def spawn(self, **environment):
         """Start it; it may not serve yet."""
+        self.lives += 1
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
                 [self.bin / "sluiced", "--config", self.config], stdin=subprocess.DEVNULL,

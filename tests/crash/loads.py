@@ -130,7 +130,7 @@ class Load(threading.Thread):
         self.again = threading.Event()  # the server lives (again)
         self.again.set()
         self.wrong = None
-        self.deaths = 0                 # of the server, while this load ran
+        self._first_life = server.lives
         self.file = LedgerFile(ledger.new_file())
 
     def run(self):
@@ -140,8 +140,11 @@ class Load(threading.Thread):
         except Exception as e:  # told in the round's verdict
             self.wrong = f"{type(self).__name__}: {type(e).__name__}: {e}"
 
+    def lives(self):
+        """Of the server, since this load was made."""
+        return 1 + self.server.lives - self._first_life
+
     def server_died(self):
-        self.deaths += 1
         self.again.clear()
 
     def finish(self):
@@ -227,9 +230,9 @@ class SdkLoad(Load):
         stream.flush()
         stream.close()
         for row_id in ids:
-            self.ledger.sent[SDK_TABLE][row_id] = 1 + self.deaths
+            self.ledger.sent[SDK_TABLE][row_id] = self.lives()
         self.ledger.acked[SDK_TABLE].update(ids)
-        for life in range(1 + self.deaths):
+        for life in range(self.lives()):
             name = self.file.stream(SDK_TABLE)
             for offset, (row_id, row) in enumerate(zip(ids, rows)):
                 self.file.rows(name, offset, [row_id], [row])
