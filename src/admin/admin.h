@@ -47,6 +47,8 @@ struct admin_hooks {
     uint64_t (*scanned_pos)(void *ctx);
     const char *(*state)(void *ctx); /* "serving", "draining", or what is wrong */
     void (*report)(void *ctx, struct admin_report *r);
+    /* Why the key tables stand still, into @ret_text; "" when they do not. */
+    void (*store_fault)(void *ctx, char *ret_text, size_t cap);
 };
 
 struct admin_options {

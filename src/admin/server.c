@@ -96,6 +96,9 @@ int admin__status(struct job *j)
     a->log_bytes = u.log_bytes;
     a->log_bytes_max = u.log_bytes_max;
     a->state = job_str(j, u.no_space ? "no space left for the log" : o->hooks.state(o->hooks.ctx));
+    char fault[ERR_TEXT_MAX] = "";
+    o->hooks.store_fault(o->hooks.ctx, fault, sizeof(fault));
+    a->store_fault = job_str(j, fault);
     add_tables(j, a);
     struct admin_report r = {j, a};
     admin_report_latency(&r, "log_write", bronze_write_hist(o->log));

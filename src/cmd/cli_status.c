@@ -77,6 +77,8 @@ static void print_json(const Status *s)
     json_i64(&j, s->started_at_us);
     json_key(&j, "log_uuid");
     json_str(&j, s->log_uuid);
+    json_key(&j, "store_fault");
+    json_str(&j, s->store_fault);
     const struct {
         const char *name;
         uint64_t value;
@@ -125,6 +127,11 @@ static void print_people(const Status *s)
     printf("positions  durable %llu  applied %llu  scanned %llu  log from %llu\n",
            (unsigned long long)s->durable_position, (unsigned long long)s->applied_position,
            (unsigned long long)s->scanned_position, (unsigned long long)s->trimmed_position);
+    if (s->applied_position < s->durable_position)
+        printf("behind     the key tables by %llu positions\n",
+               (unsigned long long)(s->durable_position - s->applied_position));
+    if (s->store_fault[0] != '\0')
+        printf("store      %s\n", s->store_fault);
     printf("log        %.1f of %.1f MiB\n\n", (double)s->log_bytes / 1048576,
            (double)s->log_bytes_max / 1048576);
     print_tables(s);

@@ -102,6 +102,11 @@ static const char *hook_state(void *ctx)
     return atomic_load(&((struct server *)ctx)->draining) ? "draining" : "serving";
 }
 
+static void hook_store_fault(void *ctx, char *ret_text, size_t cap)
+{
+    (void)serve_fault(((struct server *)ctx)->serve, ret_text, cap);
+}
+
 static void hook_report(void *ctx, struct admin_report *r)
 {
     struct server *s = ctx;
@@ -303,7 +308,7 @@ static int build_services(struct server *s, struct err *e)
         .catalog = s->catalog,
         .server = s->rpc,
         .hooks = {s, hook_check_location, hook_table, hook_applied_pos, hook_scanned_pos,
-                  hook_state, hook_report},
+                  hook_state, hook_report, hook_store_fault},
         .lake_root = objstore_root(s->lake),
         .version = VERSION,
     };

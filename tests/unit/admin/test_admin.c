@@ -38,6 +38,12 @@ static const char *a_state(void *ctx)
     return "serving";
 }
 
+static void a_store_fault(void *ctx, char *ret_text, size_t cap)
+{
+    (void)ctx;
+    (void)snprintf(ret_text, cap, "it stands still");
+}
+
 static void a_report(void *ctx, struct admin_report *r)
 {
     (void)ctx;
@@ -54,7 +60,8 @@ static void set_up(struct admin_rig *x)
         .store = x->r.store,
         .catalog = x->r.catalog,
         .server = x->r.server,
-        .hooks = {NULL, check_location, table_of, a_position, a_position, a_state, a_report},
+        .hooks = {NULL, check_location, table_of, a_position, a_position, a_state, a_report,
+                  a_store_fault},
         .lake_root = "/lake",
         .version = "9.9",
     };
@@ -224,6 +231,7 @@ Test(admin_status, tells_what_the_hooks_and_the_log_say)
     cr_assert_not_null(s);
     cr_assert_str_eq(s->version, "9.9");
     cr_assert_str_eq(s->state, "serving");
+    cr_assert_str_eq(s->store_fault, "it stands still");
     cr_assert_eq(s->durable_position, 2); /* a token and a table */
     cr_assert_eq(s->applied_position, 42);
     cr_assert_eq(s->n_tables, 1);
