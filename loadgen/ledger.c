@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The ledger of a run. Lines gather in their lane and go out 64 KiB at a time, so that a row costs a
- * checksum and some digits; an ack always stands behind the rows it covers, which are in the same
+ * The ledger of a run. Lines gather in their lane and go out 64 KiB at a time, so that a row costs
+ * a checksum and some digits; an ack always stands behind the rows it covers, which are in the same
  * lane. A run that is killed leaves a ledger that knows fewer rows and fewer acks than there were.
  */
 #include "ledger.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which rows exactly: only called when two digests differ. Reads the log once more for the positions
- * in question, and compares row by row.
+ * Which rows exactly: only called when two digests differ. Reads the log once more for the
+ * positions in question, and compares row by row.
  */
 #include "rows_priv.h"
 #include "verify/verify.h"

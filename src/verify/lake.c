@@ -2,7 +2,7 @@
 /*
  * The lake against the log's record of it (rule D7). For each table in force:
  *
- *   _delta_log    versions without a hole; each of ours as large and with the hash that was recorded;
+ *   _delta_log    versions without a hole; each of ours with the size and hash recorded;
  *                 checkpoints and _last_checkpoint likewise; the txn of our application grows
  *   data files    each that a commit of ours adds: there, and unchanged
  *   the rest      files of other writers, and files that no commit names: named, not judged

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ledgers against what is stored: every row that a ledger speaks of has an entry with three numbers,
+ * Ledgers against what is stored: every row that a ledger speaks of has an entry of three numbers,
  *
  *   acked ≤ found ≤ sent
  *

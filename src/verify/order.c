@@ -4,8 +4,8 @@
  *
  *   trimmed ≤ min(applied and flushed, committed) ≤ durable;   watermark ≤ txn ≤ durable
  *
- * and after a stop in good order everything has been carried on: applied = durable, watermark = txn,
- * and no row waits. Pure: compares what the others have found.
+ * and after a stop in good order everything has been carried on: applied = durable,
+ * watermark = txn, and no row waits. Pure: compares what the others have found.
  */
 #include "verify/verify.h"
 #include "verify_priv.h"

@@ -4,7 +4,7 @@
  * it came in; so a row of the log, of a data file and of the store can be told equal.
  *
  *   the log, in order   ──► for each data file the digest of its positions' rows
- *   each data file      ──► its own digest, over its rows in order: equal, or every row is looked at
+ *   each data file      ──► its own digest, over its rows in order: equal, or each is looked at
  *   the store's rows    ──► a sum over key and row; Delta and the log make the same sum
  *
  * R1  Memory does not grow with the number of rows: a data file at a time, and one number for each.

@@ -19,7 +19,7 @@ DDL = "number BIGINT NOT NULL, sku STRING, grams BIGINT, fresh BOOLEAN"
 
 
 def row_class(table):
-    """A message class from the table's own descriptor: its bytes are what the ledger's hash is of."""
+    """A message class from the table's own descriptor: the ledger's hash is of its bytes."""
     file = descriptor_pb2.FileDescriptorProto(name="weighed.proto", syntax="proto2")
     file.message_type.add().ParseFromString(table.descriptor_proto)
     pool = descriptor_pool.DescriptorPool()

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the log is told of the lake: every commit of ours, version 0 too, whatever life was killed. */
+/* What the log is told of the lake: every commit of ours, version 0 too, whoever was killed. */
 #include "rig.h"
 
 struct seen {

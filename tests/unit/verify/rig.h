@@ -45,8 +45,8 @@ struct rig {
 void rig_up(struct rig *x); /* the folder, the table; open */
 void rig_open(struct rig *x);
 void rig_down(struct rig *x);
-/* Rows with ids @first … on a new stream, one offset each; durable. Appends their lines, and the ack
- * of all, to @ledger (may be NULL). */
+/* Rows with ids @first … on a new stream, one offset each; durable. Appends their lines, and the
+ * ack of all, to @ledger (may be NULL). */
 void rig_rows(struct rig *x, unsigned first, unsigned count, const char *ledger);
 void rig_commit(struct rig *x); /* everything durable is in Delta */
 void rig_close(struct rig *x);  /* in good order: applied, flushed, sealed */
