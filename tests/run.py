@@ -5,6 +5,7 @@
   tidy   the house rules
   dev    unit and contract tests under Criterion with address and undefined-behaviour sanitizers
   leak   the same tests in one process each, with leak detection
+  sim    the simulation: 30 seeds, some of them twice, every planted bug until it is caught
   e2e    the release binaries, the official SDK, other engines
   crash  deaths under load and power cuts, some rounds of each; what a machine cannot mount is
          named as NOT RUN and not counted
@@ -93,10 +94,21 @@ def flip_suite():
     return python_suite("flip/flip.py", "--bits", "10")
 
 
+def sim_suite():
+    status, output = run(["./dev", "sim", "--self-test"])
+    counted = PROGRAM.findall(output)
+    if not counted:
+        print("FAIL sim: no test was counted")
+        return 0, 1
+    tested, passing, _, _ = map(int, counted[-1])
+    return passing, max(tested - passing, int(status != 0))
+
+
 SUITES = {
     "tidy": lambda: python_suite("tidy/tidy.py"),
     "dev": lambda: ctest_suite("dev"),
     "leak": lambda: ctest_suite("leak"),
+    "sim": sim_suite,
     "e2e": e2e_suite,
     "crash": crash_suite,
     "flip": flip_suite,

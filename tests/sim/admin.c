@@ -135,6 +135,7 @@ static void settle(struct world *w, struct sim_table *t)
     bool mine = rc == 0 && (t->id == 0 || c->id == t->id);
     if (t->created == FATE_UNKNOWN) {
         t->created = mine ? FATE_YES : FATE_NO;
+        w->r.tables += mine;
         if (mine)
             note_table(t, c);
         else

@@ -164,8 +164,8 @@ void sim_check_bounds(struct world *w)
     size_t count = compact_tables(w->compact, &tables);
     for (size_t i = 0; i < count; i++)
         if (tables[i].state == COMPACT_STOPPED)
-            sim_violation(w, "I3", "table id %u has stopped: %.*s", tables[i].table_id, STOPPED_TEXT,
-                          tables[i].fault);
+            sim_violation(w, "I3", "table id %u has stopped: %.*s", tables[i].table_id,
+                          STOPPED_TEXT, tables[i].fault);
     mem_free(tables);
     for (uint32_t i = 0; i < w->client_count; i++)
         check_waiting(w, &w->clients[i]);
@@ -177,7 +177,7 @@ void sim_check_silence(struct world *w)
 {
     if (w->running && w->failed_pos != 0 && bronze_durable_pos(w->log) > w->failed_pos)
         sim_violation(w, "I8",
-                      "a write of the log at or before position %" PRIu64
-                      " failed, and %" PRIu64 " is said to be durable",
+                      "a write of the log at or before position %" PRIu64 " failed, and %" PRIu64
+                      " is said to be durable",
                       w->failed_pos, bronze_durable_pos(w->log));
 }

@@ -9,12 +9,11 @@
  */
 #include "sim.h"
 
-#include "../unit/parquet/reader.h"
-
 #include "base/mem.h"
 #include "base/must.h"
 #include "delta/delta.h"
 #include "objstore/objstore.h"
+#include "unit/parquet/reader.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -106,10 +105,10 @@ static void match_rows(struct world *w, const struct commit *k, const struct row
     struct sim_table *t = k->t;
     for (size_t i = 0; i < rows->count; i++) {
         struct sim_row *r = &w->m.rows[rows->list[i]];
-        const struct sim_place *next =
-            t->lake_rows < t->row_count ? &t->rows[t->lake_rows] : NULL;
+        const struct sim_place *next = t->lake_rows < t->row_count ? &t->rows[t->lake_rows] : NULL;
         if (r->file != 0) {
-            sim_violation(w, "I3", "row %u (position %" PRIu64 ") is in the lake twice: %s, version %lld",
+            sim_violation(w, "I3",
+                          "row %u (position %" PRIu64 ") is in the lake twice: %s, version %lld",
                           rows->list[i], r->pos, t->name, (long long)k->version);
             t->lake_bad = true;
             return;
@@ -208,7 +207,8 @@ static void check_txn(struct world *w, const struct commit *k)
         return;
     uint32_t n = t->lake_rows;
     if (n < t->row_count && t->rows[n].pos <= k->to)
-        sim_violation(w, "I3", "%s, version %lld: row %u at position %" PRIu64 " is below txn %" PRIu64
+        sim_violation(w, "I3",
+                      "%s, version %lld: row %u at position %" PRIu64 " is below txn %" PRIu64
                       " and not in the lake",
                       t->name, (long long)k->version, t->rows[n].row, t->rows[n].pos, k->to);
     if (n > 0 && n < t->row_count) {

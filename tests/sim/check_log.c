@@ -177,8 +177,9 @@ static void tap_rows(struct world *w, const struct bronze_frame *f)
         }
         check_request(w, f, index, row);
         if (t != NULL && t->drop_pos != 0 && pos > t->drop_pos)
-            sim_violation(w, "I4", "row %u at position %" PRIu64 " follows the drop of %s at %" PRIu64,
-                          row, pos, t->name, t->drop_pos);
+            sim_violation(w, "I4",
+                          "row %u at position %" PRIu64 " follows the drop of %s at %" PRIu64, row,
+                          pos, t->name, t->drop_pos);
     }
     if (index != f->row_count)
         sim_violation(w, "I7", "a frame at position %" PRIu64 " has %" PRIu64 " rows, not %u",
@@ -203,9 +204,8 @@ static void note_block(struct world *w, const struct bronze_block *b)
         w->block_cap = w->block_cap == 0 ? 256 : w->block_cap * 2;
         w->blocks = mem_realloc(w->blocks, w->block_cap * sizeof(*w->blocks));
     }
-    w->blocks[w->block_count++] =
-        (struct sim_block){b->ticket, b->segment, b->offset,
-                           BLOCK_HEADER_BYTES + (uint32_t)b->frames.len, b->end_pos};
+    w->blocks[w->block_count++] = (struct sim_block){
+        b->ticket, b->segment, b->offset, BLOCK_HEADER_BYTES + (uint32_t)b->frames.len, b->end_pos};
     w->segment = b->segment;
 }
 
@@ -283,6 +283,7 @@ void sim_check_acked(struct world *w, bronze_pos end)
 void sim_check_durable(struct world *w, bronze_pos end)
 {
     if (end < w->m.seen_ever)
-        sim_violation(w, "I5", "readers saw position %" PRIu64 "; after the crash the log ends at %" PRIu64,
+        sim_violation(w, "I5",
+                      "readers saw position %" PRIu64 "; after the crash the log ends at %" PRIu64,
                       w->m.seen_ever - 1, end - 1);
 }

@@ -376,8 +376,8 @@ static void check_rolled_table(struct world *w, const struct sim_table *t, bronz
     bool ahead = t->txn > end;
     if (ahead != (status.state == COMPACT_STOPPED))
         sim_violation(w, "I3",
-                      "a backup was restored: %s has txn %" PRIu64 " in the lake, the log ends at %" PRIu64
-                      ", and the table is %s: %s",
+                      "a backup was restored: %s has txn %" PRIu64
+                      " in the lake, the log ends at %" PRIu64 ", and the table is %s: %s",
                       t->name, t->txn, end, ahead ? "not stopped" : "stopped", status.fault);
 }
 

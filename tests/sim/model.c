@@ -54,9 +54,12 @@ uint32_t sim_stream_add(struct world *w, uint32_t client, uint32_t table)
 {
     struct sim_model *m = &w->m;
     m->streams = grow(m->streams, m->stream_count, &m->stream_cap, sizeof(*m->streams));
-    m->streams[m->stream_count] = (struct sim_stream){
-        .client = client, .table = table, .life = w->life, .acked = -1, .seen_acked = -1,
-        .progress_ns = sim_now(w)};
+    m->streams[m->stream_count] = (struct sim_stream){.client = client,
+                                                      .table = table,
+                                                      .life = w->life,
+                                                      .acked = -1,
+                                                      .seen_acked = -1,
+                                                      .progress_ns = sim_now(w)};
     w->r.streams++;
     return m->stream_count++;
 }

@@ -57,6 +57,7 @@ struct sim_trace {
     char (*ring)[SIM_TRACE_CHARS];
 };
 void sim_trace(struct world *w, const char *fmt, ...) printf_like(2, 3);
+void sim_trace_mix(struct world *w, uint64_t number); /* into the hash only */
 void sim_trace_tail(struct world *w, unsigned lines);
 
 /* ---- the model: what clients sent, and what they were promised (model.c) ---- */
@@ -86,12 +87,12 @@ struct sim_stream {
     char uuid[UUID_TEXT_LEN + 1];
     uint64_t id; /* the log's; 0 = not known yet */
     unsigned life;
-    int64_t acked;         /* told to the client's transport */
-    int64_t seen_acked;    /* what the client has seen of it */
-    int64_t next_logged;   /* the offset that its next frame in the log must have */
-    uint32_t *requests;    /* by offset */
+    int64_t acked;       /* told to the client's transport */
+    int64_t seen_acked;  /* what the client has seen of it */
+    int64_t next_logged; /* the offset that its next frame in the log must have */
+    uint32_t *requests;  /* by offset */
     uint32_t request_count, request_cap;
-    uint64_t progress_ns;  /* the last ack, or when something was sent with nothing waiting */
+    uint64_t progress_ns; /* the last ack, or when something was sent with nothing waiting */
 };
 
 enum sim_fate { FATE_NO, FATE_YES, FATE_UNKNOWN };
@@ -110,7 +111,7 @@ struct sim_table {
     uint32_t id; /* 0 = not known */
     bool keyed;
     enum sim_fate created, dropped;
-    bronze_pos drop_pos; /* of its record in the log; 0 = not seen */
+    bronze_pos drop_pos;    /* of its record in the log; 0 = not seen */
     struct sim_place *rows; /* in the log, in order */
     uint32_t row_count, row_cap;
     /* the lake, as it was checked last */
@@ -122,8 +123,8 @@ struct sim_table {
 };
 
 struct sim_at {
-    uint32_t row;   /* + 1; 0 = none */
-    uint8_t what;   /* 0 = not seen, 1 = row, 2 = control */
+    uint32_t row; /* + 1; 0 = none */
+    uint8_t what; /* 0 = not seen, 1 = row, 2 = control */
 };
 
 /* A durable block, where it stands. */
@@ -144,10 +145,10 @@ struct sim_model {
     uint32_t table_count;
     struct sim_at *at; /* by position */
     uint64_t at_cap;
-    bronze_pos seen_end; /* every durable position below it has been seen */
+    bronze_pos seen_end;  /* every durable position below it has been seen */
     bronze_pos seen_ever; /* the highest end that any life has shown */
     bronze_pos trimmed;
-    int64_t time_us;     /* of the newest frame */
+    int64_t time_us; /* of the newest frame */
     uint32_t file_count;
     uint64_t logical;
     bool revoked, revoke_unknown; /* the stranger's token */
@@ -188,7 +189,7 @@ struct sim_client {
     uint32_t index;
     enum client_state state;
     struct rpc_call *call;
-    uint32_t stream;       /* model index */
+    uint32_t stream; /* model index */
     uint32_t table;
     bool json;
     uint32_t window, batch_max, size_max; /* how it behaves */
@@ -214,7 +215,7 @@ void sim_clients_die(struct world *w); /* the server is gone: connections break 
 void sim_on_promise(struct world *w, struct rpc_call *c, void *owner, struct slice message);
 void sim_on_message(struct world *w, void *owner, struct slice message);
 void sim_on_status(struct world *w, void *owner, int code, const char *text);
-void sim_on_gone(struct world *w, void *owner); /* the call is over */
+void sim_on_gone(struct world *w, void *owner);    /* the call is over */
 void sim_on_arrival(struct world *w, void *owner); /* the service is about to see a lookup */
 void sim_on_reply(struct world *w, void *owner, struct slice message);
 
@@ -230,13 +231,13 @@ _Noreturn void sim_violation(struct world *w, const char *promise, const char *f
     printf_like(3, 4);
 void sim_tap_open(struct world *w);
 void sim_tap_follow(struct world *w);
-void sim_check_acked(struct world *w, bronze_pos end);   /* I1 */
+void sim_check_acked(struct world *w, bronze_pos end);                                 /* I1 */
 void sim_check_reply(struct world *w, const struct sim_lookup *l, struct slice reply); /* I2 */
-void sim_check_lake(struct world *w);    /* I3 */
-void sim_check_trim(struct world *w);    /* I4 */
-void sim_check_durable(struct world *w, bronze_pos end); /* I5 */
-void sim_check_bounds(struct world *w);  /* I6 */
-void sim_check_silence(struct world *w); /* I8 */
+void sim_check_lake(struct world *w);                                                  /* I3 */
+void sim_check_trim(struct world *w);                                                  /* I4 */
+void sim_check_durable(struct world *w, bronze_pos end);                               /* I5 */
+void sim_check_bounds(struct world *w);                                                /* I6 */
+void sim_check_silence(struct world *w);                                               /* I8 */
 void sim_check_watermarks(struct world *w, bool equal);
 void sim_check_store(struct world *w);
 void sim_check_catalog(struct world *w);
@@ -294,8 +295,8 @@ void sim_faults_boot(struct world *w); /* before a life: what will happen in it 
 void sim_faults_live(struct world *w); /* it runs: disk, store and lake of this life */
 void sim_faults_end(struct world *w);  /* none any more */
 void sim_faults_turn(struct world *w);
-void sim_flip(struct world *w);    /* between lives: a bit flips, is found, and flips back */
-void sim_backup(struct world *w);  /* after a clean stop */
+void sim_flip(struct world *w);   /* between lives: a bit flips, is found, and flips back */
+void sim_backup(struct world *w); /* after a clean stop */
 void sim_count_lake(struct world *w);
 bool sim_restore(struct world *w); /* when all is over */
 void sim_check_rollback(struct world *w);
@@ -322,7 +323,7 @@ struct sim_options {
     uint64_t seed;
     bool trace;
     bool quiet;
-    int bug; /* -1 = none */
+    int bug;   /* -1 = none */
     bool calm; /* no faults */
 };
 
@@ -370,8 +371,8 @@ struct world {
     int paused;
     unsigned crashes_wanted;
     uint64_t stop_events; /* when a clean stop comes; 0 = none */
-    bool ending;  /* the last life: no more faults, no more clients */
-    uint32_t active; /* actors that stand on the stack, a bit each */
+    bool ending;          /* the last life: no more faults, no more clients */
+    uint32_t active;      /* actors that stand on the stack, a bit each */
     uint64_t tick_ns[SIM_LANES];
     uint64_t events_wanted;
     struct sim_arm arm;
@@ -379,17 +380,17 @@ struct world {
     enum sim_death how;
     struct sys_sim_faults disk; /* its chances in this life */
     bool disk_on;
-    uint64_t failures_before;   /* of the disk, when this life began */
-    uint64_t fail_log_at;       /* events; 0 = never */
-    uint64_t ordered_at;        /* so many failures, and the ordered one has come; 0 = none is */
-    bool full;                  /* the disk has little room just now */
-    bool many_commits;          /* a seed that comes by checkpoints */
-    uint64_t segment, epoch;    /* the newest seen */
+    uint64_t failures_before; /* of the disk, when this life began */
+    uint64_t fail_log_at;     /* events; 0 = never */
+    uint64_t ordered_at;      /* so many failures, and the ordered one has come; 0 = none is */
+    bool full;                /* the disk has little room just now */
+    bool many_commits;        /* a seed that comes by checkpoints */
+    uint64_t segment, epoch;  /* the newest seen */
     struct sim_block *blocks;
     size_t block_count, block_cap;
     struct sys_sim_image *backup;
     struct store *backup_store;
-    bronze_pos failed_pos;      /* a write of the log has failed at or before it; 0 = none */
+    bronze_pos failed_pos; /* a write of the log has failed at or before it; 0 = none */
 
     struct row_schema *schema; /* of every table, as the clients know it */
     struct sim_model m;

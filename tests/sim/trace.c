@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The event trace: every event of a run as a line. All lines go into a hash (the same seed gives
- * the same run, byte for byte); the last ones are kept, and shown when the seed fails.
+ * The event trace: every event of a run as a line. All lines go into a hash, and every
+ * turn with its time and actor (the same seed gives the same run, byte for byte); the last ones are kept, and shown when the seed fails.
  */
 #include "sim.h"
 
@@ -23,6 +23,11 @@ void sim_trace(struct world *w, const char *fmt, ...)
     t->hash = (t->hash ^ '\n') * UINT64_C(0x100000001b3);
     if (t->live)
         printf("%s\n", line);
+}
+
+void sim_trace_mix(struct world *w, uint64_t number)
+{
+    w->trace.hash = (w->trace.hash ^ number) * UINT64_C(0x100000001b3);
 }
 
 void sim_trace_tail(struct world *w, unsigned lines)

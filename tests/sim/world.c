@@ -121,6 +121,7 @@ static void turn(struct world *w, uint64_t least_ns)
 {
     enum actor a = pick(w, excluded(w));
     pass_time(w, least_ns);
+    sim_trace_mix(w, sim_now(w) * ACTOR_COUNT + a);
     w->active |= BIT(a);
     act(w, a);
     w->active &= ~BIT(a);
@@ -146,7 +147,8 @@ static void on_sleep(void *ctx, uint64_t ns)
 static void failed_start(struct world *w, const char *what, int rc, const struct err *e)
 {
     sim_trace(w, "no start: %s: %d %s", what, rc, e->text);
-    bool excused = sys_sim_hits(w->sys, SYS_SIM_WRITE_ERROR) + sys_sim_hits(w->sys, SYS_SIM_SHORT_WRITE) +
+    bool excused = sys_sim_hits(w->sys, SYS_SIM_WRITE_ERROR) +
+                       sys_sim_hits(w->sys, SYS_SIM_SHORT_WRITE) +
                        sys_sim_hits(w->sys, SYS_SIM_SYNC_ERROR) >
                    w->failures_before;
     if (excused && rc == ERR_IO) {
@@ -175,11 +177,8 @@ static void boot(struct world *w)
     w->wire = sim_wire_new(w);
     struct ingest_options in = {w->sys, w->log, w->catalog, w->wire};
     w->ingest = ingest_new(&in);
-    struct serve_options sv = {.sys = w->sys,
-                               .log = w->log,
-                               .catalog = w->catalog,
-                               .store = w->store,
-                               .server = w->wire};
+    struct serve_options sv = {
+        .sys = w->sys, .log = w->log, .catalog = w->catalog, .store = w->store, .server = w->wire};
     rc = serve_new(&sv, &w->serve, &e);
     if (rc < 0)
         failed_start(w, "serve", rc, &e);
@@ -245,8 +244,8 @@ _Noreturn static void tell_stuck(struct world *w, const char *what, uint64_t sec
     bronze_usage(w->log, &u);
     compact_totals(w->compact, &t);
     sim_violation(w, "I6",
-                  "%s is not over after %" PRIu64 " s: durable %" PRIu64 " of %" PRIu64
-                  ", %" PRIu64 " of %" PRIu64 " log bytes%s%s, applied %" PRIu64 ", scanned %" PRIu64
+                  "%s is not over after %" PRIu64 " s: durable %" PRIu64 " of %" PRIu64 ", %" PRIu64
+                  " of %" PRIu64 " log bytes%s%s, applied %" PRIu64 ", scanned %" PRIu64
                   ", floor %" PRIu64 ", snapshot %" PRIu64 ", trim from %" PRIu64,
                   what, seconds, bronze_durable_pos(w->log), bronze_appended_pos(w->log),
                   u.log_bytes, u.log_bytes_max, u.stalled ? ", stalled" : "",
@@ -321,9 +320,9 @@ static void draw_options(struct world *w)
     w->step_ns = (uint32_t)sim_between(w, 5000, 150000);
     w->many_commits = sim_one_in(w, 10);
     const uint32_t usual[ACTOR_COUNT] = {
-        [ACTOR_CLIENT] = 300, [ACTOR_QUEUE] = 400,  [ACTOR_LOG] = 250,
-        [ACTOR_SEGMENT] = 30, [ACTOR_APPLY] = 80,   [ACTOR_FLUSH] = 10,
-        [ACTOR_COMPACT] = 60, [ACTOR_LOOKUP] = 60,  [ACTOR_ADMIN] = 1,
+        [ACTOR_CLIENT] = 300, [ACTOR_QUEUE] = 400, [ACTOR_LOG] = 250,
+        [ACTOR_SEGMENT] = 30, [ACTOR_APPLY] = 80,  [ACTOR_FLUSH] = 10,
+        [ACTOR_COMPACT] = 60, [ACTOR_LOOKUP] = 60, [ACTOR_ADMIN] = 1,
     };
     for (unsigned a = 0; a < ACTOR_COUNT; a++)
         w->weights[a] = usual[a] * (uint32_t)sim_between(w, 3, 20) / 10 + 1;
@@ -426,8 +425,7 @@ void sim_run(const struct sim_options *o, struct sim_result *ret_result)
         case 1:
             w->r.crashes++;
             bury(w);
-            store_model_crash_keep(w->store,
-                                   sim_below(w, store_model_unflushed(w->store) + 1));
+            store_model_crash_keep(w->store, sim_below(w, store_model_unflushed(w->store) + 1));
             continue;
         default: break;
         }
