@@ -99,6 +99,7 @@ struct checkpoint {
     int64_t now_ms;
     struct buf file;
     struct parquet_nested *writer;
+    struct buf state;  /* the same rows as lines of JSON, for the next checkpoint */
     struct map seen; /* "a" app id, "f" file path, "p" protocol, "m" metaData → a token */
     uint64_t files;
 };
@@ -188,8 +189,19 @@ static struct parquet_value value_of(const struct parquet_field *f, const json_t
     return json_is_integer(v) ? parquet_value_int(json_integer_value(v)) : null;
 }
 
+static void add_to_state(struct checkpoint *x, enum root kind, const json_t *body)
+{
+    size_t len = json_dumpb(body, NULL, 0, JSON_COMPACT);
+    must(len > 0);
+    buf_printf(&x->state, "{\"%s\":", root_names[kind]);
+    must(json_dumpb(body, (char *)buf_reserve(&x->state, len), len, JSON_COMPACT) == len);
+    x->state.len += len;
+    buf_add(&x->state, "}\n", 2);
+}
+
 static int append(struct checkpoint *x, enum root kind, const json_t *body, struct err *e)
 {
+    add_to_state(x, kind, body);
     _cleanup_(scratch_deinit) struct scratch s = {.count = 0};
     struct parquet_value row[ROOT_COUNT] = {{0}};
     row[kind] = value_of(&root_fields[kind], body, &s);
@@ -242,6 +254,16 @@ static int take_action(struct checkpoint *x, enum root kind, json_t *body, struc
     return 0;
 }
 
+static int take_line(struct checkpoint *x, json_t *action, struct err *e)
+{
+    for (unsigned kind = 0; kind < ROOT_COUNT; kind++) {
+        json_t *body = json_object_get(action, root_names[kind]);
+        if (json_is_object(body))
+            TRY(take_action(x, (enum root)kind, body, e));
+    }
+    return 0;
+}
+
 static int take_commit(struct checkpoint *x, int64_t version, struct err *e)
 {
     _cleanup_(delta__commit_deinit) struct delta__commit k = {0};
@@ -253,14 +275,37 @@ static int take_commit(struct checkpoint *x, int64_t version, struct err *e)
     size_t i;
     json_t *action;
     json_array_foreach(k.actions, i, action)
-    {
-        for (unsigned kind = 0; kind < ROOT_COUNT; kind++) {
-            json_t *body = json_object_get(action, root_names[kind]);
-            if (json_is_object(body))
-                TRY(take_action(x, (enum root)kind, body, e));
-        }
+        TRY(take_line(x, action, e));
+    return 0;
+}
+
+/* What the state says that no later commit has said already. */
+static int take_state(struct checkpoint *x, struct slice lines, struct err *e)
+{
+    const char *p = (const char *)lines.data, *stop = p + lines.len, *eol;
+    for (; p < stop; p = eol + 1) {
+        eol = memchr(p, '\n', (size_t)(stop - p));
+        json_t *action = eol ? json_loadb(p, (size_t)(eol - p), 0, NULL) : NULL;
+        if (!action)
+            return err_set(e, ERR_DAMAGED, "%s: the state does not read, though its hash fits",
+                           x->table->location);
+        int r = take_line(x, action, e);
+        json_decref(action);
+        TRY(r);
     }
     return 0;
+}
+
+/* Newest first: the commits since the last checkpoint, then what that one said; without it all. */
+static int take_all(struct checkpoint *x, struct err *e)
+{
+    const struct delta_table *t = x->table;
+    _cleanup_(buf_deinit) struct buf lines = BUF_NULL;
+    int64_t below = -1;
+    bool has_state = delta__state_read(t->lake, t->location, t->version, &below, &lines);
+    for (int64_t v = t->version; v > below; v--)
+        TRY(take_commit(x, v, e));
+    return has_state ? take_state(x, buf_slice(&lines), e) : 0;
 }
 
 static struct delta_seal seal_of(struct slice data)
@@ -290,17 +335,18 @@ static int put_files(struct checkpoint *x, struct delta_commit *c, struct err *e
 int delta__checkpoint_write(struct delta_table *t, struct delta_commit *c, struct err *e)
 {
     struct checkpoint x = {
-        .table = t, .now_ms = c->now_us / 1000, .file = BUF_NULL, .seen = MAP_NULL};
+        .table = t, .now_ms = c->now_us / 1000, .file = BUF_NULL, .state = BUF_NULL, .seen = MAP_NULL};
     x.writer = parquet_nested_new(root_fields, ROOT_COUNT, NULL, &x.file);
-    int r = 0;
-    for (int64_t v = t->version; v >= 0 && r == 0; v--)
-        r = take_commit(&x, v, e);
+    int r = take_all(&x, e);
     if (r == 0)
         r = parquet_nested_finish(x.writer, e);
     if (r == 0)
         r = put_files(&x, c, e);
+    if (r == 0) /* without it the next checkpoint has more to read */
+        (void)delta__state_write(t->lake, t->location, t->version, buf_slice(&x.state), NULL);
     parquet_nested_free(x.writer);
     map_deinit(&x.seen);
     buf_deinit(&x.file);
+    buf_deinit(&x.state);
     return r;
 }

@@ -121,6 +121,10 @@ struct delta_version {
 /* One commit file and its file actions, in order. ERR_NOT_FOUND, ERR_DAMAGED. */
 must_use int delta_version_read(struct objstore *o, const char *location, struct delta_version *v,
                                 delta_entry_fn *fn, void *ctx, struct err *e);
+/* Our own note beside the checkpoints, in _delta_log. */
+#define DELTA_STATE_NAME "_sluice_state"
+/* Is it whole, and of this log? ERR_NOT_FOUND, ERR_DAMAGED. */
+must_use int delta_state_check(struct objstore *o, const char *location, struct err *e);
 /* Checkpoint of @version, and _last_checkpoint if it names that version; size 0 = not there. */
 must_use int delta_checkpoint_seals(struct objstore *o, const char *location, int64_t version,
                                     struct delta_seal *ret_file, struct delta_seal *ret_hint,

@@ -79,5 +79,11 @@ void delta__commit_write(const struct delta_commit *c, int64_t ict_ms, const cha
                          struct buf *out);
 void delta__create_write(const struct delta_create *r, struct buf *out);
 
+/* state.c: what the newest checkpoint says, for the next one. False: there is none to rely on. */
+bool delta__state_read(struct objstore *o, const char *location, int64_t newest,
+                       int64_t *ret_version, struct buf *ret_lines);
+must_use int delta__state_write(struct objstore *o, const char *location, int64_t version,
+                                struct slice lines, struct err *e);
+
 /* A checkpoint of the present version, and _last_checkpoint; their seals go into @c. */
 must_use int delta__checkpoint_write(struct delta_table *t, struct delta_commit *c, struct err *e);

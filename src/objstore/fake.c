@@ -33,7 +33,7 @@ struct fake {
     struct order *orders; /* oldest first */
     struct sys *sys;      /* NULL: no chances, nothing is slow */
     struct objstore_chances chances;
-    uint64_t hits[OBJSTORE_FAULT_COUNT];
+    uint64_t hits[OBJSTORE_FAULT_COUNT], calls;
 };
 
 static struct fake *of(const struct objstore *o)
@@ -107,6 +107,7 @@ static bool next_fault(struct fake *f, enum kind kind, const char *name,
                        enum objstore_fault *ret_fault)
 {
     sys_mutex_lock(&f->lock);
+    f->calls++;
     bool found = is_ordered(f, kind, name, ret_fault) || by_chance(f, kind, ret_fault);
     if (found)
         f->hits[*ret_fault]++;
@@ -316,6 +317,16 @@ void objstore_fake_chances(struct objstore *fake, struct sys *s,
     if (!chances)
         forget_orders(f);
     sys_mutex_unlock(&f->lock);
+}
+
+uint64_t objstore_fake_calls(struct objstore *fake)
+{
+    must(fake->ops == &fake_ops);
+    struct fake *f = of(fake);
+    sys_mutex_lock(&f->lock);
+    uint64_t calls = f->calls;
+    sys_mutex_unlock(&f->lock);
+    return calls;
 }
 
 uint64_t objstore_fake_hits(struct objstore *fake, enum objstore_fault fault)

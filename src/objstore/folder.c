@@ -83,7 +83,8 @@ static enum sys_point points_of(const char *name)
         return SYS_POINT_LAKE_DATA_BEFORE_WRITE;
     if (strstr(in_log, "_last_checkpoint"))
         return SYS_POINT_LAKE_HINT_BEFORE_WRITE;
-    return strstr(in_log, ".checkpoint") ? SYS_POINT_LAKE_CHECKPOINT_BEFORE_WRITE
+    return strstr(in_log, ".checkpoint") || strstr(in_log, "_sluice_state")
+               ? SYS_POINT_LAKE_CHECKPOINT_BEFORE_WRITE
                                          : SYS_POINT_LAKE_COMMIT_BEFORE_WRITE;
 }
 

@@ -55,6 +55,7 @@ struct objstore_chances {
 void objstore_fake_chances(struct objstore *fake, struct sys *s,
                            const struct objstore_chances *chances);
 /* How often a fault took effect, by order or by chance. */
+uint64_t objstore_fake_calls(struct objstore *fake); /* so far, of any kind */
 uint64_t objstore_fake_hits(struct objstore *fake, enum objstore_fault fault);
 
 struct objstore *objstore_close(struct objstore *o); /* takes NULL; returns NULL */
