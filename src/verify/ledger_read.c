@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Ledgers of producers, read (docs/formats/ledger.md). A file is read twice: streams and acks
- * first, because an ack stands behind the rows it covers; then rows, in chunks. A last line that has no
- * end was cut off with its writer, and does not count.
+ * first, because an ack stands behind the rows it covers; then rows, in chunks. A last line that
+ * has no end was cut off with its writer, and does not count.
  */
 #include "ledger_priv.h"
 #include "verify/verify.h"
