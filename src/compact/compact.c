@@ -35,8 +35,8 @@
 #define CONTROL_TABLE_ID      1
 #define DRAIN_PAUSE_MS        10
 /* At the end of a life a table that fails so often in a row is left to the next one. */
-#define DRAIN_FAILURES_MAX    3
-#define DRAIN_RECORDS_MS      2000
+#define DRAIN_FAILURES_MAX 3
+#define DRAIN_RECORDS_MS   2000
 
 struct compact_now compact__now(struct compact *c, bool caught_up)
 {
@@ -214,8 +214,8 @@ static void take_block(struct compact *c, const struct bronze_block *b)
 /* It has missed rows, and nothing keeps it from taking them now. */
 static bool can_go_on(const struct compact *c, const struct compact_table *t, uint64_t now_ns)
 {
-    return t->missed != 0 && t->state == COMPACT_READY && !t->cut.frozen &&
-           now_ns >= t->retry_ns && !is_left(c, t);
+    return t->missed != 0 && t->state == COMPACT_READY && !t->cut.frozen && now_ns >= t->retry_ns &&
+           !is_left(c, t);
 }
 
 static void look_at(struct compact *c, struct compact_table *t, const struct compact_now *now)

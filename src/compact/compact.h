@@ -76,14 +76,14 @@ enum compact_state {
 struct compact_table_status {
     uint32_t table_id;
     enum compact_state state;
-    bronze_pos committed_pos;             /* the newest txn in Delta; 0 = none */
-    bronze_pos first_waiting;             /* the first row not in Delta yet; 0 = none */
-    int64_t delta_version;                /* -1 = not open */
-    uint64_t rows_committed;              /* by this process */
-    uint64_t rows_waiting;                /* read in the log, not committed */
-    uint64_t bytes_waiting;               /* of those that are in memory */
-    int64_t oldest_waiting_us;            /* arrival of the oldest of them; 0 = none */
-    char fault[COMPACT_FAULT_MAX];        /* "" = none */
+    bronze_pos committed_pos;      /* the newest txn in Delta; 0 = none */
+    bronze_pos first_waiting;      /* the first row not in Delta yet; 0 = none */
+    int64_t delta_version;         /* -1 = not open */
+    uint64_t rows_committed;       /* by this process */
+    uint64_t rows_waiting;         /* read in the log, not committed */
+    uint64_t bytes_waiting;        /* of those that are in memory */
+    int64_t oldest_waiting_us;     /* arrival of the oldest of them; 0 = none */
+    char fault[COMPACT_FAULT_MAX]; /* "" = none */
 };
 /* *ret_tables is given (mem_free), sorted by table id. */
 size_t compact_tables(struct compact *c, struct compact_table_status **ret_tables);

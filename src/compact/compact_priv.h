@@ -91,12 +91,12 @@ struct compact_table {
     struct catalog_table *meta; /* reference */
     struct delta_table *delta;
     char app_id[COMPACT_APP_ID_MAX];
-    bronze_pos committed; /* its txn */
-    bronze_pos taken;     /* its rows up to here are committed, frozen or open */
-    bronze_pos missed;    /* the first row passed over since; 0 = none. While set, none is taken */
+    bronze_pos committed;  /* its txn */
+    bronze_pos taken;      /* its rows up to here are committed, frozen or open */
+    bronze_pos missed;     /* the first row passed over since; 0 = none. While set, none is taken */
     bronze_pos missed_end; /* the last of them that was seen */
     uint64_t missed_rows;  /* how many; a guess from above while the table is not open */
-    bronze_pos drop_pos;  /* of its drop record; 0 = none */
+    bronze_pos drop_pos;   /* of its drop record; 0 = none */
     struct compact_open open;
     struct compact_cut cut;
     uint64_t rows_committed;
@@ -174,9 +174,9 @@ struct compact {
     size_t opening; /* tables that are not open yet */
     bool look;      /* a table has reached its size */
     bool rewind;    /* a table with missed rows can go on */
-    bool draining; /* what is open is due when the reading has caught up */
-    bool ending;   /* … and this is the end: a table that keeps failing is left */
-    bool worked; /* a block was read since the last pause */
+    bool draining;  /* what is open is due when the reading has caught up */
+    bool ending;    /* … and this is the end: a table that keeps failing is left */
+    bool worked;    /* a block was read since the last pause */
     uint64_t look_next_ns;
     uint64_t read_next_ns; /* the log could not be read for want of files; 0 = it can */
     struct compact_record *records, **records_end; /* oldest first */

@@ -54,8 +54,8 @@ bronze_pos compact__data_name_pos(const char *name)
 {
     size_t len = strlen(name), prefix = strlen(PREFIX);
     if (len != prefix + DIGITS + 1 + UUID_TEXT_LEN + strlen(SUFFIX) ||
-        strncmp(name, PREFIX, prefix) != 0 ||
-        strspn(name + prefix, "0123456789") != DIGITS || name[prefix + DIGITS] != '-' ||
+        strncmp(name, PREFIX, prefix) != 0 || strspn(name + prefix, "0123456789") != DIGITS ||
+        name[prefix + DIGITS] != '-' ||
         strspn(name + prefix + DIGITS + 1, "0123456789abcdef-") != UUID_TEXT_LEN ||
         strcmp(name + len - strlen(SUFFIX), SUFFIX) != 0)
         return 0;

@@ -99,8 +99,8 @@ struct checkpoint {
     int64_t now_ms;
     struct buf file;
     struct parquet_nested *writer;
-    struct buf state;  /* the same rows as lines of JSON, for the next checkpoint */
-    struct map seen; /* "a" app id, "f" file path, "p" protocol, "m" metaData → a token */
+    struct buf state; /* the same rows as lines of JSON, for the next checkpoint */
+    struct map seen;  /* "a" app id, "f" file path, "p" protocol, "m" metaData → a token */
     uint64_t files;
 };
 
@@ -274,8 +274,7 @@ static int take_commit(struct checkpoint *x, int64_t version, struct err *e)
     TRY(r);
     size_t i;
     json_t *action;
-    json_array_foreach(k.actions, i, action)
-        TRY(take_line(x, action, e));
+    json_array_foreach(k.actions, i, action) TRY(take_line(x, action, e));
     return 0;
 }
 
@@ -334,8 +333,11 @@ static int put_files(struct checkpoint *x, struct delta_commit *c, struct err *e
 
 int delta__checkpoint_write(struct delta_table *t, struct delta_commit *c, struct err *e)
 {
-    struct checkpoint x = {
-        .table = t, .now_ms = c->now_us / 1000, .file = BUF_NULL, .state = BUF_NULL, .seen = MAP_NULL};
+    struct checkpoint x = {.table = t,
+                           .now_ms = c->now_us / 1000,
+                           .file = BUF_NULL,
+                           .state = BUF_NULL,
+                           .seen = MAP_NULL};
     x.writer = parquet_nested_new(root_fields, ROOT_COUNT, NULL, &x.file);
     int r = take_all(&x, e);
     if (r == 0)

@@ -109,8 +109,9 @@ int delta_state_check(struct objstore *o, const char *location, struct err *e)
     TRY(read_state(o, location, &h, &text, e));
     TRY(commit_hash(o, location, h.version, hash, e));
     if (strcmp(hash, h.of_commit) != 0)
-        return err_set(e, ERR_DAMAGED, "%s/_delta_log/%s: version %lld is not the one it was made of",
-                       location, DELTA_STATE_NAME, h.version);
+        return err_set(e, ERR_DAMAGED,
+                       "%s/_delta_log/%s: version %lld is not the one it was made of", location,
+                       DELTA_STATE_NAME, h.version);
     return 0;
 }
 

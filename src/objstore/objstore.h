@@ -92,11 +92,11 @@ must_use int objstore_delete(struct objstore *o, const char *name,
 /* Is there anything at all below @prefix? */
 must_use int objstore_is_empty(struct objstore *o, const char *prefix, bool *ret_empty,
                                struct err *e);
-/* Remove what interrupted puts have left directly in folder @prefix and what was last written before
+/* Remove what interrupted puts have left directly in folder @prefix and was last written before
  * @before_us. Objects are never touched. */
 must_use int objstore_clean(struct objstore *o, const char *prefix, int64_t before_us,
                             uint64_t *ret_count, struct err *e);
-/* What readers see in folder @prefix survives power loss from now on, the folders above it too. A
+/* What readers see in folder @prefix survives power loss from now on, folders above it too. A
  * life asks for it before it relies on what an earlier one put: that may have been killed between
  * giving the name and making it durable. A missing folder is fine. */
 must_use int objstore_settle(struct objstore *o, const char *prefix, struct err *e);

@@ -94,8 +94,8 @@ class Load:
     def __init__(self, place, table, word, folder):
         self.word, self._acks = word, folder / f"{word}.acks"
         self._process = subprocess.Popen(
-            [sys.executable, __file__, place.server.endpoint, place.token({table: "w"}), table, word,
-             self._acks], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            [sys.executable, __file__, place.server.endpoint, place.token({table: "w"}), table,
+             word, self._acks], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def acked(self):
         offsets = self._acks.read_text().split("\n")[:-1] if self._acks.exists() else []

@@ -10,7 +10,7 @@
 #include "store/model.h"
 #include "sys/sim.h"
 
-#define WORD_MAX  32
+#define WORD_MAX   32
 #define CALLS_MAX  20 /* more than a life makes for one table: checked below */
 #define ROWS_FIRST 10
 #define ROWS_NEXT  5
@@ -94,20 +94,25 @@ static void live(struct rig *x, const char *word, struct death d)
     rig_turn(x);
 }
 
-static void three_lives(struct rig *x, struct sys *disk, unsigned number, struct death first,
-                        struct death second, bool store_flushed)
+struct lives {
+    unsigned number; /* of the table */
+    struct death first, second;
+    bool store_flushed;
+};
+
+static void three_lives(struct rig *x, struct sys *disk, const struct lives *l)
 {
     char word[WORD_MAX];
-    (void)snprintf(word, sizeof(word), "t%05u", number);
+    (void)snprintf(word, sizeof(word), "t%05u", l->number);
     struct catalog_table *t = table(x, word);
     bronze_pos one = rig_rows(x, t, ROWS_FIRST, 5);
-    live(x, word, first);
-    power_off(x, disk, store_flushed);
+    live(x, word, l->first);
+    power_off(x, disk, l->store_flushed);
     rig_open(x);
     check_after(x, t);
     bronze_pos two = rig_rows(x, t, ROWS_NEXT, 5); /* must not widen what may be there */
-    live(x, word, second);
-    power_off(x, disk, store_flushed);
+    live(x, word, l->second);
+    power_off(x, disk, l->store_flushed);
     rig_open(x);
     check_after(x, t);
 
@@ -132,8 +137,10 @@ Test(compact_crash, at_any_call_into_the_lake_doubles_and_loses_nothing)
     struct sys *disk = up(&x);
 
     for (unsigned first = 0; first <= 2 * CALLS_MAX; first++)
-        for (unsigned flushed = 0; flushed < 2; flushed++)
-            three_lives(&x, disk, first * 2 + flushed, death_of(first), nowhere, flushed == 1);
+        for (unsigned flushed = 0; flushed < 2; flushed++) {
+            struct lives l = {first * 2 + flushed, death_of(first), nowhere, flushed == 1};
+            three_lives(&x, disk, &l);
+        }
 
     down(&x, disk);
 }
@@ -145,9 +152,13 @@ Test(compact_crash, at_any_two_calls_into_the_lake_doubles_and_loses_nothing, .t
     for (unsigned first = 0; first < CALLS_MAX; first++) {
         struct rig x;
         struct sys *disk = up(&x);
-        for (unsigned second = 0; second < CALLS_MAX; second++)
-            three_lives(&x, disk, first * 100 + second, (struct death){first, false},
-                        (struct death){second, false}, (first + second) % 2 == 1);
+        for (unsigned second = 0; second < CALLS_MAX; second++) {
+            struct lives l = {.number = first * 100 + second,
+                              .first = {first, false},
+                              .second = {second, false},
+                              .store_flushed = (first + second) % 2 == 1};
+            three_lives(&x, disk, &l);
+        }
         down(&x, disk);
     }
 }

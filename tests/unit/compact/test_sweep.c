@@ -153,10 +153,11 @@ Test(compact_sweep, file_that_any_commit_names_stays)
     up(&p);
     put(&p, data_name(&p, 1, UUID ".zstd.parquet"), FOOTER);
     char *name = mem_printf("%s/_delta_log/%020d.json", p.t->location, 2);
-    char *text = mem_printf("{\"commitInfo\":{\"inCommitTimestamp\":1,\"operation\":\"OPTIMIZE\"}}\n"
-                            "{\"remove\":{\"path\":\"sluice-%020u-" UUID ".zstd.parquet\","
-                            "\"dataChange\":false}}\n",
-                            1u);
+    char *text =
+        mem_printf("{\"commitInfo\":{\"inCommitTimestamp\":1,\"operation\":\"OPTIMIZE\"}}\n"
+                   "{\"remove\":{\"path\":\"sluice-%020u-" UUID ".zstd.parquet\","
+                   "\"dataChange\":false}}\n",
+                   1u);
     cr_assert_eq(objstore_put_absent(p.x.lake, name, slice_str(text), NULL), 0);
 
     sweep(&p, 0); /* beyond the version that the compactor knows */

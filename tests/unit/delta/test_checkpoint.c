@@ -6,7 +6,6 @@
 #define FOREIGN                                                                                    \
     "{\"commitInfo\":{\"inCommitTimestamp\":1790000000000,\"operation\":\"OPTIMIZE\"}}\n"
 #define HINT       TABLE "/_delta_log/_last_checkpoint"
-#define STATE      TABLE "/_delta_log/_sluice_state"
 #define CHECKPOINT TABLE "/_delta_log/00000000000000000100.checkpoint.parquet"
 
 static bool contains(const char *text, const char *part)
@@ -161,7 +160,7 @@ Test(delta_checkpoint, cost_does_not_grow_with_the_tables_age)
     lake_close(&l);
 }
 
-/* What has been removed, or added again, since the last checkpoint counts, not what that one said. */
+/* What was removed, or added again, since the last checkpoint counts, not what that one said. */
 Test(delta_checkpoint, later_commits_override_the_last_one)
 {
     struct lake l;
@@ -178,69 +177,6 @@ Test(delta_checkpoint, later_commits_override_the_last_one)
 
     cr_assert(hint_says(&l, "{\"version\":200,\"size\":202,")); /* 198 adds, 2 txns, … */
     cr_assert(hint_says(&l, "\"numOfAddFiles\":198}"));
-    delta_close(t);
-    lake_close(&l);
-}
-
-static void replace(struct lake *l, const char *name, const char *text, size_t len)
-{
-    cr_assert_eq(objstore_put(l->store, name, slice_of(text, len), NULL), 0);
-}
-
-static char *state_of(struct lake *l, size_t *ret_len)
-{
-    struct buf b = BUF_NULL;
-    cr_assert_eq(objstore_get(l->store, STATE, 1u << 20, &b, NULL), 0);
-    *ret_len = b.len;
-    char *text = mem_strndup(buf_cstr(&b), b.len);
-    buf_deinit(&b);
-    return text;
-}
-
-/* A flipped bit anywhere, a cut, or none at all: the log is read from version 0 then. */
-Test(delta_checkpoint, state_that_is_not_whole_is_not_believed)
-{
-    struct lake l;
-    struct delta_table *t = lake_table(&l);
-    commit_many(t, 1, 100);
-    size_t len;
-    char *text = state_of(&l, &len);
-    cr_assert_eq(delta_state_check(l.store, TABLE, NULL), 0);
-
-    for (size_t at = 0; at < len; at += len / 300 + 1) {
-        text[at] ^= 4;
-        replace(&l, STATE, text, len);
-        cr_assert_eq(delta_state_check(l.store, TABLE, NULL), ERR_DAMAGED);
-        text[at] ^= 4;
-    }
-    replace(&l, STATE, text, len / 2);
-    cr_assert_eq(delta_state_check(l.store, TABLE, NULL), ERR_DAMAGED);
-    commit_many(t, 101, 200);
-
-    cr_assert(hint_says(&l, "\"numOfAddFiles\":200}"));
-    cr_assert_eq(delta_state_check(l.store, TABLE, NULL), 0);
-    mem_free(text);
-    delta_close(t);
-    lake_close(&l);
-}
-
-/* A lake that was rolled back and went on differently: the state is of a history that is not. */
-Test(delta_checkpoint, state_of_another_history_is_not_believed)
-{
-    struct lake l;
-    struct delta_table *t = lake_table(&l);
-    commit_many(t, 1, 100);
-    char *name = lake_log_name(100);
-    char *text = lake_read(&l, name);
-    text[strlen(text) - 3] ^= 1; /* in the commit's add */
-    replace(&l, name, text, strlen(text));
-    text[strlen(text) - 3] ^= 1;
-
-    cr_assert_eq(delta_state_check(l.store, TABLE, NULL), ERR_DAMAGED);
-    replace(&l, name, text, strlen(text));
-    cr_assert_eq(delta_state_check(l.store, TABLE, NULL), 0);
-    mem_free(name);
-    mem_free(text);
     delta_close(t);
     lake_close(&l);
 }
