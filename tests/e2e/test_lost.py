@@ -136,6 +136,11 @@ def running(world):
     db.end(kill=False)
 
 
+def delta_is_whole(world):
+    with running(world) as db:
+        db.check_delta()
+
+
 def flip(path, part):
     content = bytearray(path.read_bytes())
     assert content, f"{path} is empty"
@@ -159,6 +164,9 @@ def lookups_are_right_or_refused(db):
                     assert e.code() == grpc.StatusCode.DATA_LOSS, e
                     assert "sluice store rebuild" in e.details()
                     refused += 1
+    if refused:
+        status = json.loads(db.server.command("status", "--json").stdout)
+        assert "sluice store rebuild" in status["store_fault"], status["store_fault"]
     return refused
 
 
@@ -182,7 +190,6 @@ def lose(world, damage, kill, is_refused=None):
         db.check_lookups()
         db.load(20)
         db.check_lookups()
-        db.check_delta()
 
 
 def test_log_is_trimmed_before(world):
@@ -199,11 +206,13 @@ def test_store_deleted(world):
         shutil.rmtree(db.data / "store")
     lose(world, delete, kill=False, is_refused=True)
     lose(world, delete, kill=True, is_refused=True)
+    delta_is_whole(world)
 
 
 def test_store_file_deleted(world):
     for pattern in ("CURRENT", "MANIFEST-*", "*.sst"):
         lose(world, lambda db: files(db, pattern)[0].unlink(), kill=False, is_refused=True)
+    delta_is_whole(world)
 
 
 def test_store_file_damaged(world):
@@ -211,6 +220,7 @@ def test_store_file_damaged(world):
                           ("OPTIONS-*", 0.3)):
         lose(world, lambda db: [flip(f, part) for f in files(db, pattern)],
              kill=pattern == "*.sst")
+    delta_is_whole(world)
 
 
 def test_rebuild_cut_short_begins_again(world):
@@ -314,3 +324,29 @@ def test_damaged_log_is_refused_and_salvaged(world):
         assert newest and all(db.latest[KEYED][k] == r for k, r in newest.items())
         db.server.start()
         db.check_lookups()
+
+
+def test_changed_commit_stops_its_table_only(world):
+    with running(world) as db:
+        db.check_delta()
+        log = pathlib.Path(db.server.table_folder(KEYED)) / "_delta_log"
+        db.end(kill=False)
+        commit = sorted(log.glob("*.json"))[-1]
+        content = commit.read_bytes()
+        changed = content.replace(b'"numRecords\\":', b'"numRecords\\":1', 1)
+        assert changed != content
+        for text, word in ((changed, "recorded"), (content[:-40], "line")):
+            commit.write_bytes(text)
+            db.server.start()
+            db.load(20)
+            db.server.wait_committed([SECOND, PLAIN])
+            with db.server.connect() as admin:
+                fault = {t.name: t.fault for t in admin.status().tables}
+            assert commit.name in fault[KEYED] and word in fault[KEYED], fault
+            assert not fault[SECOND] and not fault[PLAIN], fault
+            db.check_lookups()
+            db.end(kill=False)
+        commit.write_bytes(content)
+        db.server.start()
+        db.check_lookups()
+    delta_is_whole(world)
