@@ -3,6 +3,7 @@
 no longer than stop_grace_ms, whether the lake is there or not."""
 import contextlib
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -163,6 +164,26 @@ def test_with_the_lake_away_ends_in_time_and_loses_nothing(world):
             assert took < STOP_S + 1, f"the second stop took {took:.1f} s"
             place.server.start()
         assert place.names("stop.t.away") == [f"d{i:07}" for i in range(60100)]
+
+
+def test_with_a_lake_that_does_not_answer_ends_in_time(world):
+    with Place(world, "stop4") as place:
+        place.create("stop.t.hangs")
+        place.send("stop.t.hangs", 0, 100)
+        place.server.wait_committed(["stop.t.hangs"])
+        hint = pathlib.Path(place.server.table_folder("stop.t.hangs"), "_delta_log",
+                            "_last_checkpoint")
+        place.stop()
+        os.mkfifo(hint)  # whoever opens it to read waits for ever
+        place.server.start()
+        place.send("stop.t.hangs", 100, 100)
+
+        took = place.stop()
+
+        assert STOP_S - 1 < took < STOP_S + 2, f"the stop took {took:.1f} s"
+        hint.unlink()
+        place.server.start()
+        assert place.names("stop.t.hangs") == [f"d{i:07}" for i in range(200)]
 
 
 def test_second_start_replays_nothing(world):
