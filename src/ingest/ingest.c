@@ -54,6 +54,8 @@ struct stream {
     struct rpc_message *parked;
     uint64_t parked_ns;
     bool parked_space;
+    /* Which ticket it waits for, and since which review. */
+    uint64_t awaited_ticket, awaited_ns;
     LIST_ENTRY(stream) all_link;
     TAILQ_ENTRY(stream) wait_link; /* has something that waits for the durable end */
     TAILQ_ENTRY(stream) park_link; /* while parked is not NULL */
@@ -517,45 +519,71 @@ void ingest_on_idle(struct ingest *in, struct rpc_queue *q)
     advance_waiters(&in->lanes[rpc_queue_index(q)]);
 }
 
-/* Its oldest request has waited for the log longer than any healthy device takes. */
-static bool is_stuck(const struct session *s, uint64_t now_ns)
+/* It has waited for the same block longer than any healthy device takes. Asked at each review. */
+static bool is_stuck(struct stream *st, uint64_t now_ns)
 {
-    uint64_t arrived_ns = s->count > 0 ? s->pending[s->first].arrived_ns : 0;
-    return arrived_ns != 0 && now_ns > arrived_ns + PARK_MS_MAX * 1000000ull;
+    uint64_t ticket = session_waits(&st->session) ? session_waits_for(&st->session) : 0;
+    if (ticket == 0 || ticket != st->awaited_ticket) {
+        st->awaited_ticket = ticket;
+        st->awaited_ns = now_ns;
+        return false;
+    }
+    return now_ns - st->awaited_ns > PARK_MS_MAX * 1000000ull;
+}
+
+static int no_room(const char *why, struct err *e)
+{
+    return err_set(e, ERR_EXHAUSTED,
+                   "the log has no room for further rows (%s); what was acknowledged is safe, send "
+                   "the rest again later",
+                   why);
+}
+
+/* May the stream go on? */
+static int judge(struct stream *st, uint64_t now_ns, struct err *e)
+{
+    const struct catalog_token *token = st->token;
+    bool stuck = is_stuck(st, now_ns);
+    uint64_t limit_ms = st->parked_space ? PARK_SPACE_MS_MAX : PARK_MS_MAX;
+    if (atomic_load(&token->revoked) ||
+        (token->expires_at_us != 0 && token->expires_at_us <= sys_now_us(st->in->o.sys)))
+        return err_set(e, ERR_UNAUTHENTICATED, "token %s has expired or was revoked", token->name);
+    if (st->table != NULL && atomic_load(&st->table->dropped))
+        return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", st->table->name);
+    if (stuck)
+        return no_room("its device does not finish a write", e);
+    if (st->parked != NULL && now_ns - st->parked_ns > limit_ms * 1000000)
+        return no_room(st->parked_space ? "the disk is full" : "its readers lag behind", e);
+    return 0;
+}
+
+/* It has ended and waits for the log: a log that stands still is not waited for. */
+static void review_ending(struct stream *st, uint64_t now_ns)
+{
+    struct err e = {0};
+    bool stuck = is_stuck(st, now_ns);
+    if (!stuck && st->session.end_code != ERR_EXHAUSTED)
+        return;
+    (void)no_room("its device does not finish a write", &e);
+    session_abandon(&st->session, e.code, e.text);
+    advance(st);
 }
 
 /* Once a second: streams whose token or table is no longer in force, and those the log has no room
  * for. */
 static void review(struct lane *lane, uint64_t now_ns)
 {
-    int64_t now_us = sys_now_us(lane->in->o.sys);
     struct stream *st, *next;
     for (st = LIST_FIRST(&lane->all); st != NULL; st = next) {
         next = LIST_NEXT(st, all_link);
         if (st->token == NULL)
             continue;
-        if (st->session.phase == SESSION_ENDING && st->session.end_code == ERR_EXHAUSTED) {
-            session_abandon(&st->session); /* a second was given; the log stands still */
-            advance(st);
-        }
-        if (st->session.phase >= SESSION_ENDING)
+        if (st->session.phase >= SESSION_ENDING) {
+            review_ending(st, now_ns);
             continue;
+        }
         struct err e = {0};
-        int rc = 0;
-        uint64_t limit_ms = st->parked_space ? PARK_SPACE_MS_MAX : PARK_MS_MAX;
-        if (atomic_load(&st->token->revoked) ||
-            (st->token->expires_at_us != 0 && st->token->expires_at_us <= now_us))
-            rc = err_set(&e, ERR_UNAUTHENTICATED, "token %s has expired or was revoked",
-                         st->token->name);
-        else if (st->table != NULL && atomic_load(&st->table->dropped))
-            rc = err_set(&e, ERR_NOT_FOUND, "table %s has been dropped", st->table->name);
-        else if ((st->parked != NULL && now_ns - st->parked_ns > limit_ms * 1000000) ||
-                 is_stuck(&st->session, now_ns))
-            rc = err_set(&e, ERR_EXHAUSTED,
-                         "the log has no room for further rows (%s); what was acknowledged is "
-                         "safe, send the rest again later",
-                         st->parked_space ? "the disk is full" : "its readers lag behind");
-        if (rc == 0)
+        if (judge(st, now_ns, &e) == 0)
             continue;
         rpc_message_free(unpark(st));
         refuse(st, &e);

@@ -78,9 +78,16 @@ void session_end(struct session *s, int code, const char *text)
     s->end_text = mem_strdup(text);
 }
 
-void session_abandon(struct session *s)
+void session_abandon(struct session *s, int code, const char *text)
 {
     must(s->phase >= SESSION_ENDING);
+    if (!session_waits(s))
+        return;
+    if (s->end_code == 0) {
+        mem_free(s->end_text);
+        s->end_code = code;
+        s->end_text = mem_strdup(text);
+    }
     s->count = 0;
     s->create_waits = false;
 }

@@ -22,7 +22,7 @@ def small_disk(folder):
     """A file system of its own in a file; needs root or sudo, as ./dev setup does."""
     root = [] if os.geteuid() == 0 else ["sudo"]
     image, place = folder / "disk.img", folder / "disk"
-    place.mkdir()
+    place.mkdir(exist_ok=True)
     with open(image, "wb") as f:
         f.truncate(IMAGE_BYTES)
     subprocess.run(["mkfs.ext4", "-q", "-m", "0", image], check=True)

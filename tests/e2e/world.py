@@ -16,6 +16,12 @@ from sluice_local import LocalServer, lake
 FRESHNESS_MS = 200
 
 
+def heavy(function):
+    """A test that waits for long on purpose: it runs when it is asked for by name only."""
+    function.heavy = True
+    return function
+
+
 class World:
     def __init__(self, folder):
         self.folder = folder

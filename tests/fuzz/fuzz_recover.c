@@ -49,9 +49,9 @@ struct image {
 static const struct uuid uuid = {{9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 1, 2, 3, 4, 5, 6}};
 
 /* One control record per block; position = ticket. */
-static void add_block(struct image *g, unsigned seg, size_t *at, uint64_t epoch, uint8_t durable,
-                      bool large)
+static void add_block(struct image *g, unsigned seg, size_t *at, uint64_t epoch, uint8_t what)
 {
+    bool large = what & 0x80;
     uint64_t ticket = g->end_ticket++;
     struct block_header h = {.epoch = epoch,
                              .ticket = ticket,
@@ -62,7 +62,7 @@ static void add_block(struct image *g, unsigned seg, size_t *at, uint64_t epoch,
                              .frame_count = 1,
                              .frame_bytes = FRAME_HEADER_BYTES + 12,
                              .bytes = large ? 2 * BLOCK_ALIGN : BLOCK_ALIGN,
-                             .durable_ticket = ticket - 1 - MIN(durable % 4, ticket - 1)};
+                             .durable_ticket = ticket - 1 - MIN(what % 4, ticket - 1)};
     uint8_t *block = g->bytes[seg] + *at, *frame = block + BLOCK_HEADER_BYTES;
     struct bronze_frame f = {
         .first_pos = h.first_pos, .row_count = 1, .kind = BRONZE_CONTROL, .offset_count = 1};
@@ -97,9 +97,8 @@ static void add_life(struct image *g, uint64_t epoch, uint8_t shape, struct fuzz
         size_t at = SEGMENT_HEADER_BYTES;
         for (unsigned b = 0; b < (shape >> 1) % 8u; b++) {
             uint8_t what = fuzz_u8(in);
-            bool large = what & 0x80;
             if (at + 2 * BLOCK_ALIGN <= SEGMENT_BYTES)
-                add_block(g, seg, &at, epoch, what, large);
+                add_block(g, seg, &at, epoch, what);
         }
     }
 }

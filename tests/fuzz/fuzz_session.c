@@ -125,8 +125,10 @@ static void event(struct model *m, uint8_t what, uint8_t argument)
         if (argument % 16 == 0)
             end(m, ERR_UNAVAILABLE);
         else if (argument % 16 == 1 && m->s.phase >= SESSION_ENDING) {
-            m->abandoned = true;
-            session_abandon(&m->s);
+            m->abandoned = m->abandoned || session_waits(&m->s);
+            if (session_waits(&m->s) && m->code == 0)
+                m->code = ERR_EXHAUSTED;
+            session_abandon(&m->s, ERR_EXHAUSTED, "the log stands still");
         }
         break;
     case 8: session_signal(&m->s); break;

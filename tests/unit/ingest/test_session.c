@@ -97,10 +97,38 @@ Test(ingest_session, ends_without_the_acks_that_it_abandons)
     session_sent(&s);
     cr_assert_eq(session_step(&s, 2).what, DO_NOTHING);
 
-    session_abandon(&s);
+    session_abandon(&s, ERR_INTERNAL, "not this");
 
     cr_assert_eq(session_step(&s, 2).what, DO_FINISH);
     cr_assert_eq(s.acked, 0);
+    cr_assert_str_eq(s.end_text, "no room");
+    session_deinit(&s);
+}
+
+/* OK would claim that the second row is stored. */
+Test(ingest_session, that_was_half_closed_does_not_end_in_order_without_its_acks)
+{
+    struct session s = created();
+    session_appended(&s, 2, 0);
+    session_half_closed(&s);
+    cr_assert_eq(session_step(&s, 1).what, DO_NOTHING);
+
+    session_abandon(&s, ERR_EXHAUSTED, "the log stands still");
+
+    cr_assert_eq(session_step(&s, 1).what, DO_FINISH);
+    cr_assert_eq(s.end_code, ERR_EXHAUSTED);
+    session_deinit(&s);
+}
+
+Test(ingest_session, that_waits_for_nothing_is_not_abandoned)
+{
+    struct session s = created();
+    session_half_closed(&s);
+
+    session_abandon(&s, ERR_EXHAUSTED, "the log stands still");
+
+    cr_assert_eq(session_step(&s, 1).what, DO_FINISH);
+    cr_assert_eq(s.end_code, 0);
     session_deinit(&s);
 }
 
