@@ -226,7 +226,9 @@ static int make_durable(const struct recovery *rc, struct found *s, struct err *
 {
     TRY(open_file(rc, s, e));
     sys_point(rc->log->sys, SYS_POINT_LOG_RECOVER_BEFORE_SYNC);
-    int r = sys_sync(s->file, e);
+    int r = 0;
+    if (!sys_bug(rc->log->sys, SYS_BUG_TAIL_NOT_SYNCED)) /* left out: against L3 */
+        r = sys_sync(s->file, e);
     sys_point(rc->log->sys, SYS_POINT_LOG_RECOVER_AFTER_SYNC);
     s->file = sys_close(s->file);
     return r;

@@ -19,11 +19,13 @@ struct sys;
       "L1: no lock is waited for; a late write falls into reads")                                  \
     X(DAMAGE_IS_TORN, "damage_taken_for_torn", "I1",                                               \
       "L5: proof behind the tail is not looked for")                                               \
+    X(TAIL_NOT_SYNCED, "tail_not_synced", "I1", "L3: what recovery read may be in a cache only")   \
     X(SPLIT_REQUEST, "split_request", "I3", "L6: a batch may lie in two blocks")                   \
     X(TRIM_UNFLUSHED, "trim_unflushed", "I4", "S2: applied, not flushed, is enough for a trim")    \
     X(APPLIED_APART, "applied_apart", "I2", "P1: the applied position is written first, alone")    \
     X(WATERMARK_FIRST, "watermark_first", "I3", "D5: the watermark is written before the commit")  \
     X(DATA_NOT_SYNCED, "data_not_synced", "I3", "D4: the commit goes before the data's sync")      \
+    X(COMMIT_NOT_SYNCED, "commit_not_synced", "I3", "D4: the commit's folder is not synced")       \
     X(CUT_WIDENED, "cut_widened", "I3", "D3: a retry takes new rows along")                        \
     X(LAKE_AHEAD_IGNORED, "lake_ahead_ignored", "I3",                                              \
       "D2: a txn beyond the log's end is taken on")                                                \

@@ -81,8 +81,9 @@ must_use int sys_sim_flip(struct sys *sim, const char *path, uint64_t bit, struc
  * was not synced and every ring write that was not delivered are gone; locks are free.
  * sys_sim_power_loss: the seed chooses, sector by sector (512 bytes) and name by name, what of that
  * is gone.
- * sys_sim_kill: kill -9: everything written stays. Ring writes that were not delivered have landed,
- * never land, or land later, when time has passed; until then they keep their file's lock (L1).
+ * sys_sim_kill: kill -9: everything written stays. Ring writes that were not delivered have landed
+ * (on the disk, or in its cache only, where a sync still has to bring them down), never land, or
+ * land later, when time has passed; until then they keep their file's lock (L1).
  */
 void sys_sim_crash(struct sys *sim);
 void sys_sim_power_loss(struct sys *sim);

@@ -173,12 +173,26 @@ static void land(struct sim_node *n, const void *buf, size_t len, uint64_t offse
     sys__sim_put_synced(n, buf, len, from);
 }
 
+/* It has been written, but nobody waited for the device's cache: the next life can read it. */
+static void land_unsynced(struct sim_node *n, const void *buf, size_t len, uint64_t offset)
+{
+    size_t from = (size_t)offset, to = from + len;
+
+    if (len == 0)
+        return;
+    if (to > n->live.len)
+        sys__sim_bytes_resize(&n->live, to);
+    memcpy(n->live.data + from, buf, len);
+    sys__sim_mark_dirty(n, from, to);
+}
+
 /* Kill: the kernel has it or not; what it has, it finishes. */
 static void finish_killed(struct sim *s, const struct sim_pending *p)
 {
-    switch (sys__sim_below(s, 3)) {
+    switch (sys__sim_below(s, 4)) {
     case 0: break; /* it had not been taken yet */
     case 1: land(p->file->node, p->buf, p->done_len, p->offset); break;
+    case 2: land_unsynced(p->file->node, p->buf, p->done_len, p->offset); break;
     default: hold_back(s, p); break;
     }
 }

@@ -54,7 +54,7 @@ static int find_or_create(struct sim *s, const char *path, unsigned flags,
     return 0;
 }
 
-static void mark_dirty(struct sim_node *n, size_t from, size_t to)
+void sys__sim_mark_dirty(struct sim_node *n, size_t from, size_t to)
 {
     bool is_clean = n->dirty_from == n->dirty_to;
 
@@ -66,7 +66,7 @@ static int set_length(struct sim *s, struct sim_node *n, size_t len)
 {
     if (len > n->live.len && !sys__sim_has_space(s, len - n->live.len))
         return ENOSPC;
-    mark_dirty(n, MIN(n->live.len, len), MAX(n->live.len, len));
+    sys__sim_mark_dirty(n, MIN(n->live.len, len), MAX(n->live.len, len));
     sys__sim_bytes_resize(&n->live, len);
     return 0;
 }
@@ -179,7 +179,7 @@ int sys__sim_apply(struct sim_file *f, const void *buf, size_t len, uint64_t off
     if (is_durable)
         sys__sim_put_synced(n, buf, len, from);
     else
-        mark_dirty(n, from, to);
+        sys__sim_mark_dirty(n, from, to);
     return 0;
 }
 

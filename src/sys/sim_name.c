@@ -157,8 +157,8 @@ int sys__sim_stat(struct sys *base, const char *path, struct sys_stat *ret_stat,
     sys_mutex_lock(&s->lock);
     int errnum = sys__sim_find(s, path, &n);
     if (errnum == 0)
-        *ret_stat = (struct sys_stat){
-            n->is_folder, n->live.len, n->is_folder ? 0 : sys__sim_wall_us(n->modified_ns)};
+        *ret_stat = (struct sys_stat){n->is_folder, n->live.len,
+                                      n->is_folder ? 0 : sys__sim_wall_us(n->modified_ns)};
     sys_mutex_unlock(&s->lock);
     return errnum != 0 ? sys__fail(e, errnum, path, "look at it") : 0;
 }

@@ -31,7 +31,7 @@ struct sim_node {
     struct sim_bytes live, synced;
     size_t dirty_from, dirty_to; /* where they differ at most, apart from DSYNC writes */
     struct sim_folder names, synced_names;
-    uint64_t modified_ns;          /* a file's */
+    uint64_t modified_ns; /* a file's */
     const struct sim_file *lock;
     struct sim_node *next, **link; /* all nodes of the simulator */
 };
@@ -146,6 +146,7 @@ int sys__sim_try_lock(struct sys_file *f, struct err *e);
 /* With the mutex held, for the ring; @len bytes of a write. An errno value. */
 int sys__sim_apply(struct sim_file *f, const void *buf, size_t len, uint64_t offset,
                    bool is_durable);
+void sys__sim_mark_dirty(struct sim_node *n, size_t from, size_t to);
 /* Bytes onto the disk itself, synced. */
 void sys__sim_put_synced(struct sim_node *n, const void *buf, size_t len, size_t offset);
 void sys__sim_file_unref(struct sim_file *f);
