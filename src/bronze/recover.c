@@ -234,6 +234,18 @@ static int make_durable(const struct recovery *rc, struct found *s, struct err *
     return r;
 }
 
+/* The writes that were in flight at the end of that life may lie in several segments. */
+static int make_end_durable(const struct recovery *rc, size_t i, struct err *e)
+{
+    uint64_t epoch = rc->segs[i].header.epoch;
+    for (size_t n = 0; n <= WRITES_IN_FLIGHT_MAX && rc->segs[i].header.epoch == epoch; n++) {
+        TRY(make_durable(rc, &rc->segs[i], e));
+        if (i-- == 0)
+            break;
+    }
+    return 0;
+}
+
 /* Segments of the last life behind its torn tail hold nothing that was acknowledged: removed, so
  * that
  * the next life follows segment @i directly. Newest first: a crash in between leaves no hole. */
@@ -279,7 +291,7 @@ static int next_segment(struct recovery *rc, size_t i, uint64_t offset, size_t *
     if (life == rc->count) {
         *ret_next = rc->count;
         TRY(judge_tail(rc, i, offset, e));
-        TRY(make_durable(rc, &rc->segs[i], e));
+        TRY(make_end_durable(rc, i, e));
         return drop_behind(rc, i, e);
     }
     const struct segment_header *h = &rc->segs[life].header;
