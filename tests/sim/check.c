@@ -22,6 +22,7 @@
 /* The longest that a client waits without an ack or an end, and what a turn may add to it. */
 #define SILENCE_NS_MAX (75ull * 1000000000)
 #define STOPPED_TEXT   160
+#define TAIL_LINES     60
 
 _Noreturn void sim_violation(struct world *w, const char *promise, const char *fmt, ...)
 {
@@ -37,7 +38,10 @@ _Noreturn void sim_violation(struct world *w, const char *promise, const char *f
     if (!w->o.quiet) {
         printf("seed %" PRIu64 ": %s\n", w->o.seed, w->r.violation);
         if (!w->trace.live)
-            sim_trace_tail(w, 60);
+            sim_trace_tail(w, TAIL_LINES);
+        printf("    replay it: ./dev sim --seed %" PRIu64 " --trace%s%s\n", w->o.seed,
+               w->o.bug >= 0 ? " --bug " : "",
+               w->o.bug >= 0 ? sys_bug_name((enum sys_bug)w->o.bug) : "");
     }
     longjmp(w->death, 2);
 }

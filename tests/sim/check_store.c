@@ -2,10 +2,10 @@
 /*
  * Lookups and the store against the model.
  *
- *   a lookup shows the newest row that was durable when it arrived, or a newer durable one (I2)
- *   what it shows is durable, and the bytes that were sent                                  (I5, I7)
- *   a MultiGet shows one moment, and says which                                             (R9)
- *   the store holds just the rows of keyed tables up to its applied position                (P1)
+ *   a lookup shows the newest row that was durable when it arrived, or a newer one    (I2)
+ *   what it shows is durable, and the bytes that were sent                            (I5, I7)
+ *   a MultiGet shows one moment, and says which                                       (R9)
+ *   the store holds just the rows of keyed tables up to its applied position          (P1)
  */
 #include "sim.h"
 

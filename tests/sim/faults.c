@@ -74,6 +74,7 @@ void sim_on_point(void *ctx, enum sys_point p)
     w->r.faults[FAULT_AT_POINT]++;
     w->r.faults[FAULT_IN_RECOVERY] += !w->running;
     w->arm.set = false;
+    w->in_roll = p == SYS_POINT_LOG_ROLL_AFTER_HEADER && sim_one_in(w, 2);
     sim_die(w, w->arm.how);
 }
 
@@ -94,19 +95,35 @@ void sim_on_must(void *ctx, const char *sentence)
     sim_die(w, DEATH_FAILSTOP);
 }
 
-/* Points of a start, and those that few runs come by, are drawn more often. */
+/*
+ * Points that few runs come by are drawn more often: those of a start; those of recycling; those of
+ * checkpoints, in seeds with many commits; and what recovery does about a segment behind a torn
+ * tail, which only a death in a roll leaves.
+ */
 static enum sys_point draw_point(struct world *w, bool at_start)
 {
+    if (w->in_roll)
+        return (enum sys_point)sim_between(w, SYS_POINT_LOG_RECOVER_BEFORE_DROP,
+                                           SYS_POINT_LOG_RECOVER_AFTER_SYNC_DIR);
     if (at_start && !sim_one_in(w, 3))
         return (enum sys_point)sim_between(w, SYS_POINT_LOG_RECOVER_BEFORE_LOCK,
                                            SYS_POINT_LOG_EPOCH_AFTER_WRITE);
-    if (w->many_commits && sim_one_in(w, 2))
+    if (w->many_commits && !sim_one_in(w, 4))
         return (enum sys_point)sim_between(w, SYS_POINT_LAKE_CHECKPOINT_BEFORE_WRITE,
                                            SYS_POINT_LAKE_HINT_AFTER_SYNC_DIR);
-    if (sim_one_in(w, 8))
+    if (sim_one_in(w, 6))
         return (enum sys_point)sim_between(w, SYS_POINT_LOG_RECYCLE_BEFORE_RENAME,
                                            SYS_POINT_LOG_RECYCLE_AFTER_WIPE);
+    if (sim_one_in(w, 8))
+        return SYS_POINT_LOG_ROLL_AFTER_HEADER;
     return (enum sys_point)sim_below(w, SYS_POINT_COUNT);
+}
+
+static unsigned draw_passes(struct world *w, enum sys_point p)
+{
+    bool rare = p >= SYS_POINT_LAKE_CHECKPOINT_BEFORE_WRITE ||
+                (p >= SYS_POINT_LOG_RECYCLE_BEFORE_RENAME && p <= SYS_POINT_LOG_RECYCLE_AFTER_WIPE);
+    return 1 + (unsigned)(!rare && sim_one_in(w, 2) ? sim_below(w, 4) : 0);
 }
 
 /* ---- disk, store and lake in a life ---- */
@@ -152,15 +169,17 @@ void sim_faults_boot(struct world *w)
     w->arm = (struct sim_arm){0};
     if (w->o.calm || w->r.crashes >= w->crashes_wanted)
         return;
-    bool at_start = sim_one_in(w, 4);
+    bool at_start = w->in_roll || sim_one_in(w, 4);
+    enum sys_point point = draw_point(w, at_start);
     w->arm = (struct sim_arm){
         .set = true,
-        .at_point = !sim_one_in(w, 4),
-        .point = draw_point(w, at_start),
-        .passes = 1 + (unsigned)(sim_one_in(w, 2) ? sim_below(w, 4) : 0),
+        .at_point = w->in_roll || !sim_one_in(w, 4),
+        .point = point,
+        .passes = draw_passes(w, point),
         .how = sim_one_in(w, 2) ? DEATH_POWER : DEATH_KILL,
         .events = at_start ? 0 : w->r.events + sim_below(w, per_life),
     };
+    w->in_roll = false;
     w->arm.late = w->r.events + sim_between(w, per_life, per_life * 3 / 2);
     if (sim_one_in(w, 8))
         plan_disk(w); /* a start on a failing disk */

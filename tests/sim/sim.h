@@ -384,6 +384,7 @@ struct world {
     uint64_t fail_log_at;     /* events; 0 = never */
     uint64_t ordered_at;      /* so many failures, and the ordered one has come; 0 = none is */
     bool full;                /* the disk has little room just now */
+    bool in_roll;             /* the last life ended in a roll of the log */
     bool many_commits;        /* a seed that comes by checkpoints */
     uint64_t segment, epoch;  /* the newest seen */
     struct sim_block *blocks;

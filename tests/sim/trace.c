@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The event trace: every event of a run as a line. All lines go into a hash, and every
- * turn with its time and actor (the same seed gives the same run, byte for byte); the last ones are kept, and shown when the seed fails.
+ * The event trace: the events of a run as lines. All lines go into a hash, and every turn with its
+ * time and actor: the same seed gives the same run, byte for byte. The last lines are kept, and
+ * shown when the seed fails.
  */
 #include "sim.h"
 

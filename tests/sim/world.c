@@ -318,7 +318,7 @@ static void draw_options(struct world *w)
     w->events_wanted = sim_between(w, 1000, 1800);
     w->crashes_wanted = (unsigned)sim_between(w, 3, 5);
     w->step_ns = (uint32_t)sim_between(w, 5000, 150000);
-    w->many_commits = sim_one_in(w, 10);
+    w->many_commits = sim_one_in(w, 8);
     const uint32_t usual[ACTOR_COUNT] = {
         [ACTOR_CLIENT] = 300, [ACTOR_QUEUE] = 400, [ACTOR_LOG] = 250,
         [ACTOR_SEGMENT] = 30, [ACTOR_APPLY] = 80,  [ACTOR_FLUSH] = 10,
