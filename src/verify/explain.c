@@ -113,7 +113,10 @@ int verify__explain_file(struct verify *v, struct verify_table *t, const struct 
     struct explain_file x = {.v = v, .t = t, .f = f};
     struct verify_file_rows w = {.fn = compare, .ctx = &x};
     int r = verify__frames(v, collect, &x, e);
-    if (r == 0 && v->log.faults > 0 && x.count < f->row_count) {
+    if (r == 0 && v->report->live && v->read_from > f->first_pos) {
+        verify__note(v, AT(.what = "unchecked", .table = t->meta->name),
+                     "%s could not be compared: the log was trimmed meanwhile", f->path);
+    } else if (r == 0 && v->log.faults > 0 && x.count < f->row_count) {
         verify__note(v, AT(.what = "unchecked", .table = t->meta->name),
                      "%s could not be compared: the log is damaged there", f->path);
     } else if (r == 0) {

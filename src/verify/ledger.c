@@ -226,9 +226,14 @@ static void tell(struct comparing *c, const struct suspect *s, const struct ledg
 }
 
 /* Rows that moved from the log to Delta and were trimmed while we looked are not seen. */
-static bool was_trimmed_meanwhile(const struct verify *v)
+static bool was_trimmed_meanwhile(const struct comparing *c)
 {
-    return v->report->live && v->trimmed_since > v->log.first_pos;
+    const struct verify *v = c->l.v;
+    const struct ledger_table *t;
+    for (size_t i = 0; v->report->live && (t = map_next(&c->l.tables, &i)) != NULL;)
+        if (v->lake != NULL && v->log_from > t->table->txn + 1)
+            return true;
+    return false;
 }
 
 static int explain(struct comparing *c, struct err *e)
@@ -273,7 +278,7 @@ static int one_pass(struct comparing *c, struct err *e)
     TRY(verify__pass(v, c->share == 0, count_row, c, e));
     uint64_t faults = v->report->faults;
     TRY(judge(c, e));
-    if (was_trimmed_meanwhile(v) && v->report->ledger_missing > before.ledger_missing) {
+    if (was_trimmed_meanwhile(c) && v->report->ledger_missing > before.ledger_missing) {
         v->report->ledger_missing = before.ledger_missing;
         v->report->faults = faults;
         verify__note(v, AT(.what = "unchecked"),

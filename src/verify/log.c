@@ -105,12 +105,16 @@ struct again {
     struct verify *v;
     verify_frame_fn *fn;
     void *ctx;
+    bronze_pos from, next; /* positions [from, next) were read without a gap */
 };
 
 static int on_block_again(void *ctx, const char *segment, const struct bronze_block *b)
 {
-    const struct again *a = ctx;
+    struct again *a = ctx;
     struct bronze_frame f;
+    if (b->first_pos != a->next)
+        a->from = b->first_pos;
+    a->next = b->end_pos;
     for (size_t at = 0; bronze_block_frame(b, &at, &f);)
         TRY(a->fn(a->ctx, segment, b, &f));
     verify__progress(a->v, b->bytes);
@@ -119,7 +123,7 @@ static int on_block_again(void *ctx, const char *segment, const struct bronze_bl
 
 int verify__frames(struct verify *v, verify_frame_fn *fn, void *ctx, struct err *e)
 {
-    struct again a = {v, fn, ctx};
+    struct again a = {.v = v, .fn = fn, .ctx = ctx};
     struct bronze_check k = {
         .path = v->o->data,
         .live = v->report->live,
@@ -128,6 +132,6 @@ int verify__frames(struct verify *v, verify_frame_fn *fn, void *ctx, struct err 
     };
     TRY(bronze_check(v->sys, &k, e));
     v->report->end_pos = MAX(v->report->end_pos, k.end_pos);
-    v->trimmed_since = k.first_pos;
+    v->read_from = v->report->live ? a.from : k.first_pos;
     return 0;
 }

@@ -194,6 +194,7 @@ int verify__log_rows(struct verify_log_pass *p, struct err *e)
     verify__stage(p->v, "rows of the log", p->v->log.bytes);
     int r = verify__frames(p->v, on_frame, p, e);
     verify__row_deinit(&p->row);
+    p->v->log_from = p->v->read_from;
     return r;
 }
 
@@ -267,7 +268,7 @@ static int digest_row(void *ctx, struct verify_file_rows *w)
 /* Does the log hold all positions of this file? */
 static bool is_covered(const struct verify *v, const struct verify_file *f)
 {
-    return f->first_pos >= v->log.first_pos && f->last_pos < v->log.end_pos;
+    return f->first_pos >= MAX(v->log.first_pos, v->log_from) && f->last_pos < v->log.end_pos;
 }
 
 static int compare_file(struct verify_delta_pass *p, struct verify_table *t, struct verify_file *f,
@@ -392,6 +393,8 @@ int verify__pass(struct verify *v, bool first, verify_row_fn *fn, void *ctx, str
     struct verify_log_pass log = {.v = v, .first = first, .on_row = fn, .ctx = ctx};
     struct verify_delta_pass delta = {.v = v, .first = first, .on_row = fn, .ctx = ctx};
     TRY(verify__log_rows(&log, e));
+    if (v->lake != NULL && first)
+        TRY(verify__lake_files(v, e));
     return v->lake != NULL && !v->o->no_rows ? verify__delta_rows(&delta, e) : 0;
 }
 

@@ -73,8 +73,9 @@ struct verify {
     size_t table_count;
     struct map tables_by_id; /* u32 → struct verify_table */
     bronze_pos applied, floor;
-    bronze_pos trimmed_since; /* where the log began in the newest pass over it */
+    bronze_pos read_from; /* the newest pass over the log read everything from here on */
     bool has_store;
+    bronze_pos log_from; /* read_from of the newest pass over the log's rows */
     const char *stage;
     uint64_t stage_done, stage_total;
 };
@@ -114,7 +115,10 @@ must_use int verify__store(struct verify *v, struct err *e);
 
 /* ---- lake.c ---- */
 
+/* Commits and checkpoints; what data files there are. */
 must_use int verify__lake(struct verify *v, struct err *e);
+/* Then, which takes time: the data files themselves, and what else lies there. */
+must_use int verify__lake_files(struct verify *v, struct err *e);
 /* The bytes of a data file; ERR_NOT_FOUND. */
 must_use int verify__read_file(struct verify *v, const struct verify_table *t, const char *name,
                                struct buf *out, struct err *e);

@@ -33,10 +33,14 @@ void rig_open(struct rig *x)
     cr_assert_eq(r, 0, "%s", x->e.text);
 }
 
-void rig_up(struct rig *x)
+static void up(struct rig *x, bool keyed)
 {
-    *x = (struct rig){.path = "/tmp/verify-test-XXXXXX"};
-    struct catalog_create t = {.name = RIG_TABLE, .ddl = "id BIGINT NOT NULL, text STRING"};
+    static const char *const keys[] = {"id"};
+    *x = (struct rig){.path = "/tmp/verify-test-XXXXXX", .keyed = keyed};
+    struct catalog_create t = {.name = RIG_TABLE,
+                               .ddl = "id BIGINT NOT NULL, text STRING",
+                               .keys = keys,
+                               .key_count = keyed ? 1 : 0};
     cr_assert_not_null(mkdtemp(x->path));
     snprintf(x->data, sizeof(x->data), "%s/data", x->path);
     snprintf(x->lake_path, sizeof(x->lake_path), "%s/lake", x->path);
@@ -45,6 +49,16 @@ void rig_up(struct rig *x)
     rig_open(x);
     int r = catalog_create_table(x->catalog, &t, &x->table, &x->e);
     cr_assert_eq(r, 0, "%s", x->e.text);
+}
+
+void rig_up(struct rig *x)
+{
+    up(x, false);
+}
+
+void rig_up_keyed(struct rig *x)
+{
+    up(x, true);
 }
 
 static void row_bytes(struct rig *x, unsigned id, struct buf *out)
@@ -100,6 +114,32 @@ void rig_commit(struct rig *x)
     compact_drain(x->compact);
 }
 
+static void apply_rows(struct rig *x, const struct bronze_frame *f, struct store_batch *batch)
+{
+    struct slice row;
+    size_t at = 0;
+    struct codec_plan *plan = catalog_plan(x->catalog, f->table_id, f->descriptor_id);
+    for (bronze_pos pos = f->first_pos; bronze_frame_row(f, &at, &row); pos++) {
+        struct row_value v[2];
+        struct buf key = BUF_NULL, value = BUF_NULL;
+        cr_assert_eq(codec_decode(plan, row, v), 0);
+        buf_add_byte(&key, 'r');
+        put_be32(buf_reserve(&key, 4), f->table_id);
+        key.len += 4;
+        cr_assert_eq(row_key_encode(x->table->schema, v, &key, &x->e), 0);
+        put_be64(buf_reserve(&key, 8), ~pos);
+        key.len += 8;
+        put_le32(buf_reserve(&value, 4), f->descriptor_id);
+        value.len = 4;
+        buf_add_slice(&value, row);
+        if (!x->skip_a_row)
+            store_batch_put(batch, buf_slice(&key), buf_slice(&value));
+        x->skip_a_row = false;
+        buf_deinit(&key);
+        buf_deinit(&value);
+    }
+}
+
 /* What the apply thread does, as far as verify looks at it. */
 static void apply(struct rig *x)
 {
@@ -114,6 +154,8 @@ static void apply(struct rig *x)
         for (size_t at = 0; bronze_block_frame(&b, &at, &f);)
             if (f.kind == BRONZE_CONTROL)
                 catalog_persist(x->catalog, &f, batch);
+            else if (x->keyed)
+                apply_rows(x, &f, batch);
     put_le64(applied, end);
     store_batch_put(batch, slice_str("m/applied"), slice_of(applied, 8));
     cr_assert_eq(store_write(x->store, batch, &x->e), 0);

@@ -35,6 +35,7 @@ struct rig {
     struct compact *compact;
     struct catalog_table *table; /* columns: id BIGINT NOT NULL, text STRING */
     char stream[40];             /* of rig_rows() */
+    bool keyed, skip_a_row;      /* the table has a key; the store lacks one of its rows */
     /* what the last verify has told */
     struct verify_report report;
     unsigned faults, notes;
@@ -43,6 +44,7 @@ struct rig {
 };
 
 void rig_up(struct rig *x); /* the folder, the table; open */
+void rig_up_keyed(struct rig *x);
 void rig_open(struct rig *x);
 void rig_down(struct rig *x);
 /* Rows with ids @first … on a new stream, one offset each; durable. Appends their lines, and the

@@ -298,3 +298,34 @@ Test(verify_run, looks_at_a_folder_that_is_in_use)
     rig_rows(&x, 12, 1, NULL);
     rig_down(&x);
 }
+
+Test(verify_store, rows_with_a_key_are_those_of_delta_and_the_log)
+{
+    struct rig x;
+    rig_up_keyed(&x);
+    rig_rows(&x, 0, 10, NULL);
+    rig_commit(&x);
+    rig_rows(&x, 5, 10, NULL); /* wait in the log; five keys come again */
+    rig_close(&x);
+
+    cr_assert_eq(rig_verify(&x, (struct verify_options){.no_rows = false}), 0, "%s", x.all);
+
+    cr_assert_eq(x.report.rows_keyed, 20);
+    rig_down(&x);
+}
+
+Test(verify_store, a_row_that_it_lacks_is_named_with_its_position)
+{
+    struct rig x;
+    rig_up_keyed(&x);
+    rig_rows(&x, 0, 10, NULL);
+    rig_commit(&x);
+    x.skip_a_row = true;
+    rig_close(&x);
+
+    cr_assert_eq(rig_verify(&x, WELL), 1, "%s", x.all);
+
+    cr_assert(rig_told(&x, "fault missing") && rig_told(&x, "is missing in the store"), "%s",
+              x.all);
+    rig_down(&x);
+}
