@@ -31,6 +31,8 @@ struct answer {
 static struct answer read_answer(struct slice message)
 {
     struct answer a = {false, SLICE_NULL, 0};
+    if (message.len == 0)
+        return a;
     const uint8_t *p = message.data, *end = p + message.len;
     struct wire_field f;
     while (wire_next(&p, end, &f) > 0) {
