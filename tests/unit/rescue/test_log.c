@@ -100,6 +100,26 @@ Test(rescue_log, a_segment_without_its_header_is_read_all_the_same)
     rig_down(&x);
 }
 
+Test(rescue_log, without_header_and_first_block_what_stands_behind_is_read)
+{
+    struct rig x;
+    struct found f;
+    rig_up(&x);
+    rig_load(&x, 10, 5);
+    rig_close(&x);
+    char *segment = rig_file(&x, "data/log", ".log", 0);
+    rig_flip(segment, 70);
+    rig_flip(segment, 4096 + 20); /* the first block's own header */
+
+    salvage(&x, &f);
+
+    cr_assert_geq(f.r.faults, 1);
+    cr_assert_eq(f.r.rows, 10);
+    found_free(&f);
+    mem_free(segment);
+    rig_down(&x);
+}
+
 /* The record that creates the tables is lost: no descriptor, so the bytes, and nothing guessed. */
 Test(rescue_log, rows_that_nothing_renders_are_written_as_bytes)
 {
