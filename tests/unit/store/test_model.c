@@ -125,7 +125,7 @@ Test(store_model_crash, after_a_flush_has_nothing_to_choose)
 
 Test(store_model_fail, takes_nothing_until_it_is_reopened_at_what_was_flushed)
 {
-    struct store *s = with_batches(2);
+    struct store *s = with_batches(3);
     cr_assert_eq(store_flush(s, NULL), 0);
     struct store_batch *b = store_batch_new(s);
     store_batch_put(b, slice_str("n"), slice_str("unflushed"));
@@ -137,7 +137,7 @@ Test(store_model_fail, takes_nothing_until_it_is_reopened_at_what_was_flushed)
     cr_assert_eq(store_flush(s, NULL), ERR_IO);
 
     cr_assert_eq(store_reopen(s, NULL), 0);
-    cr_assert(has(s, "n", "2"));
+    cr_assert(has(s, "n", "3"));
     cr_assert_eq(store_write(s, b, NULL), 0);
     cr_assert(has(s, "n", "unflushed"));
     b = store_batch_free(b);
