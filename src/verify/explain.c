@@ -16,6 +16,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* Beyond so many, a fault is counted and not told. */
+static bool is_enough(struct verify *v, uint64_t *told)
+{
+    bool enough = (*told)++ >= verify__details(v);
+    v->report->faults += enough;
+    return enough;
+}
+
 /* ---- a data file against the log ---- */
 
 struct log_row {
@@ -71,7 +79,7 @@ static void tell(struct explain_file *x, const char *what, uint64_t index, const
                               .folder = x->v->o->lake,
                               .file = file,
                               .position = r != NULL ? r->pos : x->f->first_pos};
-    if (x->told++ >= verify__details(x->v))
+    if (is_enough(x->v, &x->told))
         return;
     if (r == NULL)
         verify__fault(x->v, &at, "row %" PRIu64 " of this file is not in the log", index);
@@ -96,8 +104,8 @@ static void tell_missing(struct explain_file *x, uint64_t file_rows)
     for (uint64_t i = file_rows; i < x->count; i++) {
         _cleanup_(mem_freep) char *file = mem_printf("%s/%s", x->t->meta->location, x->f->path);
         const struct log_row *r = &x->rows[i];
-        if (x->told++ >= verify__details(x->v))
-            return;
+        if (is_enough(x->v, &x->told))
+            continue;
         verify__fault(x->v,
                       AT(.what = "missing", .table = x->t->meta->name, .folder = x->v->o->lake,
                          .file = file, .position = r->pos),
@@ -158,7 +166,7 @@ static int look_up(struct explain_store *x, const struct bronze_frame *f, bronze
     bool same = r == STORE_FOUND && x->value.len >= 4 &&
                 get_le32(x->value.data) == f->descriptor_id &&
                 slice_eq(slice_of(x->value.data + 4, x->value.len - 4), bytes);
-    if (same || x->told++ >= verify__details(x->v))
+    if (same || is_enough(x->v, &x->told))
         return 0;
     verify__fault(x->v,
                   AT(.what = r == STORE_FOUND ? "different" : "missing", .table = x->t->meta->name,

@@ -114,8 +114,10 @@ static struct verify_file *file_at(struct verify_table *t, bronze_pos pos)
 
 static void row_missing(struct verify_log_pass *p, struct verify_table *t, bronze_pos pos)
 {
-    if (t->missing++ >= verify__details(p->v))
+    if (t->missing++ >= verify__details(p->v)) {
+        p->v->report->faults++; /* counted, not told */
         return;
+    }
     _cleanup_(mem_freep) char *file = mem_printf("log/%s", p->segment);
     verify__fault(p->v,
                   AT(.what = "missing", .table = t->meta->name, .folder = p->v->o->data,
