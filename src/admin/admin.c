@@ -177,6 +177,16 @@ static int authenticate(struct job *j)
     return j->method->access == JOB_ADMIN ? catalog_may(j->token, CATALOG_ADMIN, NULL, &j->err) : 0;
 }
 
+/* Before the message is received (R5). */
+static void on_open(struct rpc_call *c, void *ctx)
+{
+    const struct entry *en = ctx;
+    struct job j = {.admin = en->admin, .method = en->method, .call = c};
+    if (authenticate(&j) < 0)
+        rpc_finish(c, j.err.code, j.err.text);
+    catalog_token_unref(j.token);
+}
+
 static int unpack(struct job *j)
 {
     struct slice bytes = rpc_message_bytes(j->message);
@@ -216,7 +226,7 @@ static void on_message(struct rpc_call *c, void *ctx, struct rpc_message *m)
 
 #define METHOD(path_, access_, request_, run_)                                                     \
     {                                                                                              \
-        .rpc = {.path = (path_), .kind = RPC_UNARY, .on_message = on_message},                     \
+        .rpc = {.path = (path_), .kind = RPC_UNARY, .on_open = on_open, .on_message = on_message}, \
         .access = (access_), .request = &(request_##__descriptor), .run = (run_)                   \
     }
 

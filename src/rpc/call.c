@@ -4,13 +4,12 @@
  *
  *   stream:  accepted ─► send initial metadata, await the close ─► on_open ─► receives, sends ─►
  *   status
- *   unary:   accepted with its message ─► on_open ─► on_message ─► one batch: metadata, message,
- *   status
- *            and, when the service answered at once, the wait for the close too
+ *   unary:   accepted with its message, or on_open ─► receive ─► on_message ─► one batch: metadata,
+ *            message, status and, when the service answered at once, the wait for the close too
  *
- *   C1  Every batch counts in batches_open. The wait for the close is always posted before the
- *   thread
- *       returns to its loop, so batches_open reaches 0 only when the call is over: then on_close.
+ *   C1  Every batch counts in batches_open. The wait for the close is posted before the thread
+ *       returns to its loop (for a unary call's receive: when that is done), so batches_open
+ *       reaches 0 only when the call is over: then on_close.
  *   C2  One send operation at a time (rule R3): a status given meanwhile goes out behind it.
  *   C3  Nothing is started once the close was told (RPC__OVER). What is in flight then completes
  *   with
@@ -83,7 +82,7 @@ void rpc__accept(struct rpc__slot *s)
     } else {
         r = grpc_server_request_registered_call(
             q->server->server, s->registered, &c->call, &c->deadline, &c->headers,
-            s->method->kind == RPC_UNARY ? &c->incoming : NULL, q->cq, q->cq, &c->accepted);
+            rpc__comes_with_message(s->method) ? &c->incoming : NULL, q->cq, q->cq, &c->accepted);
     }
     must(r == GRPC_CALL_OK);
     q->accepts_open++;
@@ -133,19 +132,37 @@ static void show_message(struct rpc_call *c, grpc_byte_buffer *buffer)
     c->slot->method->on_message(c, c->slot->ctx, rpc__message_new(&q->messages, buffer));
 }
 
-static void open_unary(struct rpc_call *c)
+static void post_receive(struct rpc_call *c)
 {
-    grpc_byte_buffer *message = TAKE(c->incoming);
-    if (c->slot->method->on_open)
-        c->slot->method->on_open(c, c->slot->ctx);
-    if (c->word & RPC__FINISHED)
-        grpc_byte_buffer_destroy(message);
-    else if (!message)
-        rpc_finish(c, ERR_INVALID, "the request holds no message");
-    else
+    c->word |= RPC__RECEIVING;
+    grpc_op op = {
+        .op = GRPC_OP_RECV_MESSAGE,
+        .data.recv_message.recv_message = &c->incoming,
+    };
+    start(c, &op, 1, &c->received);
+}
+
+/* @message may be NULL. */
+static void show_unary(struct rpc_call *c, grpc_byte_buffer *message)
+{
+    if (message)
         show_message(c, message);
+    else
+        rpc_finish(c, ERR_INVALID, "the request holds no message");
     if (!(c->word & RPC__CLOSE_POSTED))
         await_close(c);
+}
+
+/* Who looks at the metadata first gets the message only if it lets the call go on (rule R5). */
+static void open_unary(struct rpc_call *c)
+{
+    if (rpc__comes_with_message(c->slot->method)) {
+        show_unary(c, TAKE(c->incoming));
+        return;
+    }
+    c->slot->method->on_open(c, c->slot->ctx);
+    if (!(c->word & RPC__FINISHED))
+        post_receive(c); /* the wait for the close is posted when it is done: C1 */
 }
 
 static void on_accepted(struct rpc__tag *t, bool ok)
@@ -219,12 +236,7 @@ void rpc_recv(struct rpc_call *c)
     if (c->word & (RPC__FINISHED | RPC__OVER | RPC__HALF_CLOSED))
         return;
     must(!(c->word & RPC__RECEIVING));
-    c->word |= RPC__RECEIVING;
-    grpc_op op = {
-        .op = GRPC_OP_RECV_MESSAGE,
-        .data.recv_message.recv_message = &c->incoming,
-    };
-    start(c, &op, 1, &c->received);
+    post_receive(c);
 }
 
 static void on_received(struct rpc__tag *t, bool ok)
@@ -233,7 +245,9 @@ static void on_received(struct rpc__tag *t, bool ok)
     const struct rpc_method *m = c->slot->method;
     grpc_byte_buffer *message = TAKE(c->incoming);
     c->word &= ~(unsigned)RPC__RECEIVING;
-    if (message && ok && !(c->word & RPC__FINISHED)) {
+    if (m->kind == RPC_UNARY) {
+        show_unary(c, message);
+    } else if (message && ok && !(c->word & RPC__FINISHED)) {
         show_message(c, message);
     } else if (message) {
         grpc_byte_buffer_destroy(message);

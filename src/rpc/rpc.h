@@ -45,9 +45,10 @@ struct rpc_method {
     enum rpc_kind kind;
     size_t state_bytes; /* zeroed memory that each call carries for the service */
 
-    /* Metadata is readable. A streaming call posts its first receive with rpc_recv() (rule R5:
-     * after
-     * it has authenticated); a unary call's message is received already but shown only next. */
+    /* Metadata is readable, nothing has been received. A streaming call posts its first receive
+     * with rpc_recv(), after it has authenticated (rule R5); a unary call's message is received
+     * when this has not finished the call. A unary method without it costs a turn less, and takes
+     * anybody's message. */
     void (*on_open)(struct rpc_call *c, void *ctx);
     /* Takes @m: give it back with rpc_message_free(), now or later, on any thread, but before
      * rpc_server_free(). Needed for every method. */

@@ -161,6 +161,12 @@ struct rpc_call {
 
 extern const struct rpc_method rpc__unknown_method;
 
+/* Does the core receive the call's message before it shows the call? */
+static inline bool rpc__comes_with_message(const struct rpc_method *m)
+{
+    return m->kind == RPC_UNARY && m->on_open == NULL;
+}
+
 size_t rpc__call_bytes(const struct rpc_method *m);
 /* Ask the core for the next call of @s. */
 void rpc__accept(struct rpc__slot *s);

@@ -159,8 +159,8 @@ static int register_methods(struct rpc_server *r, struct err *e)
         const struct rpc_method *m = r->entries[k].method;
         void *registered = grpc_server_register_method(
             r->server, m->path, NULL,
-            m->kind == RPC_UNARY ? GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER
-                                 : GRPC_SRM_PAYLOAD_NONE,
+            rpc__comes_with_message(m) ? GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER
+                                       : GRPC_SRM_PAYLOAD_NONE,
             0);
         if (!registered)
             return err_set(e, ERR_EXISTS, "rpc: method %s is there already", m->path);

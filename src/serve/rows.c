@@ -398,6 +398,17 @@ static int accept_call(struct serve__call *k, bool multi, struct err *e)
     return 0;
 }
 
+/* Before the message is received (R5). */
+static void on_open(struct rpc_call *c, void *ctx)
+{
+    struct serve *s = ctx;
+    struct err e = {0};
+    if (authenticate(&s->lanes[rpc_queue_index(rpc_call_queue(c))], c, &e) == 0)
+        return;
+    trace_add(&s->refused, 1);
+    rpc_finish(c, e.code, e.text);
+}
+
 static void start(struct rpc_call *c, struct serve *s, struct rpc_message *m, bool multi)
 {
     struct serve__call *k = rpc_call_state(c);
@@ -444,11 +455,13 @@ const struct rpc_method serve__methods[] = {
     {.path = "/sluice.v1.Rows/Get",
      .kind = RPC_UNARY,
      .state_bytes = sizeof(struct serve__call),
+     .on_open = on_open,
      .on_message = on_get,
      .on_close = on_close},
     {.path = "/sluice.v1.Rows/MultiGet",
      .kind = RPC_UNARY,
      .state_bytes = sizeof(struct serve__call),
+     .on_open = on_open,
      .on_message = on_multi_get,
      .on_close = on_close},
 };

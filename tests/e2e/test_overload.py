@@ -135,6 +135,21 @@ def test_a_client_of_ten_mib_batches_leaves_the_others_alone(world):
         assert memory.top <= budget, f"{memory.top:.0f} MiB, the budget is {budget}"
 
 
+def test_what_a_stranger_sends_is_not_received(world):
+    """100 calls with messages of 12 MiB and no valid token: refused by their metadata (rule R5)."""
+    calls, bad = 100, [("authorization", "Bearer slcWrong")]
+    with fresh_server(world, "strangers") as server, server.connect() as admin, \
+            Memory(server) as memory:
+        alone = memory.now()
+        large = b"\x12" + b"\x80\x80\x80\x06" + b"x" * (12 * MIB)
+        methods = [admin.channel.unary_unary(m) for m in (
+            "/sluice.v1.Rows/Get", "/sluice.v1.Rows/MultiGet", "/sluice.v1.Tables/CreateTable")]
+        pending = [methods[i % 3].future(large, metadata=bad, timeout=60) for i in range(calls)]
+        for call in pending:
+            assert call.exception().code() is grpc.StatusCode.UNAUTHENTICATED, call.exception()
+        assert memory.top - alone <= 48, f"{memory.top - alone:.0f} MiB for strangers"
+
+
 def test_a_disk_that_hesitates_loses_nothing(world):
     with small_disk(world.folder) as place:
         (world.folder / "hesitates").mkdir()
