@@ -3,8 +3,8 @@
 """What a server costs that does nothing: ./dev bench --idle [--json FILE]
 
 Resident memory of the release server: alone; with 10,000 idle streams on 100 TLS connections, and
-after they have gone; started again, with 2,000 idle TLS connections. Exit status 0 when the targets are met and no
-stream was lost.
+after they have gone; started again, with 2,000 idle TLS connections. Exit status 0 when the targets
+are met and no stream was lost.
 """
 import argparse
 import json

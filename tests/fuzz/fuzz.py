@@ -91,7 +91,8 @@ class Target:
 def show(targets, begun):
     done = [t for t in targets if t.status is not None]
     faults = sum(1 for t in done if t.fault())
-    text = f"{len(done)} of {len(targets)} targets, {faults} findings, {time.monotonic() - begun:.0f} s"
+    seconds = time.monotonic() - begun
+    text = f"{len(done)} of {len(targets)} targets, {faults} findings, {seconds:.0f} s"
     if sys.stderr.isatty():
         print(f"\r{text} ", end="", file=sys.stderr, flush=True)
     return text
