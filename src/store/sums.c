@@ -211,7 +211,8 @@ static void list_live(const struct rocks *s, const struct rocks_sums *old, struc
 static void list_folder(const struct rocks *s, const struct rocks_sums *old, struct rocks_sums *l)
 {
     struct sys_names names;
-    if (sys_list(s->sys, s->path, &names, NULL) < 0)
+    /* What is listed must still be there after the power was cut. */
+    if (sys_sync_dir(s->sys, s->path, NULL) < 0 || sys_list(s->sys, s->path, &names, NULL) < 0)
         return;
     for (size_t i = 0; i < names.count; i++)
         if (strcmp(names.names[i], "LOCK") != 0)
