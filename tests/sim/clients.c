@@ -40,7 +40,7 @@ void sim_clients_init(struct world *w)
             .index = i,
             .window = (uint32_t)sim_between(w, 1, WINDOW_MAX),
             .batch_max = sim_one_in(w, 3) ? 0 : (uint32_t)sim_between(w, 1, 30),
-            .size_max = (uint32_t)sim_between(w, 50, sim_one_in(w, 3) ? 6000 : 800),
+            .size_max = (uint32_t)sim_between(w, 50, w->busy_log || sim_one_in(w, 3) ? 6000 : 800),
             .json = sim_one_in(w, 3),
         };
 }

@@ -61,20 +61,41 @@ _Noreturn void sim_die(struct world *w, enum sim_death how)
     longjmp(w->death, 1);
 }
 
+/* Points that few runs come by: while the life is to die anyway, one pass in so many is its end,
+ * whatever it was armed for. 0: not such a point. */
+static uint64_t rare_chance(enum sys_point p)
+{
+    if (p >= SYS_POINT_LOG_RECOVER_BEFORE_DROP && p <= SYS_POINT_LOG_RECOVER_AFTER_SYNC_DIR)
+        return 3;
+    if (p == SYS_POINT_APPLY_BEFORE_REOPEN || p == SYS_POINT_APPLY_AFTER_REOPEN)
+        return 8;
+    if (p >= SYS_POINT_LAKE_MOVE_BEFORE_RENAME && p <= SYS_POINT_LAKE_MOVE_AFTER_SYNC_DIR)
+        return 60;
+    return p >= SYS_POINT_LAKE_CHECKPOINT_BEFORE_WRITE ? 16 : 0;
+}
+
+static bool must_die_at(struct world *w, enum sys_point p)
+{
+    uint64_t chance = rare_chance(p);
+    if (!w->arm.set || w->o.calm)
+        return false;
+    if (chance != 0 && sim_one_in(w, chance))
+        return true;
+    return w->arm.at_point && w->arm.point == p && w->r.events >= w->arm.events &&
+           --w->arm.passes == 0;
+}
+
 void sim_on_point(void *ctx, enum sys_point p)
 {
     struct world *w = ctx;
     w->r.points[p]++;
-    if (!w->arm.set || !w->arm.at_point || w->arm.point != p || w->r.events < w->arm.events)
-        return;
-    if (--w->arm.passes > 0)
+    if (!must_die_at(w, p))
         return;
     sim_trace(w, "at point %s", sys_point_name(p));
     w->r.crashed[p]++;
     w->r.faults[FAULT_AT_POINT]++;
     w->r.faults[FAULT_IN_RECOVERY] += !w->running;
     w->arm.set = false;
-    w->in_roll = p == SYS_POINT_LOG_ROLL_AFTER_HEADER && sim_one_in(w, 2);
     sim_die(w, w->arm.how);
 }
 
@@ -95,35 +116,18 @@ void sim_on_must(void *ctx, const char *sentence)
     sim_die(w, DEATH_FAILSTOP);
 }
 
-/*
- * Points that few runs come by are drawn more often: those of a start; those of recycling; those of
- * checkpoints, in seeds with many commits; and what recovery does about a segment behind a torn
- * tail, which only a death in a roll leaves.
- */
+/* Points of a start and of recycling, and a roll of the log, are drawn more often. */
 static enum sys_point draw_point(struct world *w, bool at_start)
 {
-    if (w->in_roll)
-        return (enum sys_point)sim_between(w, SYS_POINT_LOG_RECOVER_BEFORE_DROP,
-                                           SYS_POINT_LOG_RECOVER_AFTER_SYNC_DIR);
     if (at_start && !sim_one_in(w, 3))
         return (enum sys_point)sim_between(w, SYS_POINT_LOG_RECOVER_BEFORE_LOCK,
                                            SYS_POINT_LOG_EPOCH_AFTER_WRITE);
-    if (w->many_commits && !sim_one_in(w, 4))
-        return (enum sys_point)sim_between(w, SYS_POINT_LAKE_CHECKPOINT_BEFORE_WRITE,
-                                           SYS_POINT_LAKE_HINT_AFTER_SYNC_DIR);
-    if (sim_one_in(w, 6))
+    if (sim_one_in(w, 8))
         return (enum sys_point)sim_between(w, SYS_POINT_LOG_RECYCLE_BEFORE_RENAME,
                                            SYS_POINT_LOG_RECYCLE_AFTER_WIPE);
-    if (sim_one_in(w, 8))
+    if (sim_one_in(w, w->busy_log ? 3 : 8))
         return SYS_POINT_LOG_ROLL_AFTER_HEADER;
     return (enum sys_point)sim_below(w, SYS_POINT_COUNT);
-}
-
-static unsigned draw_passes(struct world *w, enum sys_point p)
-{
-    bool rare = p >= SYS_POINT_LAKE_CHECKPOINT_BEFORE_WRITE ||
-                (p >= SYS_POINT_LOG_RECYCLE_BEFORE_RENAME && p <= SYS_POINT_LOG_RECYCLE_AFTER_WIPE);
-    return 1 + (unsigned)(!rare && sim_one_in(w, 2) ? sim_below(w, 4) : 0);
 }
 
 /* ---- disk, store and lake in a life ---- */
@@ -131,7 +135,8 @@ static unsigned draw_passes(struct world *w, enum sys_point p)
 static void plan_disk(struct world *w)
 {
     struct sys_sim_faults f = {0};
-    switch (sim_below(w, 8)) {
+    uint64_t plan = w->busy_log && sim_one_in(w, 2) ? 2 : sim_below(w, 8);
+    switch (plan) {
     case 0: /* the lake's disk */
         f = (struct sys_sim_faults){.under = SIM_LAKE,
                                     .write_error = (uint32_t)sim_below(w, 30000),
@@ -166,25 +171,32 @@ void sim_faults_boot(struct world *w)
     uint64_t per_life = w->events_wanted / (w->crashes_wanted + 1);
     sim_faults_end(w);
     w->failures_before = disk_failures(w);
+    w->store_failed = false;
     w->arm = (struct sim_arm){0};
     if (w->o.calm || w->r.crashes >= w->crashes_wanted)
         return;
-    bool at_start = w->in_roll || sim_one_in(w, 4);
+    bool at_start = sim_one_in(w, 4);
     enum sys_point point = draw_point(w, at_start);
     w->arm = (struct sim_arm){
         .set = true,
-        .at_point = w->in_roll || !sim_one_in(w, 4),
+        .at_point = !sim_one_in(w, 4),
         .point = point,
-        .passes = draw_passes(w, point),
+        .passes = 1 + (unsigned)(sim_one_in(w, 2) ? sim_below(w, 4) : 0),
         .how = sim_one_in(w, 2) ? DEATH_POWER : DEATH_KILL,
         .events = at_start ? 0 : w->r.events + sim_below(w, per_life),
     };
-    w->in_roll = false;
     w->arm.late = w->r.events + sim_between(w, per_life, per_life * 3 / 2);
     if (sim_one_in(w, 8))
-        plan_disk(w); /* a start on a failing disk */
+        plan_disk(w);                          /* a start on a failing disk */
+    if (w->many_commits && sim_one_in(w, 2)) { /* only where few runs come by: a checkpoint */
+        w->arm.at_point = true;
+        w->arm.point = SYS_POINT_COUNT;
+        w->arm.late = w->r.events + 1000;
+    }
     sim_trace(w, "armed: %s, at event %" PRIu64 " to %" PRIu64,
-              w->arm.at_point ? sys_point_name(w->arm.point) : "any", w->arm.events, w->arm.late);
+              w->arm.at_point && w->arm.point < SYS_POINT_COUNT ? sys_point_name(w->arm.point)
+                                                                : "any",
+              w->arm.events, w->arm.late);
 }
 
 static void plan_races(struct world *w)
@@ -260,12 +272,23 @@ static void turn_disk_full(struct world *w)
     }
 }
 
-void sim_faults_turn(struct world *w)
+/*
+ * Has the ordered failure come? It is a block's only in the log's own turn: a file that is recycled
+ * keeps its old name in orders, and a failure there ends nothing.
+ */
+static void note_failure(struct world *w, enum actor a)
 {
-    if (w->running && w->ordered_at != 0 && disk_failures(w) >= w->ordered_at) {
+    uint32_t others = SIM_BIT(ACTOR_SEGMENT) | SIM_BIT(ACTOR_ADMIN) | SIM_BIT(ACTOR_COMPACT);
+    if (!w->running || w->ordered_at == 0 || disk_failures(w) < w->ordered_at)
+        return;
+    w->ordered_at = 0;
+    if (a == ACTOR_LOG && (w->active & others) == 0)
         w->failed_pos = bronze_appended_pos(w->log); /* the block that failed ends here or before */
-        w->ordered_at = 0;
-    }
+}
+
+void sim_faults_turn(struct world *w, enum actor a)
+{
+    note_failure(w, a);
     sim_check_silence(w);
     if (w->o.calm || w->ending || !w->running)
         return;
@@ -274,6 +297,7 @@ void sim_faults_turn(struct world *w)
     turn_disk_full(w);
     if (sim_one_in(w, 20000)) {
         store_model_fail(w->store, 1);
+        w->store_failed = true;
         w->r.faults[FAULT_STORE]++;
         sim_trace(w, "the store's next write fails");
     }

@@ -243,6 +243,21 @@ void sim_check_store(struct world *w);
 void sim_check_catalog(struct world *w);
 void sim_check_complete(struct world *w); /* at the end: everything is in the lake */
 
+/* Who makes turns. */
+enum actor {
+    ACTOR_CLIENT,
+    ACTOR_QUEUE,
+    ACTOR_LOG,
+    ACTOR_SEGMENT,
+    ACTOR_APPLY,
+    ACTOR_FLUSH,
+    ACTOR_COMPACT,
+    ACTOR_LOOKUP,
+    ACTOR_ADMIN,
+    ACTOR_COUNT
+};
+#define SIM_BIT(a) (1u << (a))
+
 /* ---- faults (faults.c) ---- */
 
 enum sim_death { DEATH_NONE, DEATH_POWER, DEATH_KILL, DEATH_FAILSTOP };
@@ -294,7 +309,7 @@ struct sim_arm {
 void sim_faults_boot(struct world *w); /* before a life: what will happen in it */
 void sim_faults_live(struct world *w); /* it runs: disk, store and lake of this life */
 void sim_faults_end(struct world *w);  /* none any more */
-void sim_faults_turn(struct world *w);
+void sim_faults_turn(struct world *w, enum actor a); /* after a turn of @a */
 void sim_flip(struct world *w);   /* between lives: a bit flips, is found, and flips back */
 void sim_backup(struct world *w); /* after a clean stop */
 void sim_count_lake(struct world *w);
@@ -325,19 +340,6 @@ struct sim_options {
     bool quiet;
     int bug;   /* -1 = none */
     bool calm; /* no faults */
-};
-
-enum actor {
-    ACTOR_CLIENT,
-    ACTOR_QUEUE,
-    ACTOR_LOG,
-    ACTOR_SEGMENT,
-    ACTOR_APPLY,
-    ACTOR_FLUSH,
-    ACTOR_COMPACT,
-    ACTOR_LOOKUP,
-    ACTOR_ADMIN,
-    ACTOR_COUNT
 };
 
 struct world {
@@ -384,7 +386,9 @@ struct world {
     uint64_t fail_log_at;     /* events; 0 = never */
     uint64_t ordered_at;      /* so many failures, and the ordered one has come; 0 = none is */
     bool full;                /* the disk has little room just now */
-    bool in_roll;             /* the last life ended in a roll of the log */
+    bool marks_exact;         /* the last stop was clean, and the store had not failed before */
+    bool store_failed;        /* in this life */
+    bool busy_log;            /* much waits for it, several writes are in flight */
     bool many_commits;        /* a seed that comes by checkpoints */
     uint64_t segment, epoch;  /* the newest seen */
     struct sim_block *blocks;
