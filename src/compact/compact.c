@@ -37,6 +37,7 @@
 /* At the end of a life a table that fails so often in a row is left to the next one. */
 #define DRAIN_FAILURES_MAX 3
 #define DRAIN_RECORDS_MS   2000
+#define DRAIN_STORE_MS     2000
 
 struct compact_now compact__now(struct compact *c, bool caught_up)
 {
@@ -455,7 +456,10 @@ void compact_drain(struct compact *c)
     uint64_t records_ns = sys_mono_ns(c->d.sys) + DRAIN_RECORDS_MS * 1000000ull;
     while (!compact__push_records(c) && sys_mono_ns(c->d.sys) < MIN(end_ns, records_ns))
         sys_sleep_ms(c->d.sys, DRAIN_PAUSE_MS);
-    compact__watermarks_put(c);
+    /* A store that has failed is being opened again by the apply thread. */
+    uint64_t store_ns = sys_mono_ns(c->d.sys) + DRAIN_STORE_MS * 1000000ull;
+    while (!compact__watermarks_put(c) && sys_mono_ns(c->d.sys) < MIN(end_ns, store_ns))
+        sys_sleep_ms(c->d.sys, DRAIN_PAUSE_MS);
     warn_of_rest(c);
     compact__publish(c);
 }

@@ -225,7 +225,7 @@ bronze_pos compact__trim_bound(bronze_pos floor, bronze_pos applied, bronze_pos 
 /* Start positions kept in the store. 0 = none there. */
 bronze_pos compact__watermark_get(struct compact *c, const struct compact_table *t);
 void compact__watermark_put(struct compact *c, const struct compact_table *t);
-void compact__watermarks_put(struct compact *c); /* of all tables, and the floor */
+bool compact__watermarks_put(struct compact *c); /* of all tables, and the floor */
 
 /* sweep.c */
 bronze_pos compact__data_name_pos(const char *name); /* 0 = not a name of ours */

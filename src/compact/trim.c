@@ -72,30 +72,32 @@ static void add_watermark(struct compact *c, const struct compact_table *t, bron
     store_batch_put(c->batch, watermark_key(key, t), slice_of(value, sizeof(value)));
 }
 
-static void write_watermarks(struct compact *c)
+static bool write_watermarks(struct compact *c)
 {
     struct err e;
     add_watermark(c, NULL, compact__floor(c));
     sys_point(c->d.sys, SYS_POINT_COMMIT_BEFORE_WATERMARK);
-    if (store_write(c->d.store, c->batch, &e) < 0)
+    int r = store_write(c->d.store, c->batch, &e);
+    if (r < 0)
         LOG_DEBUG("compact", "a watermark was not kept: %s", e.text); /* the txn is the truth */
     sys_point(c->d.sys, SYS_POINT_COMMIT_AFTER_WATERMARK);
     store_batch_clear(c->batch);
+    return r == 0;
 }
 
 void compact__watermark_put(struct compact *c, const struct compact_table *t)
 {
     add_watermark(c, t, t->committed);
-    write_watermarks(c);
+    (void)write_watermarks(c); /* the next commit says it again */
 }
 
-void compact__watermarks_put(struct compact *c)
+bool compact__watermarks_put(struct compact *c)
 {
     const struct compact_table *t;
     for (size_t i = 0; (t = map_next(&c->tables, &i)) != NULL;)
         if (t->state == COMPACT_READY && t->committed != 0)
             add_watermark(c, t, t->committed);
-    write_watermarks(c);
+    return write_watermarks(c);
 }
 
 /* ---- trimming ---- */

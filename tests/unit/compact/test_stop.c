@@ -3,6 +3,8 @@
  * longer than was granted. */
 #include "rig.h"
 
+#include "store/model.h"
+
 #define FOR_EVER 1000000u
 #define SECOND   1000000000ull
 
@@ -117,5 +119,34 @@ Test(compact_stop, makes_the_watermarks_say_what_delta_says)
     cr_assert_geq(x.c->scanned, last); /* no row is read again */
     catalog_table_unref(t);
     catalog_table_unref(other);
+    rig_down(&x);
+}
+
+static void reopen_soon(void *arg)
+{
+    struct rig *x = arg;
+    sys_sleep_ms(x->sys, 50);
+    cr_assert_eq(store_reopen(x->store, NULL), 0);
+}
+
+/* As the apply thread does it. */
+Test(compact_stop, waits_for_a_store_that_is_being_opened_again)
+{
+    struct rig x;
+    rig_up(&x);
+    struct catalog_table *t = rig_table(&x, "main.farm.quotes");
+    rig_rows(&x, t, 10, 5);
+    rig_settle(&x, t);
+    store_model_crash(x.store); /* the watermark was not flushed */
+    store_model_fail(x.store, 1);
+    struct sys_thread *apply = NULL;
+    cr_assert_eq(sys_thread_start(x.sys, "apply", reopen_soon, &x, &apply), 0);
+
+    compact_drain(x.c);
+    sys_thread_join(apply);
+
+    struct compact_table a = {.id = t->id};
+    cr_assert_eq(compact__watermark_get(x.c, &a), (uint64_t)rig_delta(&x, t->location).txn);
+    catalog_table_unref(t);
     rig_down(&x);
 }
