@@ -75,15 +75,52 @@ static int read_file(struct versions *v, const struct delta_entry *f, struct err
     return 0;
 }
 
-/* Rows below the log's beginning (R1). @row is the first one's number in the file. */
+/* Rows of the table that the log has from its beginning up to @last. */
+static int rows_in_log(struct versions *v, bronze_pos last, uint64_t *ret_rows, struct err *e)
+{
+    struct bronze_reader *r;
+    struct bronze_block b;
+    struct bronze_frame f;
+    *ret_rows = 0;
+    TRY(bronze_reader_open(v->b->log, "rebuild", v->b->r->log_from, &r, e));
+    int rc;
+    while ((rc = bronze_reader_next(r, &b, e)) == 0 && b.first_pos <= last) {
+        for (size_t at = 0; bronze_block_frame(&b, &at, &f);)
+            if (f.kind != BRONZE_CONTROL && f.table_id == v->t->id && f.first_pos <= last)
+                *ret_rows += MIN((uint64_t)f.row_count, last + 1 - f.first_pos);
+    }
+    bronze_reader_close(r);
+    return rc < 0 ? rc : 0;
+}
+
+/* How many of the file's rows stand below the log's beginning: the first ones. */
+static int rows_below(struct versions *v, const struct delta_entry *f, uint64_t *ret_rows,
+                      struct err *e)
+{
+    uint64_t above = 0;
+    if (f->last_pos >= v->b->r->log_from)
+        TRY(rows_in_log(v, f->last_pos, &above, e));
+    if (above > f->row_count)
+        return err_set(e, ERR_DAMAGED, "the log has more rows of its positions than it has");
+    *ret_rows = f->row_count - above;
+    return 0;
+}
+
+/* Numbers of rows in a file. */
+struct range {
+    uint64_t first; /* of the batch at hand */
+    uint64_t below; /* rows before this one stand below the log's beginning */
+};
+
+/* Rows below the log's beginning (R1). */
 static int put_rows(struct versions *v, const struct delta_entry *f, const struct row_batch *batch,
-                    uint64_t row, struct err *e)
+                    struct range rows, struct err *e)
 {
     struct rebuild *b = v->b;
     const struct row_schema *schema = v->t->schema;
     for (uint32_t i = 0; i < batch->row_count; i++) {
-        bronze_pos pos = f->first_pos + row + i;
-        if (pos >= b->r->log_from)
+        bronze_pos pos = f->first_pos + rows.first + i;
+        if (rows.first + i >= rows.below)
             return 0; /* this row and those behind it are in the log */
         for (uint32_t c = 0; c < schema->column_count; c++)
             b->values[c] = row_batch_value(batch, c, i);
@@ -107,11 +144,13 @@ static int rows_of_file(struct versions *v, const struct delta_entry *f, struct 
                    f->row_count > f->last_pos + 1 - f->first_pos))
         r = err_set(e, ERR_DAMAGED, "it does not hold the %" PRIu64 " rows of its commit",
                     f->row_count);
-    uint64_t row = 0;
+    uint64_t row = 0, below = 0;
+    if (r == 0)
+        r = rows_below(v, f, &below, e);
     for (uint32_t g = 0; r == 0 && g < parquet_reader_group_count(reader); g++) {
         r = parquet_reader_batch(reader, g, batch, e);
         if (r == 0)
-            r = put_rows(v, f, batch, row, e);
+            r = put_rows(v, f, batch, (struct range){row, below}, e);
         row += batch->row_count;
     }
     if (r < 0)

@@ -186,6 +186,7 @@ def lose(world, damage, kill, is_refused=None):
             assert "sluice store rebuild" in said, said
         db.rebuild()
         assert not list(db.data.glob("store.damaged*")), "the old store is still there"
+        db.server.command("verify", "--data", db.data, "--lake", db.server.lake)
         db.server.start()
         db.check_lookups()
         db.load(20)
