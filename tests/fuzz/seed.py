@@ -231,6 +231,14 @@ def controls():
     yield part(story[0]) + part(message((1, message((1, 2), (2, "a.b.c"), (3, "bad ddl")))))
 
 
+def parquets():
+    texts = b"".join(bytes([len(t)]) + t for t in (b"one", b"two", b"", b"one", b"\xff" * 200))
+    yield bytes([4, 0]) + texts
+    yield bytes([199, 0]) + texts * 40
+    for end, place in ((0, 6), (0, 40), (1, 20), (1, 60), (1, 5), (1, 120)):
+        yield bytes([4, 1]) + struct.pack("<BHB", end, place, 1) + texts
+
+
 def deltas():
     features = {"minReaderVersion": 1, "minWriterVersion": 7,
                 "writerFeatures": ["appendOnly", "invariants", "inCommitTimestamp"]}
@@ -264,7 +272,7 @@ SEEDS = {
     "protobuf": protobuf, "descriptor": descriptors, "json": json_rows, "number": numbers,
     "ddl": ddl, "request": requests, "session": sessions, "metadata": metadata,
     "service": services, "frames": frames, "recover": recoveries, "control": controls,
-    "delta": deltas, "config": configs,
+    "parquet": parquets, "delta": deltas, "config": configs,
 }
 
 
