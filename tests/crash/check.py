@@ -96,9 +96,9 @@ def verify_faults(server, ledger, *options):
     return [f"sluice verify ends with {done.returncode}: {(done.stdout + done.stderr)[-1500:]}"]
 
 
-def faults(server, ledger, random):
-    """Of the running server; it is given the time to commit everything durable."""
-    server.wait_committed([SDK_TABLE, KEYED, TOOL_TABLE])
+def faults(server, ledger, random, commit_s):
+    """Of the running server; it is given so many seconds to commit everything durable."""
+    server.wait_committed([SDK_TABLE, KEYED, TOOL_TABLE], commit_s)
     found = []
     folders = {table: server.table_folder(table) for table in (SDK_TABLE, KEYED, TOOL_TABLE)}
     for table in (SDK_TABLE, KEYED):

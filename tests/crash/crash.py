@@ -41,6 +41,8 @@ LIES = [("write", "/data/log", "blocks of the log"),
         ("syncdir", "/lake", "names in the lake"),
         ("sync", "/data/store", "files of the store")]
 LIE_ROUNDS = 12
+# Seconds to commit everything durable: a table with a damaged log never does.
+COMMIT_S, LIE_COMMIT_S = 120, 15
 LIE_KINDS = ("cut", "cut-at", "recovery-cut")
 
 
@@ -85,7 +87,8 @@ class Run:
         seed = f"{self.options.seed} {self._world_number} {place_kind}"
         folder = self.folder / f"world-{self._world_number}"
         with open_place(place_kind, folder / "place", lie) as place:
-            world = World(place, folder / "server", random.Random(seed), self.points)
+            world = World(place, folder / "server", random.Random(seed), self.points,
+                          LIE_COMMIT_S if lie else COMMIT_S)
             with world.server:
                 world.prepare()
                 os.environ["SSL_CERT_FILE"] = str(world.server.ca)

@@ -49,8 +49,9 @@ def point_names():
 class World:
     """One server in one place for some rounds; everything is drawn from its random."""
 
-    def __init__(self, place, folder, random, points):
+    def __init__(self, place, folder, random, points, commit_s):
         """points: how often each named point was drawn, over all worlds."""
+        self._commit_s = commit_s
         self.place, self.random = place, random
         self.ledger = Ledger(folder / "ledgers")
         self.server = LocalServer(
@@ -99,7 +100,7 @@ class World:
         if stopped:
             return stopped
         self.server.start()
-        faults = check.faults(self.server, self.ledger, self.random)
+        faults = check.faults(self.server, self.ledger, self.random, self._commit_s)
         self.server.kill()
         return faults
 
@@ -161,7 +162,7 @@ class World:
         self.facts["acked"] += self._batch.acked_rows
         with self.server.connect() as admin:
             faults += self._tables.faults(admin)
-        return faults + check.faults(self.server, self.ledger, self.random)
+        return faults + check.faults(self.server, self.ledger, self.random, self._commit_s)
 
     def _abandon_loads(self):
         for load in self._loads:
