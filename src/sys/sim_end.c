@@ -108,6 +108,27 @@ static bool is_new(const struct sim_folder *synced, const struct sim_entry *x)
     return sys__sim_folder_find(synced, x->name) != x->node;
 }
 
+static bool holds_node(const struct sim_folder *f, const struct sim_node *node)
+{
+    size_t i = 0;
+
+    while (i < f->count && f->entries[i].node != node)
+        i++;
+    return i < f->count;
+}
+
+/* The other folder that @node, once in folder @from, stands in now; NULL: none. */
+static const struct sim_node *has_moved(const struct sim *s, const struct sim_node *from,
+                                        const struct sim_node *node)
+{
+    if (holds_node(&from->names, node))
+        return NULL;
+    for (const struct sim_node *n = s->nodes; n != NULL; n = n->next)
+        if (n->is_folder && n != from && holds_node(&n->names, node))
+            return n;
+    return NULL;
+}
+
 static void settle_names(struct sim *s, struct sim_node *n)
 {
     struct sim_folder *synced = &n->synced_names;
@@ -124,8 +145,22 @@ static void settle_names(struct sim *s, struct sim_node *n)
             sys__sim_folder_set(synced, x->name, x->node);
     }
     for (size_t i = synced->count; all && i-- > 0;) {
-        if (sys__sim_folder_find(&n->names, synced->entries[i].name) == NULL)
-            sys__sim_folder_remove(synced, synced->entries[i].name);
+        const struct sim_entry *x = &synced->entries[i];
+        if (sys__sim_folder_find(&n->names, x->name) == NULL && !has_moved(s, n, x->node))
+            sys__sim_folder_remove(synced, x->name);
+    }
+}
+
+/* A rename from folder to folder is done or not done, once all new names are settled. */
+static void settle_moves(struct sim *s, struct sim_node *n)
+{
+    struct sim_folder *synced = &n->synced_names;
+
+    for (size_t i = synced->count; i-- > 0;) {
+        const struct sim_entry *x = &synced->entries[i];
+        const struct sim_node *to = has_moved(s, n, x->node);
+        if (to != NULL && holds_node(&to->synced_names, x->node))
+            sys__sim_folder_remove(synced, x->name);
     }
 }
 
@@ -289,6 +324,9 @@ static void revert(struct sim *s, enum end end)
         else if (end == END_POWER)
             settle_bytes(s, n);
     }
+    for (struct sim_node *n = s->nodes; n != NULL; n = n->next)
+        if (end == END_POWER && n->is_folder)
+            settle_moves(s, n);
     for (struct sim_node *n = s->nodes; n != NULL; n = n->next)
         sys__sim_node_revert(n);
     for (struct sim_node *n = s->nodes, *next; n != NULL; n = next) {
