@@ -71,6 +71,8 @@ static uint64_t rare_chance(enum sys_point p)
         return 8;
     if (p >= SYS_POINT_LAKE_MOVE_BEFORE_RENAME && p <= SYS_POINT_LAKE_MOVE_AFTER_SYNC_DIR)
         return 60;
+    if (p == SYS_POINT_TRIM_BEFORE_FLUSH || p == SYS_POINT_TRIM_AFTER_FLUSH)
+        return 60;
     return p >= SYS_POINT_LAKE_CHECKPOINT_BEFORE_WRITE ? 16 : 0;
 }
 
