@@ -20,7 +20,7 @@ Test(rescue_folder, the_lake_is_noted_and_found_again)
 Test(rescue_folder, a_folder_goes_with_its_files_and_a_missing_one_is_fine)
 {
     struct rig x;
-    char path[128], command[400];
+    char path[128], command[512];
     bool exists = true;
     rig_up(&x);
     (void)snprintf(path, sizeof(path), "%s/f", x.path);

@@ -82,7 +82,7 @@ Test(rescue_store, the_old_one_is_replaced_and_leftovers_go)
     struct rig x;
     struct rescue_store r;
     trimmed(&x);
-    char command[512];
+    char command[800];
     (void)snprintf(command, sizeof(command),
                    "mkdir %s/store %s/store.rebuild %s/store.damaged-7 && "
                    "touch %s/store/CURRENT %s/store.rebuild/CURRENT %s/store.damaged-7/000001.sst",
