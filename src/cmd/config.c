@@ -130,6 +130,7 @@ static int parse(struct config *c, const char *path, char *text, struct err *e)
         {"freshness_ms", NULL, &c->freshness_ms, 100, 86400000},
         {"segment_bytes", NULL, &c->segment_bytes, 16 * MIB, 4096 * MIB},
         {"log_bytes_max", NULL, &c->log_bytes_max, 64 * MIB, 1ull << 50},
+        {"log_keep_bytes", NULL, &c->log_keep_bytes, 0, 1ull << 50},
         {"log_memory_bytes", NULL, &c->log_memory_bytes, 32 * MIB, 1ull << 40},
         {"compact_memory_bytes", NULL, &c->compact_memory_bytes, 32 * MIB, 1ull << 40},
         {"commit_bytes", NULL, &c->commit_bytes, MIB, 1024 * MIB},

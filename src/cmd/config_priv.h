@@ -15,7 +15,7 @@ struct config {
     char *listen, *tls_cert, *tls_key;
     char *listen_plain;
     uint64_t freshness_ms;
-    uint64_t segment_bytes, log_bytes_max, log_memory_bytes;
+    uint64_t segment_bytes, log_bytes_max, log_keep_bytes, log_memory_bytes;
     uint64_t compact_memory_bytes, commit_bytes;
     uint64_t store_cache_bytes, row_cache_bytes;
     uint64_t grace_ms, stop_grace_ms;

@@ -299,6 +299,7 @@ static int build_services(struct server *s, struct err *e)
         .freshness_ms = (uint32_t)s->config.freshness_ms,
         .trim_interval_ms = 200,
         .orphan_grace_ms = (uint32_t)s->config.orphan_grace_ms,
+        .log_keep_bytes = s->config.log_keep_bytes,
     };
     TRY(compact_new(&cd, &co, &s->compact, e));
     struct admin_options ao = {

@@ -477,6 +477,7 @@ static void set_options(struct compact *c, const struct compact_options *o)
         .freshness_us = (o->freshness_ms ? o->freshness_ms : 2000) * 1000ull,
     };
     c->trim_interval_ns = o->trim_interval_ms * 1000000ull;
+    c->log_keep_bytes = o->log_keep_bytes;
 }
 
 /* Everything below was committed for all tables, or is not in the log any more. */

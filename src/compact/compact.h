@@ -31,6 +31,7 @@ struct compact_options {
     uint32_t freshness_ms;     /* … or when its oldest row is this old; 0 = 2000 */
     uint32_t trim_interval_ms; /* look this often whether the log can be trimmed; 0 = never */
     uint32_t orphan_grace_ms;  /* a file that is in no commit is removed at this age; 0 = a day */
+    uint64_t log_keep_bytes;   /* a smaller log is not trimmed, unless it is half full */
 };
 
 /* All borrowed until compact_free(); the log must be started before and stopped after compact. */

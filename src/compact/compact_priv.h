@@ -164,7 +164,7 @@ struct compact_sweep {
 struct compact {
     struct compact_deps d;
     struct compact_policy policy;
-    uint64_t trim_interval_ns, trim_next_ns;
+    uint64_t trim_interval_ns, trim_next_ns, log_keep_bytes;
     uint64_t flush_next_ns;       /* a trim does not flush the store earlier without need */
     bronze_pos half_pos;          /* where the log was when it became half full; 0 = it is not */
     struct bronze_reader *reader; /* changed under the lock, for compact_stop() */

@@ -163,6 +163,12 @@ static bronze_pos applied_pos(struct compact *c, const struct bronze_usage *u)
     return get_le(c, key, true);
 }
 
+/* Asked for: history to look into, or for a copy to follow. */
+static bool is_kept(const struct compact *c, const struct bronze_usage *u)
+{
+    return u->log_bytes <= c->log_keep_bytes && u->log_bytes < u->log_bytes_max / 2 && !u->stalled;
+}
+
 static void trim_to(struct compact *c, bronze_pos bound)
 {
     struct err e;
@@ -184,7 +190,7 @@ void compact__trim(struct compact *c)
     bronze_usage(c->d.log, &u);
     snapshot_at_half(c, &u);
     bronze_pos floor = compact__floor(c);
-    if (u.next_trim_pos == 0 || floor < u.next_trim_pos)
+    if (u.next_trim_pos == 0 || floor < u.next_trim_pos || is_kept(c, &u))
         return;
     bronze_pos bound = compact__trim_bound(floor, applied_pos(c, &u), u.next_trim_pos);
     if (bound == 0)

@@ -292,7 +292,8 @@ def test_damaged_log_is_refused_and_salvaged(world):
         db.end(kill=True)
         blocks = [json.loads(line) for line in
                   db.server.command("bronze", "dump", db.data, "--json").stdout.splitlines()]
-        block = [b for b in blocks if b["kind"] != "control" and b["rows"]][len(blocks) // 3]
+        blocks = [b for b in blocks if b["kind"] != "control" and b["rows"]]
+        block = blocks[len(blocks) // 3]
         segment = db.data / "log" / block["segment"]
         content = segment.read_bytes()
         hurt = bytearray(content)

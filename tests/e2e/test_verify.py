@@ -54,7 +54,8 @@ def clean(verdict):
 @functools.cache
 def filled(world):
     """A folder with three closed segments, two tables in Delta, ledgers of all rows; stopped."""
-    server = LocalServer(world.folder / "verify", freshness_ms=200, segment_bytes=16 << 20)
+    server = LocalServer(world.folder / "verify", freshness_ms=200, segment_bytes=16 << 20,
+                         log_keep_bytes=1 << 30)
     ledgers = [server.folder / "load.ledger", server.folder / "example.ledger"]
     with server_process(server):
         server.prepare()

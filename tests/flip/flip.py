@@ -45,7 +45,8 @@ class Span:
 
 class Filling:
     def __init__(self, folder):
-        self.server = LocalServer(folder, freshness_ms=100, segment_bytes=16 << 20)
+        self.server = LocalServer(folder, freshness_ms=100, segment_bytes=16 << 20,
+                                  log_keep_bytes=1 << 30)
 
     def run(self):
         with self.server:

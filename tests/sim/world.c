@@ -183,7 +183,7 @@ static void boot(struct world *w)
     if (rc < 0)
         failed_start(w, "serve", rc, &e);
     struct compact_deps cd = {w->sys, w->log, w->catalog, w->store, w->lake};
-    struct compact_options co = {w->file_bytes, w->compact_bytes, w->freshness_ms, w->trim_ms, 0};
+    struct compact_options co = {w->file_bytes, w->compact_bytes, w->freshness_ms, w->trim_ms, 0, 0};
     rc = compact_new(&cd, &co, &w->compact, &e);
     if (rc < 0)
         failed_start(w, "compact", rc, &e);

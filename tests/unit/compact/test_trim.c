@@ -46,6 +46,26 @@ Test(compact_trim, frees_what_is_committed_and_applied)
     rig_down(&x);
 }
 
+Test(compact_trim, keeps_as_much_of_the_log_as_was_asked_for)
+{
+    struct rig x;
+    rig_up(&x);
+    struct catalog_table *t = rig_table(&x, "main.farm.quotes");
+    fill(&x, t, 24);
+    rig_settle(&x, t);
+    set_applied(&x, bronze_durable_pos(x.log));
+
+    x.c->log_keep_bytes = 1u << 30;
+    compact__trim(x.c);
+    cr_assert_eq(bronze_trimmed_pos(x.log), 1);
+
+    x.c->log_keep_bytes = 16u << 20;
+    compact__trim(x.c);
+    cr_assert_gt(bronze_trimmed_pos(x.log), 1);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
+
 Test(compact_trim, waits_for_the_lake)
 {
     struct rig x;
