@@ -183,7 +183,12 @@ static void boot(struct world *w)
     if (rc < 0)
         failed_start(w, "serve", rc, &e);
     struct compact_deps cd = {w->sys, w->log, w->catalog, w->store, w->lake};
-    struct compact_options co = {w->file_bytes, w->compact_bytes, w->freshness_ms, w->trim_ms, 0, 0};
+    struct compact_options co = {
+        .file_bytes = w->file_bytes,
+        .memory_bytes = w->compact_bytes,
+        .freshness_ms = w->freshness_ms,
+        .trim_interval_ms = w->trim_ms,
+    };
     rc = compact_new(&cd, &co, &w->compact, &e);
     if (rc < 0)
         failed_start(w, "compact", rc, &e);
