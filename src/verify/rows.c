@@ -94,7 +94,8 @@ static void add_keyed(struct verify_table *t, struct verify_row *r, bool from_st
 
 /* ---- the log ---- */
 
-/* Below this position the rows of the table are taken from Delta, at and above it from the log. */
+/* Up to this position the rows of the table are taken from Delta, above it from the log: but for
+ * what the log does not have any more (keyed_rows()). */
 static bronze_pos keyed_split(const struct verify *v, const struct verify_table *t)
 {
     bronze_pos split = 0;
@@ -251,7 +252,7 @@ int verify__file_rows(struct verify *v, struct verify_table *t, const struct ver
 struct digest {
     struct verify *v;
     uint64_t digest;
-    bool keyed; /* takes part in the sum for the store */
+    uint64_t keyed_rows; /* so many, from the first on, take part in the sum for the store */
     verify_row_fn *on_row;
     void *ctx;
 };
@@ -260,17 +261,37 @@ static int digest_row(void *ctx, struct verify_file_rows *w)
 {
     struct digest *d = ctx;
     d->digest = verify__fold(d->digest, w->row.crc);
-    if (d->keyed)
+    if (w->index < d->keyed_rows)
         add_keyed(w->table, &w->row, false);
     return d->on_row != NULL ? d->on_row(d->ctx, w->table, &w->row,
                                          &(struct verify_where){.file = w->file, .index = w->index})
                              : 0;
 }
 
+static bronze_pos log_begin(const struct verify *v)
+{
+    return MAX(v->log.first_pos, v->log_from);
+}
+
 /* Does the log hold all positions of this file? */
 static bool is_covered(const struct verify *v, const struct verify_file *f)
 {
-    return f->first_pos >= MAX(v->log.first_pos, v->log_from) && f->last_pos < v->log.end_pos;
+    return f->first_pos >= log_begin(v) && f->last_pos < v->log.end_pos;
+}
+
+/*
+ * How many rows of the file, from its first on, are summed for the store. Of a file that reaches
+ * above what the store has applied the log has the rows: but for those that were trimmed, which
+ * are all applied (I4).
+ */
+static uint64_t keyed_rows(const struct verify *v, const struct verify_table *t,
+                           const struct verify_file *f)
+{
+    if (t->meta->schema->key_count == 0)
+        return 0;
+    if (f->last_pos <= v->applied)
+        return UINT64_MAX;
+    return f->first_pos < log_begin(v) ? f->row_count - MIN(f->row_count, f->log_rows) : 0;
 }
 
 static int compare_file(struct verify_delta_pass *p, struct verify_table *t, struct verify_file *f,
@@ -279,7 +300,7 @@ static int compare_file(struct verify_delta_pass *p, struct verify_table *t, str
     struct verify *v = p->v;
     struct digest d = {.v = v, .on_row = p->on_row, .ctx = p->ctx};
     struct verify_file_rows w = {.fn = digest_row, .ctx = &d};
-    d.keyed = p->first && t->meta->schema->key_count > 0 && f->last_pos <= v->applied;
+    d.keyed_rows = p->first ? keyed_rows(v, t, f) : 0;
     int r = verify__file_rows(v, t, f, &w, e);
     verify__row_deinit(&w.row);
     if (r == ERR_DAMAGED || r == ERR_UNSUPPORTED) {

@@ -114,12 +114,32 @@ void rig_commit(struct rig *x)
     compact_drain(x->compact);
 }
 
+void rig_next_life(struct rig *x)
+{
+    rig_close(x);
+    rig_open(x);
+    cr_assert_eq(catalog_table_by_name(x->catalog, RIG_TABLE, &x->table, &x->e), 0);
+}
+
+void rig_trim(struct rig *x)
+{
+    struct bronze_usage u;
+    bronze_pos pos;
+    bronze_usage(x->log, &u);
+    int r = catalog_snapshot(x->catalog, &pos, &x->e);
+    cr_assert_eq(r, 0, "%s", x->e.text);
+    cr_assert_neq(u.next_trim_pos, 0);
+    bronze_trim(x->log, u.next_trim_pos);
+}
+
 static void apply_rows(struct rig *x, const struct bronze_frame *f, struct store_batch *batch)
 {
     struct slice row;
     size_t at = 0;
     struct codec_plan *plan = catalog_plan(x->catalog, f->table_id, f->descriptor_id);
     for (bronze_pos pos = f->first_pos; bronze_frame_row(f, &at, &row); pos++) {
+        if (pos > x->apply_to)
+            return;
         struct row_value v[2];
         struct buf key = BUF_NULL, value = BUF_NULL;
         cr_assert_eq(codec_decode(plan, row, v), 0);
@@ -148,15 +168,18 @@ static void apply(struct rig *x)
     struct bronze_frame f;
     uint8_t applied[8];
     struct store_batch *batch = store_batch_new(x->store);
-    bronze_pos end = bronze_durable_pos(x->log);
-    cr_assert_eq(bronze_reader_open(x->log, "test", 1, &r, &x->e), 0);
+    bronze_pos end = bronze_durable_pos(x->log), from = bronze_trimmed_pos(x->log);
+    if (x->apply_to == 0 || x->apply_to > end)
+        x->apply_to = end;
+    cr_assert_eq(bronze_reader_open(x->log, "test", from, &r, &x->e), 0);
     while (bronze_reader_next(r, &b, &x->e) == 0)
         for (size_t at = 0; bronze_block_frame(&b, &at, &f);)
-            if (f.kind == BRONZE_CONTROL)
+            if (f.kind == BRONZE_CONTROL && f.first_pos <= x->apply_to)
                 catalog_persist(x->catalog, &f, batch);
-            else if (x->keyed)
+            else if (f.kind != BRONZE_CONTROL && x->keyed)
                 apply_rows(x, &f, batch);
-    put_le64(applied, end);
+    put_le64(applied, x->apply_to);
+    x->apply_to = 0;
     store_batch_put(batch, slice_str("m/applied"), slice_of(applied, 8));
     cr_assert_eq(store_write(x->store, batch, &x->e), 0);
     store_batch_free(batch);

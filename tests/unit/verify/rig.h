@@ -36,6 +36,7 @@ struct rig {
     struct catalog_table *table; /* columns: id BIGINT NOT NULL, text STRING */
     char stream[40];             /* of rig_rows() */
     bool keyed, skip_a_row;      /* the table has a key; the store lacks one of its rows */
+    bronze_pos apply_to;         /* the next rig_close() applies so far; 0 = everything */
     /* what the last verify has told */
     struct verify_report report;
     unsigned faults, notes;
@@ -51,6 +52,8 @@ void rig_down(struct rig *x);
  * ack of all, to @ledger (may be NULL). */
 void rig_rows(struct rig *x, unsigned first, unsigned count, const char *ledger);
 void rig_commit(struct rig *x); /* everything durable is in Delta */
+void rig_next_life(struct rig *x); /* closed and opened: the log goes on in a new segment */
+void rig_trim(struct rig *x);      /* the log's oldest segment is gone */
 void rig_close(struct rig *x);  /* in good order: applied, flushed, sealed */
 /* Verify the closed folder. Returns the number of faults. */
 uint64_t rig_verify(struct rig *x, struct verify_options o);

@@ -329,3 +329,24 @@ Test(verify_store, a_row_that_it_lacks_is_named_with_its_position)
               x.all);
     rig_down(&x);
 }
+
+/* The store was flushed in the middle of the file, the log trimmed, then the process was killed. */
+Test(verify_store, is_compared_where_a_file_begins_in_the_trimmed_log_and_ends_above_applied)
+{
+    struct rig x;
+    rig_up_keyed(&x);
+    rig_rows(&x, 0, 10, NULL);
+    rig_next_life(&x);
+    bronze_pos before = bronze_appended_pos(x.log);
+    rig_rows(&x, 10, 10, NULL);
+    rig_commit(&x);
+    rig_trim(&x);
+    x.apply_to = before + 6; /* the stream's record, and five rows */
+    rig_close(&x);
+
+    cr_assert_eq(rig_verify(&x, (struct verify_options){.no_rows = false}), 0, "%s", x.all);
+
+    cr_assert(x.report.first_pos > 10 && x.report.data_files == 1);
+    cr_assert(x.report.rows_keyed > 10 && x.report.rows_keyed < 20);
+    rig_down(&x);
+}
