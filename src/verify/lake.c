@@ -153,7 +153,6 @@ static void on_entry(void *ctx, const struct delta_entry *f)
     struct verify_file *known = find_file(w->t, f->path);
     if (f->removed && known != NULL) {
         known->removed = true;
-        w->t->rewritten = true;
     } else if (!f->removed && w->version->ours && f->has_tags) {
         add_file(w, f);
     } else if (!f->removed && known == NULL) {
@@ -374,6 +373,7 @@ static void check_positions(struct walk *w)
     for (size_t i = 0; i < t->file_count; i++) {
         struct verify_file *f = &t->files[i];
         know_path(t, f->path, i);
+        t->rewritten |= f->removed;
         if (f->removed)
             continue;
         if (f->row_count == 0 || f->last_pos < f->first_pos ||

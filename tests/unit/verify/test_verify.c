@@ -240,6 +240,73 @@ Test(verify_lake, a_commit_that_was_changed_and_one_that_is_gone_are_faults)
     rig_down(&x);
 }
 
+static void commit_path(char path[64], unsigned version)
+{
+    snprintf(path, 64, "a/b/c/_delta_log/%020u.json", version);
+}
+
+/* Another writer's commit, with the first "add" of our commit @of as an action of this kind. */
+static void put_foreign(struct rig *x, unsigned version, const char *kind, unsigned of)
+{
+    char path[64], text[1024];
+    struct buf ours = BUF_NULL;
+    commit_path(path, of);
+    cr_assert_eq(objstore_get(x->lake, path, 1 << 20, &ours, &x->e), 0);
+    buf_add_byte(&ours, '\0');
+    const char *name = strstr(strstr((const char *)ours.data, "{\"add\""), "\"path\"");
+    cr_assert_not_null(name);
+    snprintf(text, sizeof(text),
+             "{\"commitInfo\":{\"engineInfo\":\"other\"}}\n{\"%s\":{%.*s,\"size\":1}}\n", kind,
+             (int)strcspn(name, ","), name);
+    commit_path(path, version);
+    cr_assert_eq(objstore_put(x->lake, path, slice_str(text), &x->e), 0);
+    buf_deinit(&ours);
+}
+
+Test(verify_lake, a_lost_row_is_found_though_another_writer_has_rewritten_a_file)
+{
+    struct rig x;
+    char path[64];
+    struct buf text = BUF_NULL;
+    rig_up(&x);
+    rig_rows(&x, 0, 3, NULL);
+    rig_commit(&x);
+    rig_rows(&x, 3, 3, NULL);
+    rig_commit(&x);
+    commit_path(path, 2);
+    cr_assert_eq(objstore_get(x.lake, path, 1 << 20, &text, &x.e), 0);
+    buf_add_byte(&text, '\0');
+    char *add = strstr((char *)text.data, "{\"add\"");
+    cr_assert_not_null(add);
+    size_t line = strcspn(add, "\n") + 1; /* the commit adds no file any more */
+    memmove(add, add + line, strlen(add + line) + 1);
+    cr_assert_eq(objstore_put(x.lake, path, slice_str((char *)text.data), &x.e), 0);
+    put_foreign(&x, 3, "remove", 1);
+    rig_close(&x);
+
+    cr_assert_gt(rig_verify(&x, WELL), 0);
+
+    cr_assert(rig_told(&x, "is not in Delta, whose txn"), "%s", x.all);
+    cr_assert_eq(x.report.rows_waiting, 0);
+    buf_deinit(&text);
+    rig_down(&x);
+}
+
+Test(verify_store, is_not_compared_when_another_writer_has_rewritten_files_and_that_is_told)
+{
+    struct rig x;
+    rig_up_keyed(&x);
+    rig_rows(&x, 0, 3, NULL);
+    rig_commit(&x);
+    put_foreign(&x, 2, "remove", 1);
+    rig_close(&x);
+
+    cr_assert_eq(rig_verify(&x, WELL), 0, "%s", x.all);
+
+    cr_assert(rig_told(&x, "rows of the store were not compared: another writer"), "%s", x.all);
+    rig_down(&x);
+}
+
 Test(verify_order, a_store_ahead_of_the_log_is_a_fault)
 {
     struct rig x;
