@@ -23,9 +23,9 @@
 #define FORMAT_VERSION       1
 #define SMALL_FILE_BYTES_MAX 4096
 
-static char *path_in(const struct bronze *log, const char *name)
+static char *path_in(const char *folder, const char *name)
 {
-    return mem_printf("%s/%s", log->path, name);
+    return mem_printf("%s/%s", folder, name);
 }
 
 int bronze_init(struct sys *s, const char *path, struct err *e)
@@ -56,11 +56,12 @@ int bronze_init(struct sys *s, const char *path, struct err *e)
 }
 
 /* A small text file of the data folder, terminated; *ret_text is given. */
-static int read_text(struct bronze *log, const char *name, char **ret_text, struct err *e)
+static int read_text(struct sys *s, const char *folder, const char *name, char **ret_text,
+                     struct err *e)
 {
-    char *path = path_in(log, name), *data = NULL;
+    char *path = path_in(folder, name), *data = NULL;
     size_t len;
-    int r = sys_read_file(log->sys, path, SMALL_FILE_BYTES_MAX, &data, &len, e);
+    int r = sys_read_file(s, path, SMALL_FILE_BYTES_MAX, &data, &len, e);
     mem_free(path);
     TRY(r);
     *ret_text = mem_strndup(data, len);
@@ -68,25 +69,30 @@ static int read_text(struct bronze *log, const char *name, char **ret_text, stru
     return 0;
 }
 
-static int read_format(struct bronze *log, struct err *e)
+struct format {
+    struct uuid uuid;
+    uint64_t timeline;
+};
+
+static int read_format(struct sys *s, const char *folder, struct format *ret, struct err *e)
 {
     char *text;
-    int r = read_text(log, "FORMAT", &text, e);
+    int r = read_text(s, folder, "FORMAT", &text, e);
     if (r == ERR_NOT_FOUND)
         return err_set(e, ERR_NOT_FOUND, "%s is not a data folder: make one with `sluice init`",
-                       log->path);
+                       folder);
     TRY(r);
     unsigned version = 0;
     char uuid[UUID_TEXT_LEN + 1] = "";
     int got =
-        sscanf(text, "sluice-log %u\nuuid %36s\ntimeline %" SCNu64, &version, uuid, &log->timeline);
+        sscanf(text, "sluice-log %u\nuuid %36s\ntimeline %" SCNu64, &version, uuid, &ret->timeline);
     mem_free(text);
     if (got >= 1 && version > FORMAT_VERSION)
         return err_set(e, ERR_UNSUPPORTED,
                        "%s/FORMAT is of version %u, this build reads up to %d: use a newer build",
-                       log->path, version, FORMAT_VERSION);
-    if (got != 3 || !uuid_parse(uuid, &log->uuid))
-        return err_set(e, ERR_DAMAGED, "%s/FORMAT cannot be read", log->path);
+                       folder, version, FORMAT_VERSION);
+    if (got != 3 || !uuid_parse(uuid, &ret->uuid))
+        return err_set(e, ERR_DAMAGED, "%s/FORMAT cannot be read", folder);
     return 0;
 }
 
@@ -95,7 +101,7 @@ static int take_epoch(struct bronze *log, uint64_t max_epoch, struct err *e)
 {
     char *text = NULL;
     uint64_t epoch = 0;
-    int r = read_text(log, "EPOCH", &text, e);
+    int r = read_text(log->sys, log->path, "EPOCH", &text, e);
     if (r < 0 && r != ERR_NOT_FOUND)
         return r;
     if (r == 0 && sscanf(text, "epoch %" SCNu64, &epoch) != 1)
@@ -108,7 +114,7 @@ static int take_epoch(struct bronze *log, uint64_t max_epoch, struct err *e)
         log->epoch--; /* against L2 */
     char content[64];
     (void)snprintf(content, sizeof(content), "epoch %" PRIu64 "\n", log->epoch);
-    char *path = path_in(log, "EPOCH");
+    char *path = path_in(log->path, "EPOCH");
     sys_point(log->sys, SYS_POINT_LOG_EPOCH_BEFORE_WRITE);
     r = sys_write_file(log->sys, path, slice_str(content), e);
     sys_point(log->sys, SYS_POINT_LOG_EPOCH_AFTER_WRITE);
@@ -116,16 +122,29 @@ static int take_epoch(struct bronze *log, uint64_t max_epoch, struct err *e)
     return r;
 }
 
-static int lock_folder(struct bronze *log, struct err *e)
+static int lock_folder(struct sys *s, const char *folder, struct sys_file **ret_lock, struct err *e)
 {
-    char *path = path_in(log, "LOCK");
-    int r = sys_open(log->sys, path, SYS_WRITE | SYS_CREATE, &log->lock_file, e);
+    char *path = path_in(folder, "LOCK");
+    struct sys_file *lock = NULL;
+    int r = sys_open(s, path, SYS_WRITE | SYS_CREATE, &lock, e);
     if (r == 0)
-        r = sys_lock(log->lock_file, 0, e);
+        r = sys_lock(lock, 0, e);
     if (r == ERR_BUSY)
-        r = err_set(e, ERR_BUSY, "%s is in use by another process", log->path);
+        r = err_set(e, ERR_BUSY, "%s is in use by another process", folder);
     mem_free(path);
-    return r;
+    if (r < 0) {
+        (void)sys_close(lock);
+        return r;
+    }
+    *ret_lock = lock;
+    return 0;
+}
+
+int bronze_lock(struct sys *s, const char *path, struct sys_file **ret_lock, struct err *e)
+{
+    struct format format;
+    TRY(read_format(s, path, &format, e));
+    return lock_folder(s, path, ret_lock, e);
 }
 
 static void init_memory(struct bronze *log, uint64_t bytes)
@@ -193,7 +212,8 @@ static struct bronze *log_new(struct sys *s, const struct bronze_options *o)
     struct bronze *log = mem_zalloc(sizeof(*log));
     log->sys = s;
     log->path = mem_strdup(o->path);
-    log->log_path = path_in(log, "log");
+    log->log_path = path_in(log->path, "log");
+    log->is_locked = o->is_locked;
     log->segment_bytes = o->segment_bytes;
     log->log_bytes_max = o->log_bytes_max;
     log->block_bytes_max = o->block_bytes_max != 0 ? o->block_bytes_max : BLOCK_BYTES_MAX;
@@ -206,8 +226,12 @@ static struct bronze *log_new(struct sys *s, const struct bronze_options *o)
 static int recover(struct bronze *log, bronze_control_fn *on_control, void *ctx,
                    struct recovered *ret, struct err *e)
 {
-    TRY(read_format(log, e));
-    TRY(lock_folder(log, e));
+    struct format format;
+    TRY(read_format(log->sys, log->path, &format, e));
+    log->uuid = format.uuid;
+    log->timeline = format.timeline;
+    if (!log->is_locked)
+        TRY(lock_folder(log->sys, log->path, &log->lock_file, e));
     TRY(bronze__recover(log, on_control, ctx, ret, e));
     stand_at_end(log, ret);
     return 0;

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 struct sys;
+struct sys_file;
 struct bronze;
 
 typedef uint64_t bronze_pos;
@@ -61,10 +62,18 @@ struct bronze_options {
     uint64_t memory_bytes;  /* the ring of recent blocks; 64 MiB, at least 32 MiB */
     /* 0 = 12 MiB. Less is for simulation: then segments and memory need only be a few blocks. */
     uint32_t block_bytes_max;
+    bool is_locked; /* the caller holds bronze_lock(), until the log is closed or longer */
 };
 
 /* Make FORMAT and the log folder. ERR_EXISTS when there is a log already. */
 must_use int bronze_init(struct sys *s, const char *path, struct err *e);
+/*
+ * The data folder's lock, for who touches more of the folder than the log: taken before the first
+ * of it, given up (sys_close) after the last. Others let bronze_open take it.
+ * Returns: 0, ERR_BUSY, ERR_NOT_FOUND (no data folder), ERR_UNSUPPORTED, ERR_DAMAGED (FORMAT).
+ */
+must_use int bronze_lock(struct sys *s, const char *path, struct sys_file **ret_lock,
+                         struct err *e);
 
 /*
  * Recover: every valid block since the trim bound is read once, checksums verified, and each

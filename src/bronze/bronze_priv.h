@@ -139,7 +139,8 @@ struct bronze {
     bool log_turns, segment_turns;
     bronze_pos life_pos; /* where this life began */
     uint64_t life_ticket;
-    struct sys_file *lock_file;
+    struct sys_file *lock_file; /* NULL when is_locked */
+    bool is_locked;             /* by who opened it, for longer than the log is open */
 
     /* Under `lock`: the open block, the ring, the queue of closed blocks, segments, readers. */
     struct sys_mutex lock;

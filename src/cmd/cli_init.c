@@ -21,7 +21,7 @@
 
 static int log_admin(struct sys *s, const char *data, const char *token, struct err *e)
 {
-    struct bronze_options o = {data, 16 * MIB, 128 * MIB, 32 * MIB, 0};
+    struct bronze_options o = {data, 16 * MIB, 128 * MIB, 32 * MIB, 0, false};
     struct catalog *cat = catalog_new(s);
     struct bronze *log = NULL;
     int r = bronze_open(s, &o, catalog_on_control, cat, &log, e);

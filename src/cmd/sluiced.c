@@ -3,10 +3,10 @@
  * sluiced: the server. Reads its configuration, builds the objects, joins them, runs until a
  * signal.
  *
- *   start   store → catalog ◄─replay─ bronze → rpc → ingest, serve, compact, admin → threads →
- *   listeners
+ *   start   lock → store → catalog ◄─replay─ bronze → rpc → ingest, serve, compact, admin →
+ *           threads → listeners
  *   end     drain streams → rpc stops → admin → compact (commits what is durable) → serve (flushes)
- *           → bronze (an empty block seals the tail) → store closes
+ *           → bronze (an empty block seals the tail) → store closes → lock
  *
  * Everything hangs from struct server; there are no globals. Signals are taken by the main thread
  * only.
@@ -50,6 +50,7 @@
 struct server {
     struct config config;
     struct sys *sys;
+    struct sys_file *lock; /* of the data folder: held longer than log and store are open */
     struct store *store;
     struct catalog *catalog;
     struct bronze *log;
@@ -179,6 +180,7 @@ static int open_log(struct server *s, struct err *e)
         .segment_bytes = s->config.segment_bytes,
         .log_bytes_max = s->config.log_bytes_max,
         .memory_bytes = s->config.log_memory_bytes,
+        .is_locked = true,
     };
     s->catalog = catalog_new(s->sys);
     uint64_t began = sys_mono_ns(s->sys);
@@ -337,6 +339,7 @@ static int start(struct server *s, struct err *e)
 static int build(struct server *s, struct err *e)
 {
     bool has_store;
+    TRY(bronze_lock(s->sys, s->config.data_dir, &s->lock, e));
     if (rescue_store_is_there(s->sys, s->config.data_dir, &has_store, e) < 0)
         return e->code == ERR_DAMAGED ? store_lost(e) : e->code;
     if (has_store) /* before the log: a refused start then leaves no new segment behind */
@@ -422,6 +425,7 @@ static void tear_down(struct server *s)
     s->catalog = catalog_free(s->catalog);
     s->log = bronze_close(s->log);
     s->store = store_close(s->store);
+    (void)sys_close(s->lock);
     end_watch(s);
     s->sys = sys_free(s->sys);
     config_deinit(&s->config);

@@ -93,7 +93,7 @@ int main(int argc, char **argv)
                 e.text);
         return 2;
     }
-    struct bronze_options o = {argv[1], 64 * MIB, 4096 * MIB, 64 * MIB, 0};
+    struct bronze_options o = {argv[1], 64 * MIB, 4096 * MIB, 64 * MIB, 0, false};
     if (bronze_open(s, &o, NULL, NULL, &log, &e) < 0 || bronze_start(log, &e) < 0) {
         fprintf(stderr, "%s\n", e.text);
         return 1;

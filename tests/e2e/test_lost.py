@@ -4,6 +4,7 @@ the damage, `sluice store rebuild` makes it again, every lookup is what it was, 
 row once. A damaged log is refused with file and place, and what can be read is salvaged."""
 import base64
 import contextlib
+import fcntl
 import json
 import pathlib
 import random
@@ -243,6 +244,28 @@ def test_rebuild_refuses_while_the_server_runs(world):
     with running(world) as db:
         done = db.server.command("store", "rebuild", "--data", db.data, check=False)
         assert done.returncode == 1 and "in use" in done.stderr, done
+        db.check_lookups()
+
+
+def contents(folder):
+    """{name: what is in it} of the data folder, the log's segments left out."""
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*")
+            if p.is_file() and p.parent.name != "log"}
+
+
+def test_start_in_a_folder_in_use_changes_nothing(world):
+    with running(world) as db:
+        db.end(kill=False)
+        before, names = contents(db.data), sorted((db.data / "log").iterdir())
+        with open(db.data / "LOCK", "r+b") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # what the offline commands do
+            said = db.try_start()
+        assert said is not None and "in use by another process" in said, said
+        now = contents(db.data)
+        changed = [str(p) for p in before.keys() | now if before.get(p) != now.get(p)]
+        assert not changed, changed
+        assert sorted((db.data / "log").iterdir()) == names
+        db.server.start()
         db.check_lookups()
 
 

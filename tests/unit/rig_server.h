@@ -41,7 +41,7 @@ static inline void rig_open(struct rig *x)
     cr_assert_not_null(mkdtemp(x->path));
     cr_assert_eq(sys_new_uring(&x->sys, &e), 0);
     cr_assert_eq(bronze_init(x->sys, x->path, &e), 0);
-    struct bronze_options o = {x->path, 16u << 20, 128u << 20, 32u << 20, 0};
+    struct bronze_options o = {x->path, 16u << 20, 128u << 20, 32u << 20, 0, false};
     x->catalog = catalog_new(x->sys);
     cr_assert_eq(bronze_open(x->sys, &o, catalog_on_control, x->catalog, &x->log, &e), 0);
     catalog_attach(x->catalog, x->log);

@@ -40,7 +40,7 @@ static int count_control(void *ctx, const struct bronze_frame *f)
 
 static int try_open(struct fixture *x, struct err *e)
 {
-    struct bronze_options o = {x->path, 16 * MIB, 128 * MIB, 32 * MIB, 0};
+    struct bronze_options o = {x->path, 16 * MIB, 128 * MIB, 32 * MIB, 0, false};
     x->controls = 0;
     return bronze_open(x->sys, &o, count_control, x, &x->log, e);
 }
@@ -614,7 +614,7 @@ Test(bronze_life, small_blocks_fill_small_segments_without_threads)
     struct err e = {0};
     struct fixture x = {.sys = sys_new_sim(1), .path = "data"};
     cr_assert_eq(bronze_init(x.sys, x.path, &e), 0);
-    struct bronze_options o = {x.path, 128 * 1024, 1024 * 1024, 512 * 1024, 32 * 1024};
+    struct bronze_options o = {x.path, 128 * 1024, 1024 * 1024, 512 * 1024, 32 * 1024, false};
     cr_assert_eq(bronze_open(x.sys, &o, count_control, &x, &x.log, &e), 0, "%s", e.text);
     bronze_segment_step(x.log);
 
@@ -692,7 +692,7 @@ Test(bronze_trim, a_full_log_is_overdrawn_for_what_lets_it_be_trimmed)
     struct fixture x = {.sys = sys_new_sim(1), .path = "data"};
     struct bronze_usage u;
     cr_assert_eq(bronze_init(x.sys, x.path, &e), 0);
-    struct bronze_options o = {x.path, 128 * 1024, 512 * 1024, 512 * 1024, 32 * 1024};
+    struct bronze_options o = {x.path, 128 * 1024, 512 * 1024, 512 * 1024, 32 * 1024, false};
     cr_assert_eq(bronze_open(x.sys, &o, count_control, &x, &x.log, &e), 0, "%s", e.text);
     bronze_segment_step(x.log);
     for (int i = 0; i < 2000; i++)

@@ -45,7 +45,7 @@ static int on_control(void *ctx, const struct bronze_frame *f)
 static void live(struct fixture *x, unsigned rows, bool seal)
 {
     struct err e = {0};
-    struct bronze_options o = {x->path, 16 * MIB, 128 * MIB, 32 * MIB, 0};
+    struct bronze_options o = {x->path, 16 * MIB, 128 * MIB, 32 * MIB, 0, false};
     struct bronze *log;
     uint8_t *bytes = mem_zalloc(ROW_LEN);
     cr_assert_eq(bronze_open(x->sys, &o, on_control, NULL, &log, &e), 0, "%s", e.text);

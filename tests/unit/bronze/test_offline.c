@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct rig {
     char path[64];
@@ -74,6 +75,61 @@ static size_t count_files(struct rig *x)
     sys_names_deinit(&names);
     mem_free(folder);
     return count;
+}
+
+Test(bronze_offline, the_lock_of_a_folder_in_use_is_refused)
+{
+    struct rig x;
+    struct sys_file *lock = NULL;
+    rig_up(&x);
+    rig_open(&x);
+
+    int r = bronze_lock(x.sys, x.path, &lock, &x.e);
+
+    cr_assert_eq(r, ERR_BUSY);
+    cr_assert_null(lock);
+    rig_down(&x);
+}
+
+Test(bronze_offline, a_log_under_its_callers_lock_leaves_it_held)
+{
+    struct rig x;
+    struct sys_file *lock, *other = NULL;
+    rig_up(&x);
+    struct bronze_options o = {.path = x.path,
+                               .segment_bytes = 1 << 20,
+                               .log_bytes_max = 16 << 20,
+                               .memory_bytes = 1 << 20,
+                               .block_bytes_max = 32768};
+    cr_assert_eq(bronze_lock(x.sys, x.path, &lock, &x.e), 0, "%s", x.e.text);
+    cr_assert_eq(bronze_open(x.sys, &o, NULL, NULL, &x.log, &x.e), ERR_BUSY);
+
+    o.is_locked = true;
+    int r = bronze_open(x.sys, &o, NULL, NULL, &x.log, &x.e);
+
+    cr_assert_eq(r, 0, "%s", x.e.text);
+    bronze_stop(x.log);
+    x.log = bronze_close(x.log);
+    cr_assert_eq(bronze_lock(x.sys, x.path, &other, &x.e), ERR_BUSY);
+    (void)sys_close(lock);
+    cr_assert_eq(bronze_lock(x.sys, x.path, &lock, &x.e), 0, "%s", x.e.text);
+    (void)sys_close(lock);
+    rig_down(&x);
+}
+
+Test(bronze_offline, a_folder_that_is_no_data_folder_is_not_locked)
+{
+    struct rig x;
+    struct sys_file *lock = NULL;
+    char path[80];
+    rig_up(&x);
+    (void)snprintf(path, sizeof(path), "%s/log", x.path);
+
+    int r = bronze_lock(x.sys, path, &lock, &x.e);
+
+    cr_assert_eq(r, ERR_NOT_FOUND);
+    cr_assert_not_null(strstr(x.e.text, "sluice init"));
+    rig_down(&x);
 }
 
 Test(bronze_offline, shows_every_row_and_begins_no_life)

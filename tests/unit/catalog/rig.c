@@ -6,7 +6,7 @@
 
 static void start(struct rig *x)
 {
-    struct bronze_options o = {x->path, 16 * MIB, 128 * MIB, 32 * MIB, 0};
+    struct bronze_options o = {x->path, 16 * MIB, 128 * MIB, 32 * MIB, 0, false};
     x->c = catalog_new(x->sys);
     int rc = bronze_open(x->sys, &o, catalog_on_control, x->c, &x->log, &x->e);
     cr_assert_eq(rc, 0, "%s", x->e.text);

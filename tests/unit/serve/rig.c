@@ -170,7 +170,7 @@ void rig_up(struct rig *x, enum rig_store kind)
     cr_assert_not_null(mkdtemp(x->path));
     cr_assert_eq(sys_new_uring(&x->sys, &x->e), 0);
     cr_assert_eq(bronze_init(x->sys, x->path, &x->e), 0);
-    struct bronze_options o = {x->path, 16 * MIB, 128 * MIB, 32 * MIB, 0};
+    struct bronze_options o = {x->path, 16 * MIB, 128 * MIB, 32 * MIB, 0, false};
     x->catalog = catalog_new(x->sys);
     cr_assert_eq(bronze_open(x->sys, &o, catalog_on_control, x->catalog, &x->log, &x->e), 0);
     catalog_attach(x->catalog, x->log);
