@@ -151,9 +151,9 @@ static void on_entry(void *ctx, const struct delta_entry *f)
 {
     struct walk *w = ctx;
     struct verify_file *known = find_file(w->t, f->path);
-    if (f->removed && known != NULL) {
-        known->removed = true;
-    } else if (!f->removed && w->version->ours && f->has_tags) {
+    if (known != NULL)
+        known->removed = f->removed; /* RESTORE adds it again */
+    if (!f->removed && w->version->ours && f->has_tags) {
         add_file(w, f);
     } else if (!f->removed && known == NULL) {
         (void)map_put(&w->t->paths, slice_str(f->path), (void *)(uintptr_t)FOREIGN);
