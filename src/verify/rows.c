@@ -163,7 +163,7 @@ static int take_row(struct verify_log_pass *p, struct verify_table *t,
         place_row(p, t, pos);
     if (v->o->no_rows)
         return 0;
-    if (p->first && t->meta->schema->key_count > 0 && pos > p->split && pos <= v->applied)
+    if (p->first && t->meta->schema->key_count > 0 && pos > t->split && pos <= v->applied)
         add_keyed(t, &p->row, false);
     if (pos > t->txn && p->on_row != NULL)
         return p->on_row(p->ctx, t, &p->row, &(struct verify_where){.pos = pos});
@@ -182,10 +182,6 @@ static int on_frame(void *ctx, const char *segment, const struct bronze_block *b
     const struct codec_plan *plan = catalog_plan(p->v->catalog, f->table_id, f->descriptor_id);
     p->segment = segment;
     p->block = b;
-    if (p->table != t) {
-        p->table = t;
-        p->split = keyed_split(p->v, t);
-    }
     size_t at = 0;
     for (bronze_pos pos = f->first_pos; bronze_frame_row(f, &at, &p->bytes); pos++)
         TRY(take_row(p, t, plan, pos));
@@ -195,6 +191,8 @@ static int on_frame(void *ctx, const char *segment, const struct bronze_block *b
 int verify__log_rows(struct verify_log_pass *p, struct err *e)
 {
     verify__stage(p->v, "rows of the log", p->v->log.bytes);
+    for (size_t i = 0; p->first && i < p->v->table_count; i++)
+        p->v->tables[i]->split = keyed_split(p->v, p->v->tables[i]);
     int r = verify__frames(p->v, on_frame, p, e);
     verify__row_deinit(&p->row);
     p->v->log_from = p->v->read_from;

@@ -44,8 +44,6 @@ struct verify_log_pass {
     struct slice bytes;
     const char *segment;
     const struct bronze_block *block;
-    const struct verify_table *table;
-    bronze_pos split;
 };
 must_use int verify__log_rows(struct verify_log_pass *p, struct err *e);
 

@@ -48,6 +48,7 @@ struct verify_table {
     bronze_pos txn;        /* newest of ours; 0 = none */
     bronze_pos watermark;  /* in the store */
     bronze_pos store_high; /* the highest position of a row in the store below the log's first */
+    bronze_pos split;      /* keyed rows up to here are summed from Delta, above it from the log */
     bool rewritten;        /* others have removed files of ours: their rows stand elsewhere */
     size_t cursor;         /* of the pass over the log */
     uint64_t waiting, missing;
