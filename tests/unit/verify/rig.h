@@ -36,6 +36,7 @@ struct rig {
     struct catalog_table *table; /* columns: id BIGINT NOT NULL, text STRING */
     char stream[40];             /* of rig_rows() */
     bool keyed, skip_a_row;      /* the table has a key; the store lacks one of its rows */
+    unsigned segments_to_trim;   /* for the on_progress of a test */
     bronze_pos apply_to;         /* the next rig_close() applies so far; 0 = everything */
     /* what the last verify has told */
     struct verify_report report;

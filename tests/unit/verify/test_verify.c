@@ -307,6 +307,24 @@ Test(verify_store, is_not_compared_when_another_writer_has_rewritten_files_and_t
     rig_down(&x);
 }
 
+/* As RESTORE does it. */
+Test(verify_lake, a_file_that_another_writer_has_removed_and_added_again_is_compared)
+{
+    struct rig x;
+    rig_up_keyed(&x);
+    rig_rows(&x, 0, 3, NULL);
+    rig_commit(&x);
+    put_foreign(&x, 2, "remove", 1);
+    put_foreign(&x, 3, "add", 1);
+    rig_close(&x);
+
+    cr_assert_eq(rig_verify(&x, WELL), 0, "%s", x.all);
+
+    cr_assert(x.report.rows_compared == 3 && x.report.rows_keyed == 3, "%s", x.all);
+    cr_assert_not(rig_told(&x, "were not compared"), "%s", x.all);
+    rig_down(&x);
+}
+
 Test(verify_order, a_store_ahead_of_the_log_is_a_fault)
 {
     struct rig x;
@@ -363,6 +381,43 @@ Test(verify_run, looks_at_a_folder_that_is_in_use)
 
     cr_assert(x.report.live && x.report.ledger_acked == 12);
     rig_rows(&x, 12, 1, NULL);
+    rig_down(&x);
+}
+
+/* What waits is committed and leaves the log, after verify has looked at the lake. */
+static void commit_and_trim(void *ctx, const char *stage, uint64_t done, uint64_t total)
+{
+    struct rig *x = ctx;
+    (void)done;
+    (void)total;
+    if (strcmp(stage, "ledgers") != 0 || x->segments_to_trim == 0)
+        return;
+    rig_commit(x);
+    for (; x->segments_to_trim > 0; x->segments_to_trim--)
+        rig_trim(x);
+}
+
+Test(verify_ledger, a_doubled_row_is_told_though_the_log_was_trimmed_meanwhile)
+{
+    struct rig x;
+    char ledger[128];
+    const char *ledgers[] = {ledger};
+    rig_up(&x);
+    ledger_of(&x, ledger);
+    rig_rows(&x, 0, 3, ledger);
+    rig_rows(&x, 2, 1, NULL); /* row 2 again */
+    rig_commit(&x);
+    rig_rows(&x, 3, 3, ledger);
+    rig_next_life(&x);
+    x.segments_to_trim = 1;
+
+    struct verify_options o = {
+        .ledgers = ledgers, .ledger_count = 1, .on_progress = commit_and_trim};
+    cr_assert_eq(rig_verify(&x, o), 1, "%s", x.all);
+
+    cr_assert(rig_told(&x, "fault doubled") && rig_told(&x, "key 2:"), "%s", x.all);
+    cr_assert(rig_told(&x, "the log was trimmed while"), "%s", x.all);
+    cr_assert(x.report.ledger_missing == 0 && x.report.ledger_doubled == 1, "%s", x.all);
     rig_down(&x);
 }
 
