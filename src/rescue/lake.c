@@ -194,6 +194,7 @@ static int one_version(struct versions *v, int64_t version, struct err *e)
 {
     struct delta_version d = {.version = version, .app_id = v->app_id};
     v->file_count = 0;
+    v->too_many = false;
     TRY(delta_version_read(v->b->lake, v->t->location, &d, take_file, v, e));
     if (!d.ours || (version > 0 && d.txn < 0))
         return 0; /* another writer's */

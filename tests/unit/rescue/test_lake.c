@@ -124,3 +124,47 @@ Test(rescue_lake, commits_that_the_log_forgot_are_recorded_again)
     mem_free(file);
     rig_down(&x);
 }
+
+/* Another writer's commit: it adds the file of the version before it @times again, tags and all. */
+static void add_again(struct rig *x, const char *table, int version, unsigned times)
+{
+    char path[160], line[4096];
+    (void)snprintf(path, sizeof(path), "%s/%s/_delta_log/%020d.json", x->lake_path, table,
+                   version - 1);
+    FILE *in = fopen(path, "r");
+    cr_assert_not_null(in);
+    do
+        cr_assert_not_null(fgets(line, sizeof(line), in));
+    while (strncmp(line, "{\"add\"", 6) != 0);
+    cr_assert_eq(fclose(in), 0);
+    (void)snprintf(path, sizeof(path), "%s/%s/_delta_log/%020d.json", x->lake_path, table, version);
+    FILE *out = fopen(path, "wx");
+    cr_assert_not_null(out);
+    fputs("{\"commitInfo\":{\"inCommitTimestamp\":4102444800000,\"operation\":\"OPTIMIZE\","
+          "\"engineInfo\":\"other\"}}\n",
+          out);
+    for (unsigned i = 0; i < times; i++)
+        fprintf(out, "%s%s", line, strchr(line, '\n') == NULL ? "\n" : "");
+    cr_assert_eq(fclose(out), 0);
+}
+
+Test(rescue_lake, many_files_in_another_writers_commit_are_nothing_to_the_next)
+{
+    struct rig x;
+    struct rescue_store r;
+    rig_up(&x);
+    rig_load(&x, 60, 10);
+    rig_commit(&x);
+    add_again(&x, "a/b/one", 2, 9);
+    rig_load(&x, 400, 3000);
+    rig_commit(&x);
+    rig_trim(&x);
+    rig_close(&x);
+
+    int rc = rebuild(&x, &r);
+
+    cr_assert_eq(rc, 0, "%s", x.e.text);
+    cr_assert_eq(r.files, 4);
+    rig_check_store(&x);
+    rig_down(&x);
+}
