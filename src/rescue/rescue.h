@@ -52,7 +52,10 @@ struct rescue_store {
  */
 must_use int rescue_store(struct sys *s, struct rescue_store *r, struct err *e);
 
-/* Is there a store in <data>/store? ERR_DAMAGED: there is something, but no whole one. */
+/*
+ * Is there a store in <data>/store? ERR_DAMAGED: there are tables, but nothing that names them. One
+ * whose making was cut short holds nothing yet: it is not there, and is made where it stands.
+ */
 must_use int rescue_store_is_there(struct sys *s, const char *data, bool *ret_there, struct err *e);
 
 /* ---- the log ---- */

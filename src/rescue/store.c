@@ -43,6 +43,12 @@ static char *path_in(const char *data, const char *name)
 
 /* ---- is there one? ---- */
 
+static bool ends_with(const char *name, const char *ending)
+{
+    size_t len = strlen(name), end = strlen(ending);
+    return len >= end && strcmp(name + len - end, ending) == 0;
+}
+
 int rescue_store_is_there(struct sys *s, const char *data, bool *ret_there, struct err *e)
 {
     _cleanup_(mem_freep) char *path = path_in(data, "store");
@@ -53,9 +59,12 @@ int rescue_store_is_there(struct sys *s, const char *data, bool *ret_there, stru
     if (!exists)
         return 0;
     TRY(sys_list(s, path, &names, e));
-    for (size_t i = 0; i < names.count; i++)
+    bool has_table = false;
+    for (size_t i = 0; i < names.count; i++) {
         *ret_there |= strcmp(names.names[i], "CURRENT") == 0;
-    if (names.count > 0 && !*ret_there)
+        has_table |= ends_with(names.names[i], ".sst");
+    }
+    if (has_table && !*ret_there)
         return err_set(e, ERR_DAMAGED, "the store is damaged: %s/CURRENT is missing", path);
     return 0;
 }

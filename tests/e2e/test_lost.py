@@ -269,6 +269,33 @@ def test_start_in_a_folder_in_use_changes_nothing(world):
         db.check_lookups()
 
 
+def test_store_whose_making_was_cut_short_is_made(world):
+    server = LocalServer(world.folder / "half")
+    server.prepare()
+    store = server.folder / "data" / "store"
+    store.mkdir()  # what RocksDB has made before CURRENT, its last
+    (store / "LOCK").touch()
+    (store / "IDENTITY").write_text("d3f0c6a2")
+    (store / "MANIFEST-000001").write_bytes(b"V\xf9\xb8\xf8\x1c\x00")
+    (store / "000001.dbtmp").write_text("MANIFEST-0")
+
+    server.start()
+
+    rows = [{"k": f"key {i}"} for i in range(100)]
+    with server.connect() as admin:
+        admin.create_table("a.b.c", "k STRING", ["k"])
+        with admin.producer("a.b.c") as producer:
+            producer.append_batch([json.dumps(r) for r in rows])
+            producer.flush()
+    server.kill()
+    server.start()
+    with server.connect() as admin:
+        assert admin.get_many("a.b.c", rows) == rows
+    assert server.stop() == 0
+    server.command("verify", "--data", server.folder / "data", "--lake", server.lake,
+                   "--stopped-well")
+
+
 def test_rebuild_names_a_data_file_that_is_gone(world):
     with running(world) as db:
         folder = pathlib.Path(db.server.table_folder(KEYED))

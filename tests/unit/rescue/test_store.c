@@ -114,6 +114,25 @@ Test(rescue_store, a_log_in_use_is_refused)
     rig_down(&x);
 }
 
+Test(rescue_store, one_whose_making_was_cut_short_is_not_there)
+{
+    struct rig x;
+    bool there = true;
+    char command[256];
+    rig_up(&x);
+    rig_close(&x);
+    (void)snprintf(command, sizeof(command),
+                   "mkdir %s/store; cd %s/store; touch LOCK IDENTITY MANIFEST-000001 000001.dbtmp",
+                   x.data, x.data);
+    cr_assert_eq(system(command), 0);
+
+    int r = rescue_store_is_there(x.sys, x.data, &there, &x.e);
+
+    cr_assert_eq(r, 0, "%s", x.e.text);
+    cr_assert_not(there);
+    rig_down(&x);
+}
+
 Test(rescue_store, is_there_when_it_has_a_current_file)
 {
     struct rig x;
