@@ -52,10 +52,10 @@ void rig_down(struct rig *x);
 /* Rows with ids @first … on a new stream, one offset each; durable. Appends their lines, and the
  * ack of all, to @ledger (may be NULL). */
 void rig_rows(struct rig *x, unsigned first, unsigned count, const char *ledger);
-void rig_commit(struct rig *x); /* everything durable is in Delta */
+void rig_commit(struct rig *x);    /* everything durable is in Delta */
 void rig_next_life(struct rig *x); /* closed and opened: the log goes on in a new segment */
 void rig_trim(struct rig *x);      /* the log's oldest segment is gone */
-void rig_close(struct rig *x);  /* in good order: applied, flushed, sealed */
+void rig_close(struct rig *x);     /* in good order: applied, flushed, sealed */
 /* Verify the closed folder. Returns the number of faults. */
 uint64_t rig_verify(struct rig *x, struct verify_options o);
 bool rig_told(const struct rig *x, const char *part);
