@@ -8,6 +8,7 @@
 #include "sys/sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -137,13 +138,25 @@ static int salvage(const struct cli *c, struct sys *s, FILE *out, struct err *e)
     return rc < 0 ? rc : r.faults > 0;
 }
 
+/* A new file, for the eyes of who asked only: these are rows. NULL: errno says why not. */
+static FILE *create_private(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return NULL;
+    FILE *f = fdopen(fd, "w");
+    if (f == NULL)
+        (void)close(fd);
+    return f;
+}
+
 int cli_salvage(struct cli *c)
 {
     if (c->word_count != 2 || c->data == NULL || c->out == NULL)
         return cli_usage("bronze salvage takes --data DIR and --out FILE.ndjson");
     struct err e = {0};
     struct sys *s;
-    FILE *out = fopen(c->out, "wxe");
+    FILE *out = create_private(c->out);
     if (out == NULL) {
         fprintf(stderr, "sluice: %s cannot be made: %s\n", c->out, strerrordesc_np(errno));
         return EXIT_FAILED;

@@ -364,6 +364,7 @@ def test_damaged_log_is_refused_and_salvaged(world):
         damaged = [json.loads(line) for line in out.read_text().splitlines()]
         out.unlink()
         db.server.command("bronze", "salvage", "--data", db.data, "--out", out)
+        assert out.stat().st_mode & 0o777 == 0o600, "others can read the rows"
         whole = [json.loads(line) for line in out.read_text().splitlines()]
         out.unlink()
         assert 0 < len(damaged) < len(whole)
