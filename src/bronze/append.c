@@ -203,15 +203,15 @@ static int append_locked(struct bronze *log, struct bronze_append *a, uint64_t p
     bool joins = joins_last(log, a);
     uint64_t used = align_up(log->open_used, joins ? 1 : FRAME_ALIGN) +
                     (joins ? 0 : FRAME_HEADER_BYTES) + payload;
-    if (log->open_frames > 0 &&
-        (log->open_used >= BLOCK_BYTES_TARGET ||
-         BLOCK_HEADER_BYTES + used > log->block_bytes_max)) {
+    if (log->open_frames > 0 && (log->open_used >= BLOCK_BYTES_TARGET ||
+                                 BLOCK_HEADER_BYTES + used > log->block_bytes_max)) {
         bronze__close_open_block(log);
         joins = false;
         used = FRAME_HEADER_BYTES + payload;
     }
     uint64_t end = log->open_virt + align_up(BLOCK_HEADER_BYTES + used, BLOCK_ALIGN);
-    if (must_yield(log, payload) || !bronze__has_room(log, end)) {
+    bool yields = a->kind != BRONZE_CONTROL && !a->urgent && must_yield(log, payload);
+    if (yields || !bronze__has_room(log, end)) {
         log->want_room = true;
         trace_add(&log->full_events, 1);
         return BRONZE_FULL;

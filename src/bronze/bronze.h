@@ -118,6 +118,7 @@ struct bronze_append {
     uint64_t stream_id, offset;
     const struct slice *rows; /* CONTROL: exactly one */
     uint32_t row_count;       /* 0 is fine: the request leaves an empty frame */
+    bool urgent;              /* it has waited: though large, it does not let small ones pass */
     /* set on return 0 */
     bronze_pos first_pos, last_pos; /* last_pos = first_pos - 1 when row_count is 0 */
     uint64_t ticket;

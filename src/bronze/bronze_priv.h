@@ -20,8 +20,9 @@
 #define FRAME_ALIGN          8u
 #define READ_CHUNK_BYTES     (4u * 1024 * 1024)
 #define IDLE_SEAL_US         5000u
-#define SPARE_SEGMENTS_NEW   2  /* so many are made ahead */
-#define SPARE_SEGMENTS_MAX   16 /* so many are kept of what was trimmed */
+#define SPARE_SEGMENTS_NEW   2            /* so many are made ahead */
+#define SPARE_SEGMENTS_MAX   16           /* so many are kept of what was trimmed … */
+#define SPARE_BYTES_MAX      (1ull << 30) /* … and no more than this: a start looks at each */
 #define SEGMENT_NAME_LEN     24
 
 /* ---- record.c: bytes ---- */

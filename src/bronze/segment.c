@@ -250,6 +250,12 @@ void bronze_usage(struct bronze *log, struct bronze_usage *ret_usage)
 
 enum segment_job { JOB_NONE, JOB_PREPARE, JOB_REMOVE };
 
+static size_t spares_max(const struct bronze *log)
+{
+    uint64_t fit = SPARE_BYTES_MAX / log->segment_bytes;
+    return (size_t)MIN(MAX(fit, SPARE_SEGMENTS_NEW), SPARE_SEGMENTS_MAX);
+}
+
 /* Under the lock: what to do next, with the trimmed segment that it uses up, if any. */
 static enum segment_job next_job(struct bronze *log, struct recycled *ret_old, uint64_t *ret_number)
 {
@@ -258,7 +264,7 @@ static enum segment_job next_job(struct bronze *log, struct recycled *ret_old, u
         *ret_old = log->recycle[0];
         log->recycle_count--;
         memmove(log->recycle, log->recycle + 1, log->recycle_count * sizeof(*log->recycle));
-        if (ret_old->file == NULL || log->spare_count == SPARE_SEGMENTS_MAX ||
+        if (ret_old->file == NULL || log->spare_count >= spares_max(log) ||
             log->disk_segments * log->segment_bytes > log->log_bytes_max)
             return JOB_REMOVE;
         *ret_number = log->next_number++;

@@ -222,10 +222,12 @@ static int write_snapshot(struct catalog *c, bronze_pos *ret_pos, struct err *e)
 
 int catalog_snapshot(struct catalog *c, bronze_pos *ret_pos, struct err *e)
 {
-    TRY(catalog__enter(c, e));
     bronze_overdraw(c->log, true); /* a full log is trimmed only after this */
-    int rc = write_snapshot(c, ret_pos, e);
+    int rc = catalog__enter(c, e); /* it may have to wait for a record that needs the room too */
+    if (rc == 0) {
+        rc = write_snapshot(c, ret_pos, e);
+        catalog__leave(c);
+    }
     bronze_overdraw(c->log, false);
-    catalog__leave(c);
     return rc;
 }

@@ -39,6 +39,7 @@
 
 /* the log is full because followers lag: well below the client's 60 s */
 #define PARK_MS_MAX       30000
+#define YIELD_MS_MAX      1000 /* a large request lets small ones pass */
 #define PARK_SPACE_MS_MAX 5000 /* the disk is full */
 #define REVIEW_MS         1000 /* how often tokens and tables of open streams are looked at again */
 
@@ -292,13 +293,23 @@ static void raise_last_pos(struct catalog_table *t, uint64_t pos)
         ;
 }
 
+/* Small requests have passed it for so long that it is its turn. */
+static bool has_waited(const struct stream *st)
+{
+    return st->parked != NULL &&
+           sys_mono_ns(st->in->o.sys) - st->parked_ns > YIELD_MS_MAX * 1000000ull;
+}
+
 static int take_rows(struct stream *st, const struct request *r, struct err *e)
 {
     if (session_accept(&st->session, r->has_offset, r->offset, e) < 0)
         return st->table != NULL ? err_wrap(e, "table %s", st->table->name) : e->code;
     if (atomic_load_explicit(&st->table->dropped, memory_order_relaxed))
         return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", st->table->name);
-    int rc = r->record.len >= LARGE_REQUEST_BYTES ? bronze_room(st->in->o.log, r->record.len) : 0;
+    bool urgent = has_waited(st);
+    int rc = 0;
+    if (r->record.len >= LARGE_REQUEST_BYTES && !urgent)
+        rc = bronze_room(st->in->o.log, r->record.len);
     if (rc > 0)
         return rc;
     TRY(check_rows(st, r, e));
@@ -311,6 +322,7 @@ static int take_rows(struct stream *st, const struct request *r, struct err *e)
         .offset = (uint64_t)r->offset,
         .rows = rows->rows,
         .row_count = rows->count,
+        .urgent = urgent,
     };
     rc = bronze_append(st->in->o.log, &a);
     if (rc < 0)
@@ -523,7 +535,7 @@ void ingest_on_idle(struct ingest *in, struct rpc_queue *q)
 static bool is_stuck(struct stream *st, uint64_t now_ns)
 {
     uint64_t ticket = session_waits(&st->session) ? session_waits_for(&st->session) : 0;
-    if (ticket == 0 || ticket != st->awaited_ticket) {
+    if (ticket <= bronze_durable_ticket(st->in->o.log) || ticket != st->awaited_ticket) {
         st->awaited_ticket = ticket;
         st->awaited_ns = now_ns;
         return false;
@@ -565,7 +577,7 @@ static void review_ending(struct stream *st, uint64_t now_ns)
     if (!stuck && st->session.end_code != ERR_EXHAUSTED)
         return;
     (void)no_room("its device does not finish a write", &e);
-    session_abandon(&st->session, e.code, e.text);
+    session_abandon(&st->session, bronze_durable_ticket(st->in->o.log), e.code, e.text);
     advance(st);
 }
 

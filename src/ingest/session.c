@@ -78,9 +78,26 @@ void session_end(struct session *s, int code, const char *text)
     s->end_text = mem_strdup(text);
 }
 
-void session_abandon(struct session *s, int code, const char *text)
+/* Take in the durable end; returns when the oldest newly durable request arrived, 0 = none. */
+static uint64_t take_durable(struct session *s, uint64_t durable_ticket)
+{
+    uint64_t oldest = 0;
+    while (s->count > 0 && s->pending[s->first].ticket <= durable_ticket) {
+        const struct session_pending *p = &s->pending[s->first];
+        must(p->offset > s->durable_offset); /* S2 */
+        s->durable_offset = p->offset;
+        if (oldest == 0)
+            oldest = p->arrived_ns;
+        s->first = (s->first + 1) % SESSION_PENDING_MAX;
+        s->count--;
+    }
+    return oldest;
+}
+
+void session_abandon(struct session *s, uint64_t durable_ticket, int code, const char *text)
 {
     must(s->phase >= SESSION_ENDING);
+    (void)take_durable(s, durable_ticket); /* what is durable is acknowledged yet (R8) */
     if (!session_waits(s))
         return;
     if (s->end_code == 0) {
@@ -101,22 +118,6 @@ void session_sent(struct session *s)
 {
     must(s->sending);
     s->sending = false;
-}
-
-/* Take in the durable end; returns when the oldest newly durable request arrived, 0 = none. */
-static uint64_t take_durable(struct session *s, uint64_t durable_ticket)
-{
-    uint64_t oldest = 0;
-    while (s->count > 0 && s->pending[s->first].ticket <= durable_ticket) {
-        const struct session_pending *p = &s->pending[s->first];
-        must(p->offset > s->durable_offset); /* S2 */
-        s->durable_offset = p->offset;
-        if (oldest == 0)
-            oldest = p->arrived_ns;
-        s->first = (s->first + 1) % SESSION_PENDING_MAX;
-        s->count--;
-    }
-    return oldest;
 }
 
 struct session_action session_step(struct session *s, uint64_t durable_ticket)

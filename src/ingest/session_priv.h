@@ -87,7 +87,7 @@ void session_end(struct session *s, int code, const char *text);
 /* What is not durable by now is not waited for: the log stands still, and its client sends it
  * again. An end in order becomes @code: it would claim that all was stored. Only for a session that
  * is ending; does nothing when it waits for nothing. */
-void session_abandon(struct session *s, int code, const char *text);
+void session_abandon(struct session *s, uint64_t durable_ticket, int code, const char *text);
 void session_signal(struct session *s); /* announce the close to the client */
 void session_sent(struct session *s);
 

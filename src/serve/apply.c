@@ -350,6 +350,7 @@ static int reopen(struct serve *s, struct err *e)
     sys_point(s->o.sys, SYS_POINT_APPLY_BEFORE_REOPEN);
     TRY(store_reopen(s->o.store, e));
     sys_point(s->o.sys, SYS_POINT_APPLY_AFTER_REOPEN);
+    atomic_store(&s->applied, 0); /* what it shows is older, and not known yet */
     TRY(open_reader(s, e));
     atomic_store(&s->flush_failed, 0);
     trace_add(&s->reopens, 1);
@@ -449,7 +450,8 @@ bool serve_step(struct serve *s, uint64_t wait_us)
         heal(s, &e);
     } else if (s->apply.backoff_ms > BACKOFF_MS_MIN && rc == BRONZE_END) {
         s->apply.backoff_ms = BACKOFF_MS_MIN;
-        serve__set_fault(s, "");
+        if (!atomic_load(&s->damage_told)) /* damage does not heal */
+            serve__set_fault(s, "");
     }
     s->apply.worked |= rc == 0;
     if (rc == BRONZE_END && wait_us > 0)

@@ -140,13 +140,16 @@ static int sums_read(struct sys *sys, const char *path, struct rocks_sums *ret, 
     return 0;
 }
 
-static void sums_keep(const struct rocks *s, const struct rocks_sums *l)
+static void sums_keep(const struct rocks *s, const struct rocks_sums *l, bool replaces)
 {
     struct buf text = BUF_NULL;
     char *name = mem_printf("%s.sums", s->path);
     sums_write(l, &text);
-    /* A list that could not be replaced still speaks the truth of the files it names. */
-    (void)sys_write_file(s->sys, name, buf_slice(&text), NULL);
+    int r = sys_write_file(s->sys, name, buf_slice(&text), NULL);
+    /* The old list still speaks the truth of the files it names, but for those that an open store
+     * writes to; without a list nothing is judged. */
+    if (r < 0 && replaces)
+        (void)sys_unlink(s->sys, name, NULL);
     mem_free(name);
     buf_deinit(&text);
 }
@@ -233,7 +236,7 @@ void rocks__sums_before_open(struct rocks *s)
         if (is_table(old.items[i].name))
             list_file(s, old.items[i].name, &old, &l);
     if (r < 0 || old.found)
-        sums_keep(s, &l);
+        sums_keep(s, &l, true);
     sums_reset(&old);
     sums_reset(&l);
 }
@@ -248,7 +251,7 @@ static void sums_renew(struct rocks *s)
         list_live(s, &old, &l);
     else
         list_folder(s, &old, &l);
-    sums_keep(s, &l);
+    sums_keep(s, &l, false);
     sums_reset(&old);
     sums_reset(&l);
     atomic_store(&s->summing, false);

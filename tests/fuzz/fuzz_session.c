@@ -128,7 +128,7 @@ static void event(struct model *m, uint8_t what, uint8_t argument)
             m->abandoned = m->abandoned || session_waits(&m->s);
             if (session_waits(&m->s) && m->code == 0)
                 m->code = ERR_EXHAUSTED;
-            session_abandon(&m->s, ERR_EXHAUSTED, "the log stands still");
+            session_abandon(&m->s, 0, ERR_EXHAUSTED, "the log stands still");
         }
         break;
     case 8: session_signal(&m->s); break;

@@ -262,6 +262,9 @@ Test(bronze_log, takes_small_requests_while_a_large_one_must_wait)
     cr_assert_eq(third, BRONZE_FULL);
     cr_assert_eq(bronze_room(x.log, large.len), BRONZE_FULL);
     cr_assert_eq(bronze_append(x.log, &b), 0);
+    a.urgent = true; /* it has waited long enough */
+    cr_assert_eq(bronze_append(x.log, &a), 0);
+    a.urgent = false;
     while (bronze_durable_pos(x.log) < bronze_appended_pos(x.log))
         bronze_step(x.log, 1000000);
     cr_assert_eq(bronze_room(x.log, large.len), 0);

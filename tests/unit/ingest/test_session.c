@@ -97,7 +97,7 @@ Test(ingest_session, ends_without_the_acks_that_it_abandons)
     session_sent(&s);
     cr_assert_eq(session_step(&s, 2).what, DO_NOTHING);
 
-    session_abandon(&s, ERR_INTERNAL, "not this");
+    session_abandon(&s, 0, ERR_INTERNAL, "not this");
 
     cr_assert_eq(session_step(&s, 2).what, DO_FINISH);
     cr_assert_eq(s.acked, 0);
@@ -113,10 +113,31 @@ Test(ingest_session, that_was_half_closed_does_not_end_in_order_without_its_acks
     session_half_closed(&s);
     cr_assert_eq(session_step(&s, 1).what, DO_NOTHING);
 
-    session_abandon(&s, ERR_EXHAUSTED, "the log stands still");
+    session_abandon(&s, 0, ERR_EXHAUSTED, "the log stands still");
 
     cr_assert_eq(session_step(&s, 1).what, DO_FINISH);
     cr_assert_eq(s.end_code, ERR_EXHAUSTED);
+    session_deinit(&s);
+}
+
+/* Its client did not take the ack before, so the durable end was not looked at for long. */
+Test(ingest_session, that_is_abandoned_acknowledges_what_is_durable)
+{
+    struct session s = created();
+    session_appended(&s, 2, 0);
+    session_appended(&s, 3, 0);
+    session_half_closed(&s);
+    cr_assert_eq(session_step(&s, 2).offset, 0); /* on its way, and stays there */
+
+    session_abandon(&s, 3, ERR_EXHAUSTED, "the log stands still");
+    session_sent(&s);
+
+    struct session_action last = session_step(&s, 3);
+    cr_assert_eq(last.what, DO_SEND_ACK);
+    cr_assert_eq(last.offset, 1);
+    session_sent(&s);
+    cr_assert_eq(session_step(&s, 3).what, DO_FINISH);
+    cr_assert_eq(s.end_code, 0);
     session_deinit(&s);
 }
 
@@ -125,7 +146,7 @@ Test(ingest_session, that_waits_for_nothing_is_not_abandoned)
     struct session s = created();
     session_half_closed(&s);
 
-    session_abandon(&s, ERR_EXHAUSTED, "the log stands still");
+    session_abandon(&s, 0, ERR_EXHAUSTED, "the log stands still");
 
     cr_assert_eq(session_step(&s, 1).what, DO_FINISH);
     cr_assert_eq(s.end_code, 0);
