@@ -10,8 +10,8 @@
  *
  * Everything hangs from struct server; there are no globals. Signals are taken by the main thread
  * only.
- * Exit status: 0 stopped in good order, 1 could not start, 2 bad usage; an abort is a broken
- * promise.
+ * Exit status: 0 stopped, and all that was acknowledged is safe; 1 could not start; 2 bad usage; an
+ * abort is a broken promise. The last line of the log tells whether all is in the lake.
  */
 #include "config_priv.h"
 
@@ -46,6 +46,9 @@
 #define VERSION       "0.1.0"
 #define PEM_BYTES_MAX (1024 * 1024)
 #define TICK_MS       20
+/* The last line of a stop that was cut short. docs/OPERATING.md says what to do with it. */
+#define WORK_LEFT                                                                                  \
+    " with work left: all that was acknowledged is in the log, and the next start goes on with it"
 
 struct server {
     struct config config;
@@ -60,6 +63,7 @@ struct server {
     struct serve *serve;
     struct compact *compact;
     struct admin *admin;
+    bool is_drained; /* the stop has brought everything into the lake and the store */
     _Atomic bool draining, stopped;
     struct sys_event stop_event;
     struct sys_thread *stop_watch;
@@ -368,7 +372,7 @@ static void watch_stop(void *arg)
     }
     if (atomic_load(&s->stopped))
         return;
-    LOG_WARN("sluiced", "stopped after %llu ms with work under way: the next start goes on with it",
+    LOG_WARN("sluiced", "stopped after %llu ms" WORK_LEFT,
              (unsigned long long)s->config.stop_grace_ms);
     _exit(0);
 }
@@ -407,11 +411,15 @@ static void stop(struct server *s)
         admin_stop(s->admin);
     uint64_t used_ms = (sys_mono_ns(s->sys) - began_ns) / 1000000 + stop_ms / 6;
     if (s->compact != NULL)
-        compact_stop(s->compact, (uint32_t)(used_ms < stop_ms ? stop_ms - used_ms : 0));
+        s->is_drained =
+            compact_stop(s->compact, (uint32_t)(used_ms < stop_ms ? stop_ms - used_ms : 0));
     if (s->serve != NULL)
         serve_stop(s->serve);
     if (s->log != NULL)
         bronze_stop(s->log);
+    char fault[ERR_TEXT_MAX];
+    s->is_drained = s->is_drained && !serve_fault(s->serve, fault, sizeof(fault)) &&
+                    serve_applied_pos(s->serve) == bronze_durable_pos(s->log);
 }
 
 static void tear_down(struct server *s)
@@ -487,8 +495,10 @@ static int run(struct server *s, const char *config_path, const sigset_t *signal
     }
     stop(s);
     tear_down(s);
-    if (r == 0)
-        LOG_INFO("sluiced", "stopped in good order");
+    if (r == 0 && s->is_drained)
+        LOG_INFO("sluiced", "stopped in good order: all is in the lake");
+    else if (r == 0)
+        LOG_WARN("sluiced", "stopped" WORK_LEFT);
     return r == 0 ? 0 : 1;
 }
 
@@ -497,8 +507,13 @@ static const char help_text[] = "sluiced: the Sluice server\n\n"
                                 "  sluiced --version\n\n"
                                 "The configuration is documented in the sample, "
                                 "deploy/sluiced.conf. Make the data folder with\n"
-                                "`sluice init --data DIR` first. Exit status: 0 stopped in good "
-                                "order, 1 could not start, 2 bad usage.\n";
+                                "`sluice init --data DIR` first.\n\n"
+                                "Exit status: 0 stopped, and all that was acknowledged is safe; "
+                                "1 could not start; 2 bad usage.\n"
+                                "The last line of the log tells whether all is in the lake "
+                                "(\"stopped in good order\")\n"
+                                "or stop_grace_ms was too short (\"with work left\"): then the "
+                                "next start goes on with it.\n";
 
 int main(int argc, char **argv)
 {

@@ -430,26 +430,33 @@ static bool has_hope(const struct compact *c)
     return c->read_next_ns != 0;
 }
 
-static void warn_of_rest(const struct compact *c)
+/* Returns whether there is one. */
+static bool warn_of_rest(const struct compact *c)
 {
+    bool has_rest = false;
     for (size_t i = 0; i < c->busy.count; i++) {
         const struct compact_table *t = c->busy.items[i];
-        if (t->state != COMPACT_GONE && compact__table_is_busy(t))
-            LOG_WARN("compact",
-                     "%s has rows that are not in Delta yet; they are in the log, and the next "
-                     "start goes on: %s",
-                     t->meta->name, t->fault[0] != '\0' ? t->fault : "the time was over");
+        if (t->state == COMPACT_GONE || !compact__table_is_busy(t))
+            continue;
+        has_rest = true;
+        LOG_WARN("compact",
+                 "%s has rows that are not in Delta yet; they are in the log, and the next "
+                 "start goes on: %s",
+                 t->meta->name, t->fault[0] != '\0' ? t->fault : "the time was over");
     }
+    return has_rest;
 }
 
-void compact_drain(struct compact *c)
+bool compact_drain(struct compact *c)
 {
     uint64_t end_ns = atomic_load(&c->drain_end_ns);
+    bool is_over = false, is_noted;
     begin_end(c);
     while (sys_mono_ns(c->d.sys) < end_ns) {
         if (compact_step(c, 0) || c->rewind)
             continue;
-        if (!has_hope(c))
+        is_over = !has_hope(c);
+        if (is_over)
             break;
         sys_sleep_ms(c->d.sys, DRAIN_PAUSE_MS);
     }
@@ -458,10 +465,12 @@ void compact_drain(struct compact *c)
         sys_sleep_ms(c->d.sys, DRAIN_PAUSE_MS);
     /* A store that has failed is being opened again by the apply thread. */
     uint64_t store_ns = sys_mono_ns(c->d.sys) + DRAIN_STORE_MS * 1000000ull;
-    while (!compact__watermarks_put(c) && sys_mono_ns(c->d.sys) < MIN(end_ns, store_ns))
+    while (!(is_noted = compact__watermarks_put(c)) &&
+           sys_mono_ns(c->d.sys) < MIN(end_ns, store_ns))
         sys_sleep_ms(c->d.sys, DRAIN_PAUSE_MS);
-    warn_of_rest(c);
+    bool has_rest = warn_of_rest(c);
     compact__publish(c);
+    return is_over && is_noted && !has_rest;
 }
 
 /* ---- life ---- */
@@ -520,7 +529,7 @@ static void work(void *arg)
     sys_thread_give_way(); /* acks first; the log's limit is what bounds the lag */
     while (!atomic_load(&c->stopping))
         (void)compact_step(c, 100000); /* turn again, whatever it read */
-    compact_drain(c);
+    c->is_drained = compact_drain(c);
 }
 
 int compact_start(struct compact *c, struct err *e)
@@ -529,16 +538,17 @@ int compact_start(struct compact *c, struct err *e)
     return r < 0 ? err_set(e, r, "the compact worker cannot be started") : 0;
 }
 
-void compact_stop(struct compact *c, uint32_t limit_ms)
+bool compact_stop(struct compact *c, uint32_t limit_ms)
 {
     if (!c->thread)
-        return;
+        return c->is_drained;
     atomic_store(&c->drain_end_ns, sys_mono_ns(c->d.sys) + limit_ms * 1000000ull);
     atomic_store(&c->stopping, true);
     sys_mutex_lock(&c->lock);
     bronze_reader_wake(c->reader);
     sys_mutex_unlock(&c->lock);
     sys_thread_join(TAKE(c->thread));
+    return c->is_drained;
 }
 
 struct compact *compact_free(struct compact *c)

@@ -51,14 +51,15 @@ must_use int compact_new(const struct compact_deps *d, const struct compact_opti
 must_use int compact_start(struct compact *c, struct err *e); /* starts the worker */
 /* Everything durable by now is committed, if the lake lets us and it takes no longer than @limit_ms
  * (but for a call into the lake that is under way); then the watermarks say what Delta says, and
- * the worker ends. What is left stays in the log. */
-void compact_stop(struct compact *c, uint32_t limit_ms);
+ * the worker ends. What is left stays in the log.
+ * Returns whether nothing is left: all in the lake, the watermarks in the store. */
+bool compact_stop(struct compact *c, uint32_t limit_ms);
 struct compact *compact_free(struct compact *c); /* takes NULL; returns NULL */
 /* Without a thread (simulation): one turn; waits at most @wait_us for a block. True: one was read.
  */
 bool compact_step(struct compact *c, uint64_t wait_us);
 /* Without a thread: what compact_stop() does before the worker ends, without limit. */
-void compact_drain(struct compact *c);
+bool compact_drain(struct compact *c);
 
 /* ---- for admin ---- */
 

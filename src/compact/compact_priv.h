@@ -187,6 +187,7 @@ struct compact {
     struct compact_totals totals; /* the worker's own copy */
 
     struct sys_thread *thread;
+    bool is_drained; /* the worker's, until it has ended */
     _Atomic bool stopping;
     _Atomic uint64_t drain_end_ns;
 

@@ -498,8 +498,10 @@ static void finish(struct serve *s)
             bronze_reader_wait(s->apply.reader, 5000);
     }
     struct err e;
-    if (s->apply.reader != NULL && flush(s, &e) < 0)
+    if (s->apply.reader != NULL && flush(s, &e) < 0) {
+        serve__set_fault(s, e.text);
         LOG_WARN("serve", "the store was not flushed at the stop: %s", e.text);
+    }
 }
 
 void serve__apply_main(void *arg)

@@ -64,6 +64,9 @@ class Place:
         assert status == 0, f"sluiced ended with {status}\n{self.server.log_tail()}"
         return time.monotonic() - begun
 
+    def last_line(self):
+        return self.server.log_file.read_text().splitlines()[-1]
+
     def names(self, table):
         self.server.wait_committed([table])
         folder = self.server.table_folder(table)
@@ -158,6 +161,7 @@ def test_with_the_lake_away_ends_in_time_and_loses_nothing(world):
             took = place.stop()
 
             assert took < STOP_S + 1, f"the stop took {took:.1f} s"
+            assert "stopped with work left" in place.last_line()
             place.server.start()
             assert len(place.names("stop.t.there")) == 200
             took = place.stop()
@@ -181,6 +185,7 @@ def test_with_a_lake_that_does_not_answer_ends_in_time(world):
         took = place.stop()
 
         assert STOP_S - 1 < took < STOP_S + 2, f"the stop took {took:.1f} s"
+        assert f"stopped after {STOP_S}000 ms with work left" in place.last_line()
         hint.unlink()
         place.server.start()
         assert place.names("stop.t.hangs") == [f"d{i:07}" for i in range(200)]
@@ -192,6 +197,8 @@ def test_second_start_replays_nothing(world):
         place.send("stop.t.keyed", 0, 2000)
 
         place.stop()
+        assert "stopped in good order: all is in the lake" in place.last_line()
+        place.server.command("verify", "--data", place.server.folder / "data", "--stopped-well")
         place.server.start()
 
         assert len(place.names("stop.t.keyed")) == 2000
