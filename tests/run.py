@@ -48,6 +48,8 @@ def python_suite(script, *arguments):
     if not found:
         return 0, 1
     passed, failed = map(int, found[-1])
+    if status != 0 and failed == 0:
+        print(f"FAIL {script} ended with {status}")
     return passed, max(failed, int(status != 0))
 
 

@@ -230,4 +230,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ended = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(ended)  # native threads of killed clients may bring the interpreter down at its end
