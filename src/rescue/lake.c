@@ -20,6 +20,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FILE_BYTES_MAX (2048ull << 20)
@@ -34,12 +35,30 @@ struct versions {
     struct delta_entry files[8];
     size_t file_count;
     bool too_many;
+    bool has_untagged; /* it adds a file without tags of ours */
+    bool has_named;    /* it adds one with a name of ours */
+    bronze_pos last;   /* of the last file before it */
 };
+
+/* The position in a data file's name of ours; 0 = it is not ours. */
+static bronze_pos name_pos(const char *name)
+{
+    static const char prefix[] = "sluice-";
+    const size_t len = sizeof(prefix) - 1, digits = 20;
+    if (strncmp(name, prefix, len) != 0 || strspn(name + len, "0123456789") != digits ||
+        name[len + digits] != '-')
+        return 0;
+    return strtoull(name + len, NULL, 10);
+}
 
 static void take_file(void *ctx, const struct delta_entry *f)
 {
     struct versions *v = ctx;
-    if (f->removed || !f->has_tags)
+    if (f->removed)
+        return;
+    v->has_untagged |= !f->has_tags;
+    v->has_named |= name_pos(f->path) > 0;
+    if (!f->has_tags)
         return;
     if (v->file_count == ARRAY_LEN(v->files) || strlen(f->path) >= CATALOG_FILE_NAME_MAX) {
         v->too_many = true;
@@ -190,18 +209,48 @@ static int keep_record(struct versions *v, const struct delta_version *d, struct
     return 0;
 }
 
+/* What is wrong with a version that is, or pretends to be, ours; NULL = nothing. */
+static const char *fault_of(const struct versions *v, const struct delta_version *d)
+{
+    bool has_txn = d->txn >= 0;
+    if ((d->ours || has_txn) && v->has_untagged)
+        return "a file that it adds has no tags of ours";
+    if (v->has_named && d->ours != has_txn)
+        return "it adds a file of ours, and names no writer or no position of ours";
+    if (!d->ours || !has_txn)
+        return NULL;
+    bronze_pos last = v->last;
+    for (size_t i = 0; i < v->file_count; i++) {
+        const struct delta_entry *f = &v->files[i];
+        if (name_pos(f->path) != f->first_pos)
+            return "a file's name and its first position differ";
+        if (f->first_pos <= last || f->last_pos < f->first_pos)
+            return "a file's positions do not follow those before it";
+        if (f->last_pos > (uint64_t)d->txn)
+            return "a file's positions go beyond those of the commit";
+        last = f->last_pos;
+    }
+    return NULL;
+}
+
 static int one_version(struct versions *v, int64_t version, struct err *e)
 {
     struct delta_version d = {.version = version, .app_id = v->app_id};
     v->file_count = 0;
-    v->too_many = false;
+    v->too_many = v->has_untagged = v->has_named = false;
     TRY(delta_version_read(v->b->lake, v->t->location, &d, take_file, v, e));
+    const char *fault = fault_of(v, &d);
+    if (fault != NULL)
+        return err_set(e, ERR_DAMAGED, "%s/_delta_log/%020lld.json is damaged: %s", v->t->location,
+                       (long long)version, fault);
     if (!d.ours || (version > 0 && d.txn < 0))
         return 0; /* another writer's */
     if (v->too_many)
         return err_set(e, ERR_UNSUPPORTED, "%s version %lld adds more files than a commit of ours",
                        v->t->location, (long long)version);
     TRY(keep_record(v, &d, e));
+    if (v->file_count > 0)
+        v->last = v->files[v->file_count - 1].last_pos;
     for (size_t i = 0; i < v->file_count; i++)
         if (v->t->schema->key_count > 0 && v->files[i].first_pos < v->b->r->log_from)
             TRY(rows_of_file(v, &v->files[i], e));

@@ -168,3 +168,51 @@ Test(rescue_lake, many_files_in_another_writers_commit_are_nothing_to_the_next)
     rig_check_store(&x);
     rig_down(&x);
 }
+
+/* Version 1 of a table with another character behind @text. */
+static void change_commit(struct rig *x, const char *text, char c)
+{
+    char path[160], commit[4096];
+    (void)snprintf(path, sizeof(path), "%s/a/b/one/_delta_log/%020d.json", x->lake_path, 1);
+    FILE *f = fopen(path, "r+");
+    cr_assert_not_null(f);
+    size_t len = fread(commit, 1, sizeof(commit) - 1, f);
+    commit[len] = '\0';
+    char *at = strstr(commit, text);
+    cr_assert_not_null(at, "%s", text);
+    cr_assert_eq(fseek(f, at - commit + (long)strlen(text), SEEK_SET), 0);
+    cr_assert_eq(fputc(c, f), c);
+    cr_assert_eq(fclose(f), 0);
+}
+
+Test(rescue_lake, a_commit_that_contradicts_itself_is_named)
+{
+    static const struct {
+        const char *text;
+        char now;
+        const char *says;
+    } changes[] = {
+        {"\"tag", 'z', "no tags"},
+        {"\"engineInfo\":\"sl", 'y', "names no writer"},
+        {"\"appId\":\"sl", 'y', "names no writer"},
+        {"\"path\":\"sluice-", '1', "first position"},
+        {"\"sluice.firstPosition\":\"", '7', "first position"},
+        {"\"sluice.lastPosition\":\"", '9', "beyond"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+        struct rig x;
+        struct rescue_store r;
+        rig_up(&x);
+        rig_load(&x, 120, 10);
+        rig_commit(&x);
+        rig_close(&x);
+        change_commit(&x, changes[i].text, changes[i].now);
+
+        int rc = rebuild(&x, &r);
+
+        cr_assert_eq(rc, ERR_DAMAGED, "%s", changes[i].text);
+        cr_assert_not_null(strstr(x.e.text, "00001.json is damaged"), "%s", x.e.text);
+        cr_assert_not_null(strstr(x.e.text, changes[i].says), "%s", x.e.text);
+        rig_down(&x);
+    }
+}
