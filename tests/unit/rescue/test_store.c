@@ -118,7 +118,7 @@ Test(rescue_store, one_whose_making_was_cut_short_is_not_there)
 {
     struct rig x;
     bool there = true;
-    char command[256];
+    char command[512];
     rig_up(&x);
     rig_close(&x);
     (void)snprintf(command, sizeof(command),
@@ -137,7 +137,7 @@ Test(rescue_store, is_there_when_it_has_a_current_file)
 {
     struct rig x;
     bool there = true;
-    char command[256];
+    char command[512];
     rig_up(&x);
     rig_close(&x);
 
