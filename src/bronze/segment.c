@@ -46,16 +46,15 @@ static int write_zeros(struct sys_file *f, uint64_t from, uint64_t to, struct er
     return r;
 }
 
-/* No flush for each write: one at the end is enough, as nobody builds on the file before. */
+/* No flush for each write: one at the end is enough, as nobody builds on the file before. Nor is it
+ * locked yet: a file that was not used is removed at the next start, whatever lands in it. */
 static int make_zeros(struct bronze *log, const char *path, struct err *e)
 {
     _cleanup_(sys_closep) struct sys_file *f = NULL;
     sys_point(log->sys, SYS_POINT_LOG_PREPARE_BEFORE_CREATE);
     TRY(sys_open(log->sys, path, SYS_WRITE | SYS_CREATE | SYS_EXCLUSIVE | SYS_DIRECT, &f, e));
     sys_point(log->sys, SYS_POINT_LOG_PREPARE_AFTER_CREATE);
-    int r = sys_lock(f, 0, e);
-    if (r == 0)
-        r = sys_allocate(f, log->segment_bytes, e);
+    int r = sys_allocate(f, log->segment_bytes, e);
     sys_point(log->sys, SYS_POINT_LOG_PREPARE_BEFORE_ZEROS);
     if (r == 0)
         r = write_zeros(f, 0, log->segment_bytes, e);
