@@ -182,13 +182,14 @@ static bool must_yield(const struct bronze *log, uint64_t payload)
     return unwritten >= log->ring_bytes / UNWRITTEN_SHARE_FOR_LARGE;
 }
 
-/* Under the lock: does the log take nothing of this kind now? See bronze_overdraw(). */
-static bool is_shut(const struct bronze *log, enum bronze_kind kind)
+/* Under the lock: why the log takes nothing of this kind now, or 0. See bronze_overdraw(). */
+static int shut(const struct bronze *log, enum bronze_kind kind)
 {
-    if (!log->overdraws || log->no_space)
-        return log->stalled;
-    return kind != BRONZE_CONTROL &&
-           (log->stalled || log->disk_segments * log->segment_bytes > log->log_bytes_max);
+    bool is_over = log->disk_segments * log->segment_bytes > log->log_bytes_max;
+    bool is_shut = log->stalled;
+    if (log->overdraws && !log->no_space)
+        is_shut = kind != BRONZE_CONTROL && (log->stalled || is_over);
+    return !is_shut ? 0 : log->no_space ? BRONZE_NO_SPACE : BRONZE_FULL;
 }
 
 /* Under the lock. 0, BRONZE_FULL or BRONZE_NO_SPACE. */
@@ -196,9 +197,10 @@ static int append_locked(struct bronze *log, struct bronze_append *a, uint64_t p
 {
     if (log->stopping)
         return BRONZE_FULL;
-    if (is_shut(log, a->kind)) {
+    int why = shut(log, a->kind);
+    if (why != 0) {
         log->want_room = true;
-        return log->no_space ? BRONZE_NO_SPACE : BRONZE_FULL;
+        return why;
     }
     bool joins = joins_last(log, a);
     uint64_t used = align_up(log->open_used, joins ? 1 : FRAME_ALIGN) +
@@ -270,11 +272,10 @@ int bronze_append(struct bronze *log, struct bronze_append *a)
 int bronze_room(struct bronze *log, uint64_t payload)
 {
     sys_mutex_lock(&log->lock);
-    int r = log->no_space && log->stalled ? BRONZE_NO_SPACE
-            : log->stalled || must_yield(log, payload) ||
-                    !bronze__has_room(log, log->open_virt + log->open_used + payload)
-                ? BRONZE_FULL
-                : 0;
+    int r = shut(log, BRONZE_ROWS);
+    if (r == 0 && (must_yield(log, payload) ||
+                   !bronze__has_room(log, log->open_virt + log->open_used + payload)))
+        r = BRONZE_FULL;
     log->want_room = log->want_room || r != 0;
     sys_mutex_unlock(&log->lock);
     return r;

@@ -33,35 +33,27 @@ static void put_digits(struct json *j, bool negative, uint64_t digits, unsigned 
     json_raw(j, slice_of(text + at, sizeof(text) - at));
 }
 
-static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
-
-/*
- * The shortest text that reads back equal. Most numbers in rows have few digits: when m / 10^k
- * gives the number again, with both sides exact, then reading "m with k digits behind the point"
- * gives it too.
- */
 static void put_double(struct json *j, double v)
 {
-    double size = fabs(v);
-    for (unsigned k = 0; k < ARRAY_LEN(powers) && size < 1e9; k++) {
-        double m = rint(size * powers[k]);
-        if (m / powers[k] == size) {
-            put_digits(j, signbit(v), (uint64_t)m, k);
-            return;
-        }
-    }
     if (isfinite(v))
         json_double(j, v);
     else
         put_special(j, v);
 }
 
+static const float powers[] = {1e0f, 1e1f, 1e2f, 1e3f, 1e4f, 1e5f, 1e6f};
+
+/*
+ * The shortest text that reads back equal. Most numbers in rows have few digits: when m / 10^k
+ * gives the number again, with both sides exact, then reading "m with k digits behind the point"
+ * gives it too.
+ */
 static void put_float(struct json *j, float v)
 {
     char text[40];
     float size = fabsf(v);
     for (unsigned k = 0; k < ARRAY_LEN(powers); k++) {
-        float power = (float)powers[k], m = rintf(size * power);
+        float power = powers[k], m = rintf(size * power);
         if (m <= (float)(1 << 24) && m / power == size) {
             put_digits(j, signbit(v), (uint64_t)m, k);
             return;

@@ -29,24 +29,24 @@ struct compact_table *compact__table_new(struct catalog_table *meta)
     return t;
 }
 
-/* The rows are gone; the memory stays for the next ones. */
-static void open_restart(struct compact_open *o)
-{
-    uint64_t kept = MAX(o->kept_bytes, o->batch ? o->batch->bytes_used : 0);
-    struct row_batch *batch = TAKE(o->batch);
-    parquet_writer_free(o->writer);
-    buf_deinit(&o->file);
-    *o = (struct compact_open){.file = BUF_NULL, .batch = batch, .kept_bytes = kept};
-    if (batch)
-        row_batch_reset(batch);
-}
-
 static void open_reset(struct compact_open *o)
 {
     parquet_writer_free(o->writer);
     row_batch_free(o->batch);
     buf_deinit(&o->file);
     *o = (struct compact_open){.file = BUF_NULL};
+}
+
+/* The rows are gone; the memory stays for the next ones. */
+static void open_restart(struct compact_open *o)
+{
+    uint64_t kept = MAX(o->kept_bytes, o->batch ? o->batch->bytes_used : 0);
+    struct row_batch *batch = TAKE(o->batch);
+    open_reset(o);
+    o->batch = batch;
+    o->kept_bytes = kept;
+    if (batch)
+        row_batch_reset(batch);
 }
 
 void compact__cut_reset(struct compact_cut *k)
