@@ -27,7 +27,6 @@
 #define COMPACT_FLUSH_PAUSE_NS        3000000000ull
 #define COMPACT_BACKOFF_FIRST_NS      100000000ull
 #define COMPACT_BACKOFF_DOUBLINGS_MAX 6
-#define COMPACT_APP_ID_MAX            128
 
 /* ---- policy.c: when to cut; pure ---- */
 
@@ -90,7 +89,7 @@ struct compact_table {
     enum compact_state state;
     struct catalog_table *meta; /* reference */
     struct delta_table *delta;
-    char app_id[COMPACT_APP_ID_MAX];
+    char app_id[DELTA_NAME_MAX];
     bronze_pos committed;  /* its txn */
     bronze_pos taken;      /* its rows up to here are committed, frozen or open */
     bronze_pos missed;     /* the first row passed over since; 0 = none. While set, none is taken */
@@ -229,7 +228,6 @@ void compact__watermark_put(struct compact *c, const struct compact_table *t);
 bool compact__watermarks_put(struct compact *c); /* of all tables, and the floor */
 
 /* sweep.c */
-bronze_pos compact__data_name_pos(const char *name); /* 0 = not a name of ours */
 void compact__sweep_init(struct compact *c, uint32_t grace_ms);
 void compact__sweep_deinit(struct compact *c);
 void compact__sweep(struct compact *c); /* one step, when it is time */

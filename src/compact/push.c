@@ -96,10 +96,7 @@ static int create_table(struct compact *c, struct compact_table *t, struct err *
 static void make_app_id(struct compact *c, struct compact_table *t)
 {
     struct uuid log = bronze_uuid(c->d.log);
-    char text[UUID_TEXT_LEN + 1];
-    uuid_format(&log, text);
-    (void)snprintf(t->app_id, sizeof(t->app_id), "sluice/0/%s/%llu/%u", text,
-                   (unsigned long long)bronze_timeline(c->d.log), t->id);
+    delta_app_id(&log, bronze_timeline(c->d.log), t->id, t->app_id);
 }
 
 /* Rule D2, and its other side: the lake must be neither ahead of the log nor behind our word. */
@@ -199,12 +196,10 @@ void compact__open(struct compact *c, struct compact_table *t)
 static int freeze(struct compact *c, struct compact_table *t, struct err *e)
 {
     uint8_t random[16];
-    char text[UUID_TEXT_LEN + 1], name[128];
+    char name[DELTA_NAME_MAX];
     sys_random(c->d.sys, random, sizeof(random));
     struct uuid u = uuid_from_random(random);
-    uuid_format(&u, text);
-    (void)snprintf(name, sizeof(name), "sluice-%020llu-%s.zstd.parquet",
-                   (unsigned long long)t->open.first_pos, text);
+    delta_data_name(t->open.first_pos, &u, name);
     return compact__table_freeze(t, name, c->scanned, e);
 }
 

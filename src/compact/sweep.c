@@ -36,9 +36,6 @@
 #define STEP_COMMITS     16
 #define STEP_REMOVALS    16
 #define PAGE_FILES       100000
-#define PREFIX           "sluice-"
-#define SUFFIX           ".zstd.parquet"
-#define DIGITS           20
 #define TAIL_BYTES       65536u
 #define WRITER           "sluice version "
 
@@ -48,19 +45,6 @@ struct candidate {
     uint64_t size;
     bool is_old;
 };
-
-/* The position in a name of ours; 0 = it is not ours. */
-bronze_pos compact__data_name_pos(const char *name)
-{
-    size_t len = strlen(name), prefix = strlen(PREFIX);
-    if (len != prefix + DIGITS + 1 + UUID_TEXT_LEN + strlen(SUFFIX) ||
-        strncmp(name, PREFIX, prefix) != 0 || strspn(name + prefix, "0123456789") != DIGITS ||
-        name[prefix + DIGITS] != '-' ||
-        strspn(name + prefix + DIGITS + 1, "0123456789abcdef-") != UUID_TEXT_LEN ||
-        strcmp(name + len - strlen(SUFFIX), SUFFIX) != 0)
-        return 0;
-    return strtoull(name + prefix, NULL, 10);
-}
 
 void compact__sweep_init(struct compact *c, uint32_t grace_ms)
 {
@@ -137,7 +121,7 @@ static void add_candidates(struct compact *c, const struct compact_table *t,
     int64_t now_us = sys_now_us(c->d.sys);
     for (size_t i = 0; i < l->count && i < PAGE_FILES; i++) {
         const struct objstore_entry *x = &l->entries[i];
-        bronze_pos pos = compact__data_name_pos(x->name);
+        bronze_pos pos = delta_data_name_pos(x->name);
         if (strlen(x->name) < sizeof(s->after))
             memcpy(s->after, x->name, strlen(x->name) + 1);
         if (pos == 0 || pos > t->committed)
@@ -221,7 +205,7 @@ static int remove_file(struct compact *c, const struct compact_table *t, const s
 {
     bool ours = false;
     _cleanup_(mem_freep) char *name = mem_printf("%s/%s", t->meta->location, f->name);
-    if (compact__data_name_pos(f->name) > t->committed ||
+    if (delta_data_name_pos(f->name) > t->committed ||
         (t->cut.frozen && strcmp(t->cut.meta.path, f->name) == 0))
         return 0;
     TRY(is_ours(c, name, &ours, e));

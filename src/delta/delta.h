@@ -49,6 +49,18 @@ const char *delta_id(const struct delta_table *t); /* metaData.id */
 must_use int delta_txn(struct delta_table *t, const char *app_id, int64_t *ret_version,
                        struct err *e);
 
+/* ---- names.c: names that tie a table to its log ---- */
+
+#define DELTA_NAME_MAX 128
+struct uuid;
+/* The appId of our txn actions (rule D1). */
+void delta_app_id(const struct uuid *log, uint64_t timeline, uint32_t table_id,
+                  char ret_app_id[DELTA_NAME_MAX]);
+/* A data file's name; @unique makes it one of its own. */
+void delta_data_name(uint64_t first_pos, const struct uuid *unique, char ret_name[DELTA_NAME_MAX]);
+/* The first position that a data file's name states; 0 = it is not a name of ours. */
+uint64_t delta_data_name_pos(const char *name);
+
 /* One data file that is in the object store already (rule D4). */
 struct delta_file {
     char path[128]; /* relative to the table's folder */
@@ -111,11 +123,11 @@ struct delta_version {
     int64_t version;    /* asked for */
     const char *app_id; /* whose txn is asked for; NULL = nobody's */
     /* set on return 0 */
-    bool ours;           /* written by a Sluice */
-    bool changes_table;  /* holds protocol or metaData */
-    int64_t txn;         /* -1 = none of app_id */
-    char table_id[64];   /* metaData.id; "" = none */
-    char engine[64];     /* who wrote it, as it says */
+    bool ours;          /* written by a Sluice */
+    bool changes_table; /* holds protocol or metaData */
+    int64_t txn;        /* -1 = none of app_id */
+    char table_id[64];  /* metaData.id; "" = none */
+    char engine[64];    /* who wrote it, as it says */
     struct delta_seal commit;
 };
 /* One commit file and its file actions, in order. ERR_NOT_FOUND, ERR_DAMAGED. */

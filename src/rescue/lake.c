@@ -30,7 +30,7 @@
 struct versions {
     struct rebuild *b;
     const struct catalog_table *t;
-    char app_id[128];
+    char app_id[DELTA_NAME_MAX];
     char paths[8][CATALOG_FILE_NAME_MAX]; /* files that the version at hand adds */
     struct delta_entry files[8];
     size_t file_count;
@@ -40,24 +40,13 @@ struct versions {
     bronze_pos last;   /* of the last file before it */
 };
 
-/* The position in a data file's name of ours; 0 = it is not ours. */
-static bronze_pos name_pos(const char *name)
-{
-    static const char prefix[] = "sluice-";
-    const size_t len = sizeof(prefix) - 1, digits = 20;
-    if (strncmp(name, prefix, len) != 0 || strspn(name + len, "0123456789") != digits ||
-        name[len + digits] != '-')
-        return 0;
-    return strtoull(name + len, NULL, 10);
-}
-
 static void take_file(void *ctx, const struct delta_entry *f)
 {
     struct versions *v = ctx;
     if (f->removed)
         return;
     v->has_untagged |= !f->has_tags;
-    v->has_named |= name_pos(f->path) > 0;
+    v->has_named |= delta_data_name_pos(f->path) > 0;
     if (!f->has_tags)
         return;
     if (v->file_count == ARRAY_LEN(v->files) || strlen(f->path) >= CATALOG_FILE_NAME_MAX) {
@@ -222,7 +211,7 @@ static const char *fault_of(const struct versions *v, const struct delta_version
     bronze_pos last = v->last;
     for (size_t i = 0; i < v->file_count; i++) {
         const struct delta_entry *f = &v->files[i];
-        if (name_pos(f->path) != f->first_pos)
+        if (delta_data_name_pos(f->path) != f->first_pos)
             return "a file's name and its first position differ";
         if (f->first_pos <= last || f->last_pos < f->first_pos)
             return "a file's positions do not follow those before it";
@@ -275,10 +264,7 @@ static int open_table(struct versions *v, struct delta_table **ret_delta, struct
 static void make_app_id(struct versions *v)
 {
     struct uuid log = bronze_uuid(v->b->log);
-    char text[UUID_TEXT_LEN + 1];
-    uuid_format(&log, text);
-    (void)snprintf(v->app_id, sizeof(v->app_id), "sluice/0/%s/%" PRIu64 "/%" PRIu32, text,
-                   bronze_timeline(v->b->log), v->t->id);
+    delta_app_id(&log, bronze_timeline(v->b->log), v->t->id, v->app_id);
 }
 
 static void make_values(struct rebuild *b, uint32_t count)

@@ -213,9 +213,11 @@ int rescue_log(struct sys *s, struct rescue_log *r, struct err *e)
     TRY(sys_exists(s, path, &exists, e));
     if (exists) {
         TRY(sys_open(s, path, SYS_WRITE, &lock, e));
-        if (sys_lock(lock, 0, e) < 0)
+        int locked = sys_lock(lock, 0, e);
+        if (locked == ERR_BUSY)
             return err_set(e, ERR_BUSY, "%s is in use by another process: stop the server first",
                            r->data);
+        TRY(locked);
     }
     struct salvage v = {.r = r, .catalog = catalog_new(s)};
     int rc = salvage(&v, s, e);

@@ -22,14 +22,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define APP_ID_MAX 128
-#define FOREIGN    1 /* in the table's paths: another writer's file; above it ours, by index */
-#define HINT_NAME  "_last_checkpoint"
+#define FOREIGN   1 /* in the table's paths: another writer's file; above it ours, by index */
+#define HINT_NAME "_last_checkpoint"
 
 struct walk {
     struct verify *v;
     struct verify_table *t;
-    char app_id[APP_ID_MAX];
+    char app_id[DELTA_NAME_MAX];
     const struct verify_record *record; /* of the version just read; NULL = none */
     struct delta_version *version;
     const struct verify_record *hint; /* the newest that speaks of _last_checkpoint */
@@ -394,17 +393,13 @@ static int name_the_rest(struct walk *w, struct err *e)
     TRY(objstore_list(w->v->lake, w->t->meta->location, "", &l, e));
     for (size_t i = 0; i < l.count; i++) {
         const char *name = l.entries[i].name;
-        size_t len = strlen(name);
-        bool like_ours =
-            strncmp(name, "sluice-", 7) == 0 && len > 8 && strcmp(name + len - 8, ".parquet") == 0;
+        uint64_t pos = delta_data_name_pos(name);
         if (find_file(w->t, name) != NULL)
             continue;
-        bool young =
-            w->v->report->live && like_ours &&
-            strtoull(name + 7, NULL, 10) > w->t->txn; /* its commit came, or comes, later */
+        bool young = w->v->report->live && pos > w->t->txn; /* its commit came, or comes, later */
         if (map_get(&w->t->paths, slice_str(name)) == NULL && young)
             continue;
-        if (map_get(&w->t->paths, slice_str(name)) == NULL && like_ours) {
+        if (map_get(&w->t->paths, slice_str(name)) == NULL && pos > 0) {
             w->v->report->orphan_files++;
             lake_note(w, "orphan", name, "an orphan: no commit adds it");
         } else {
@@ -418,10 +413,7 @@ static int name_the_rest(struct walk *w, struct err *e)
 
 static void make_app_id(struct walk *w)
 {
-    char text[UUID_TEXT_LEN + 1];
-    uuid_format(&w->v->log.uuid, text);
-    (void)snprintf(w->app_id, sizeof(w->app_id), "sluice/0/%s/%llu/%u", text,
-                   (unsigned long long)w->v->log.timeline, w->t->meta->id);
+    delta_app_id(&w->v->log.uuid, w->v->log.timeline, w->t->meta->id, w->app_id);
 }
 
 static int check_table(struct verify *v, struct verify_table *t, struct err *e)

@@ -221,12 +221,3 @@ Test(compact_sweep, begins_by_itself_and_rests_between_rounds)
     cr_assert_geq(compact__sweep_wait_us(p.x.c), 9000000);
     down(&p);
 }
-
-Test(compact_sweep, only_names_of_ours_have_a_position)
-{
-    cr_assert_eq(compact__data_name_pos("sluice-00000000000000000042-" UUID ".zstd.parquet"), 42);
-    cr_assert_eq(compact__data_name_pos("sluice-0000000000000000004x-" UUID ".zstd.parquet"), 0);
-    cr_assert_eq(compact__data_name_pos("sluice-00000000000000000042-" UUID ".zstd.parque"), 0);
-    cr_assert_eq(compact__data_name_pos("Sluice-00000000000000000042-" UUID ".zstd.parquet"), 0);
-    cr_assert_eq(compact__data_name_pos(""), 0);
-}
