@@ -11,8 +11,8 @@
  *
  * Lock: one per lane, around its counters and bursts; taken before the stream's own.
  */
-#include "loadgen.h"
 #include "ledger.h"
+#include "loadgen.h"
 #include "rowset.h"
 
 #include "base/json.h"
@@ -50,7 +50,7 @@ struct lane {
     struct slice held; /* a row that found no room; data NULL = none */
     struct buf scratch;
     struct sluice_bytes *batch;
-    uint64_t batch_rows; /* made and not yet appended */
+    uint64_t batch_rows;        /* made and not yet appended */
     struct ledger_lane *ledger; /* NULL: none is kept */
     uint64_t rows_quota, rows_made, rows_sent, bytes_sent;
     int64_t last_offset; /* appended; -1 = none */

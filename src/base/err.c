@@ -72,7 +72,16 @@ int err_set(struct err *e, int code, const char *fmt, ...)
     (void)vsnprintf(e->text, sizeof(e->text), fmt, args); /* cut at the limit on purpose */
     va_end(args);
     e->code = code;
+    e->field[0] = '\0';
     return code;
+}
+
+int err_blame(struct err *e, const char *field)
+{
+    if (e == NULL)
+        return ERR_INTERNAL;
+    (void)snprintf(e->field, sizeof(e->field), "%s", field); /* cut at the limit on purpose */
+    return e->code;
 }
 
 int err_wrap(struct err *e, const char *fmt, ...)

@@ -39,12 +39,15 @@ enum err_code {
 #undef X
 };
 
-#define ERR_TEXT_MAX 1024
+#define ERR_TEXT_MAX  1024
+#define ERR_FIELD_MAX 256
 
-/* What went wrong, for people. Owned by the request; text is always terminated. */
+/* What went wrong, for people; and for programs which field of a row is to blame. Owned by the
+ * request; texts are always terminated. */
 struct err {
     int code;
     char text[ERR_TEXT_MAX];
+    char field[ERR_FIELD_MAX]; /* path of a column: "address.street[3]"; "" = none */
 };
 
 /* Name of the code ("INVALID"), its general text, its gRPC status number, retry by the client. */
@@ -58,6 +61,9 @@ int err_from_errno(int errnum);
 
 /* Write code and sentence into @e (which may be NULL) and return the code. */
 int err_set(struct err *e, int code, const char *fmt, ...) printf_like(3, 4);
+
+/* Name the field to blame in an error that was just set. Returns e->code. @e may be NULL. */
+int err_blame(struct err *e, const char *field);
 
 /* Put "<context>: " before the sentence that @e already holds. Returns e->code. */
 int err_wrap(struct err *e, const char *fmt, ...) printf_like(2, 3);

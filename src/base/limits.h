@@ -37,6 +37,8 @@
 #define TABLES_MAX                10000
 #define COLUMNS_MAX               2000
 #define COLUMN_NAME_BYTES_MAX     255
+#define ROW_DEPTH_MAX             32   /* types within types; protobuf readers stop at 100 */
+#define ROW_LEAVES_MAX            4000 /* flat columns of a table at any depth */
 #define TABLE_NAME_BYTES_MAX      255
 #define KEY_COLUMNS_MAX           16
 #define KEY_BYTES_MAX             4096

@@ -68,8 +68,8 @@ struct catalog {
     uint32_t open_count, ended_count;
     uint32_t next_table_id, next_descriptor_id;
     uint64_t next_stream_id;
-    bronze_pos begun_pos;    /* of a snapshot whose end has not been seen */
-    bronze_pos snapshot_pos; /* of the newest complete one */
+    bronze_pos begun_pos;     /* of a snapshot whose end has not been seen */
+    bronze_pos snapshot_pos;  /* of the newest complete one */
     struct map lake_versions; /* table id (u32) → int64_t: newest version recorded in the log */
 
     /* The gate: one control operation at a time. */

@@ -24,8 +24,8 @@ enum cli_exit {
     EXIT_UNVERIFIED = 6,  /* verify could not look at everything */
 };
 
-#define CLI_WORDS_MAX  64
-#define CLI_GRANTS_MAX 64
+#define CLI_WORDS_MAX   64
+#define CLI_GRANTS_MAX  64
 #define CLI_LEDGERS_MAX 1024
 
 /* The command line, taken apart. */

@@ -153,9 +153,9 @@ static int run(struct cli *c)
         const char *word;
         int (*fn)(struct cli *c);
     } commands[] = {
-        {"init", cli_init}, {"table", cli_table},   {"token", cli_token},   {"ingest", cli_ingest},
-        {"get", cli_get},   {"status", cli_status}, {"bronze", cli_bronze},
-        {"verify", cli_verify}, {"store", cli_store},
+        {"init", cli_init},     {"table", cli_table},   {"token", cli_token},
+        {"ingest", cli_ingest}, {"get", cli_get},       {"status", cli_status},
+        {"bronze", cli_bronze}, {"verify", cli_verify}, {"store", cli_store},
     };
     if (c->help) {
         fputs(help_text, stdout);

@@ -8,7 +8,8 @@
  * allocation per row. Mapping and rules: docs/formats/rows.md.
  *
  * A plan is immutable and shared by counting (any thread). A failure names the column and the
- * reason in @e; the caller puts table, offset and record in front (err_wrap).
+ * reason in @e, and the column's path in e->field; the caller puts table, offset and record in
+ * front (err_wrap).
  */
 
 #include "base/attr.h"
@@ -43,9 +44,11 @@ must_use int codec_check(const struct codec_plan *p, struct slice row, struct er
 
 /*
  * Decode a row that codec_check() has accepted: @values one per column of the schema, absent =
- * null. Bytes are borrowed from @row. ERR_DAMAGED when it is not valid after all.
+ * null. Bytes are borrowed from @row or from @arena, items from @arena (NULL will do when the
+ * schema is flat). ERR_DAMAGED when it is not valid after all.
  */
-must_use int codec_decode(const struct codec_plan *p, struct slice row, struct row_value *values);
+must_use int codec_decode(const struct codec_plan *p, struct slice row, struct arena *arena,
+                          struct row_value *values);
 /* The same, straight into a column batch. Takes 64 KiB of stack. */
 must_use int codec_decode_into(const struct codec_plan *p, struct slice row,
                                struct row_batch *batch);

@@ -5,7 +5,7 @@
 int codec_decode_into(const struct codec_plan *p, struct slice row, struct row_batch *batch)
 {
     struct row_value values[COLUMNS_MAX];
-    TRY(codec_decode(p, row, values));
+    TRY(codec_decode(p, row, NULL, values));
     row_batch_append(batch, values);
     return 0;
 }

@@ -262,8 +262,10 @@ int codec_check(const struct codec_plan *p, struct slice row, struct err *e)
     return fail(p, &fault, row, e);
 }
 
-int codec_decode(const struct codec_plan *p, struct slice row, struct row_value *values)
+int codec_decode(const struct codec_plan *p, struct slice row, struct arena *arena,
+                 struct row_value *values)
 {
+    (void)arena;
     uint64_t seen[CODEC__WORDS_MAX];
     struct fault fault;
     memset(seen, 0, p->words * sizeof(*seen));

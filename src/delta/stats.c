@@ -167,7 +167,11 @@ static bool add_bound(const struct row_column *c, const struct row_value *v, boo
     case ROW_TIMESTAMP: return add_time_value(v->i64, is_max, true, out);
     case ROW_TIMESTAMP_NTZ: return add_time_value(v->i64, is_max, false, out);
     case ROW_BOOLEAN:
-    case ROW_BINARY: return false;
+    case ROW_BINARY:
+    case ROW_STRUCT:
+    case ROW_ARRAY:
+    case ROW_MAP:
+    case ROW_VARIANT: return false;
     }
     return false;
 }

@@ -75,6 +75,10 @@ static enum parquet_physical physical_of(const struct parquet_leaf *leaf)
         return leaf->precision <= 9 ? PHYS_INT32 : leaf->precision <= 18 ? PHYS_INT64 : PHYS_FIXED;
     case ROW_STRING:
     case ROW_BINARY: return PHYS_BYTE_ARRAY;
+    case ROW_STRUCT:
+    case ROW_ARRAY:
+    case ROW_MAP:
+    case ROW_VARIANT: break;
     }
     must_die("a Parquet column has no type");
 }

@@ -131,7 +131,7 @@ static int put_rows(struct versions *v, const struct delta_entry *f, const struc
         if (rows.first + i >= rows.below)
             return 0; /* this row and those behind it are in the log */
         for (uint32_t c = 0; c < schema->column_count; c++)
-            b->values[c] = row_batch_value(batch, c, i);
+            b->values[c] = row_batch_value(batch, c, i, NULL);
         b->r->rows_lake++;
         struct serve_row row_at = {schema, v->t->id, pos, b->values};
         if (!serve_put_row(&row_at, b->key, b->batch))

@@ -82,7 +82,7 @@ static bool render(struct salvage *v, const struct bronze_frame *f, struct slice
         v->value_cap = schema->column_count;
         v->values = mem_realloc(v->values, v->value_cap * sizeof(*v->values));
     }
-    if (codec_decode(plan, row, v->values) < 0)
+    if (codec_decode(plan, row, NULL, v->values) < 0)
         return false;
     buf_reset(&v->text);
     codec_values_to_json(schema, v->values, &v->text);

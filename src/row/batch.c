@@ -32,7 +32,11 @@ static uint32_t cell_bytes(enum row_type type)
     case ROW_TIMESTAMP_NTZ: return 8;
     case ROW_DECIMAL: return 16;
     case ROW_STRING:
-    case ROW_BINARY: return 0;
+    case ROW_BINARY:
+    case ROW_STRUCT:
+    case ROW_ARRAY:
+    case ROW_MAP:
+    case ROW_VARIANT: return 0;
     }
     must_die("a column has no type");
 }
@@ -117,8 +121,7 @@ static void set_cell(struct row_vector *v, uint8_t *cell, const struct row_value
     case ROW_FLOAT: memcpy(cell, &value->f32, sizeof(value->f32)); return;
     case ROW_DOUBLE: memcpy(cell, &value->f64, sizeof(value->f64)); return;
     case ROW_DECIMAL: memcpy(cell, &value->decimal, sizeof(value->decimal)); return;
-    case ROW_STRING:
-    case ROW_BINARY: break;
+    default: break;
     }
     must_die("bytes have no cell");
 }
@@ -166,8 +169,10 @@ static int64_t load_int(const uint8_t *cell, uint32_t cell_size)
     return i64;
 }
 
-struct row_value row_batch_value(const struct row_batch *b, uint32_t column, uint32_t row)
+struct row_value row_batch_value(const struct row_batch *b, uint32_t column, uint32_t row,
+                                 struct arena *arena)
 {
+    (void)arena;
     must(column < b->schema->column_count);
     must(row < b->row_count);
     const struct row_vector *v = &b->columns[column];

@@ -300,6 +300,7 @@ int row_schema_parse(struct slice ddl, const char *const *keys, size_t key_count
     struct ddl d = {ddl.data, ddl.data, ddl.data + ddl.len, e};
     _cleanup_(row_schema_unrefp) struct row_schema *s = mem_zalloc(sizeof(*s));
     s->refs = 1;
+    s->is_flat = true;
     TRY(parse_list(&d, s));
     TRY(set_keys(s, keys, key_count, e));
     *ret_schema = TAKE(s);

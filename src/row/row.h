@@ -9,6 +9,7 @@
  * whoever made them.
  */
 
+#include "base/arena.h"
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -17,7 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Delta's flat column types. */
+/* Delta's column types. */
 enum row_type {
     ROW_BOOLEAN = 1,
     ROW_BYTE,
@@ -32,6 +33,22 @@ enum row_type {
     ROW_DATE,          /* days since 1970-01-01 */
     ROW_TIMESTAMP,     /* µs since 1970-01-01 UTC */
     ROW_TIMESTAMP_NTZ, /* µs, wall clock without zone */
+    ROW_STRUCT,
+    ROW_ARRAY,
+    ROW_MAP,
+    ROW_VARIANT, /* any JSON value, kept in the binary variant encoding */
+};
+/* Everything but the four above: a type of one value. */
+static inline bool row_type_is_flat(enum row_type type)
+{
+    return type < ROW_STRUCT;
+}
+
+/* What a STRUCT, ARRAY or MAP column holds; an element, a key and a value are fields too. */
+enum row_child {
+    ROW_ELEMENT = 0, /* ARRAY: named "element"; NOT NULL = it holds no nulls */
+    ROW_KEY = 0,     /* MAP: named "key", NOT NULL always, of a flat type */
+    ROW_VALUE = 1,   /* MAP: named "value" */
 };
 
 struct row_column {
@@ -40,8 +57,10 @@ struct row_column {
     enum row_type type;
     uint8_t precision, scale; /* ROW_DECIMAL only */
     bool not_null;
-    uint32_t field_id; /* 1.. ; Parquet field id, and field number in the table's own message */
-    char *comment;     /* NULL: none */
+    uint32_t field_id;    /* 1.. ; Parquet field id, and field number in the table's own message */
+    char *comment;        /* NULL: none */
+    uint32_t field_count; /* STRUCT: at least 1; ARRAY: 1; MAP: 2; else 0 */
+    struct row_column *fields; /* field_id of a STRUCT's field: 1.., in its own message */
 };
 
 struct row_schema {
@@ -49,14 +68,17 @@ struct row_schema {
     struct row_column *columns;
     uint32_t key_count;    /* 0 = no primary key */
     uint32_t *key_columns; /* indexes into columns, in key order; all NOT NULL */
+    uint32_t leaf_count;   /* flat columns at any depth; a VARIANT counts as two */
+    bool is_flat;          /* no column is nested or a VARIANT */
     uint32_t refs;         /* private */
 };
 
 /*
  * Column list as DDL: "name TYPE [NOT NULL] [COMMENT '…'], …"; names may stand in backquotes; types
  * in Spark's and the SQL standard's spellings (BIGINT = LONG, VARCHAR(n) = STRING …), letter case
- * ignored. @keys name the primary key columns (they become NOT NULL). A nested type (struct, array,
- * map, variant) is refused by name.
+ * ignored. STRUCT<name [:] type [NOT NULL] [COMMENT '…'], …>, ARRAY<type>, MAP<type, type>,
+ * VARIANT at any depth up to ROW_DEPTH_MAX. @keys name the primary key columns (they become NOT
+ * NULL; a nested one or a VARIANT is refused).
  * Returns: 0, *ret_schema has one reference. ERR_INVALID with the place in the text;
  * ERR_UNSUPPORTED.
  */
@@ -68,9 +90,10 @@ CLEANUP_FUNC(struct row_schema *, row_schema_unref)
 
 /* DDL that parses back to the same schema. */
 void row_schema_to_ddl(const struct row_schema *s, struct buf *out);
-/* Delta's schemaString: the struct type as JSON text. */
+/* Delta's schemaString: the struct type as JSON text (protocol, "Schema Serialization Format"). */
 void row_schema_to_delta_json(const struct row_schema *s, struct buf *out);
-/* "decimal(10,2)", "bigint" … as people write it; Delta's own word ("long") with @delta_words. */
+/* "decimal(10,2)", "bigint", "array<struct<a: int>>" … as people write it; of a flat type Delta's
+ * own word ("long") with @delta_words. */
 void row_type_name(const struct row_column *c, bool delta_words, struct buf *out);
 /* Index of a column by name (letter case ignored), or -1. */
 int row_schema_find(const struct row_schema *s, struct slice name);
@@ -84,13 +107,17 @@ typedef __int128 row_i128;
 
 struct row_value {
     bool null;
+    uint32_t item_count; /* STRUCT ARRAY MAP */
     union {
         bool boolean;
         int64_t i64; /* BYTE SHORT INT LONG DATE TIMESTAMP TIMESTAMP_NTZ */
         float f32;
         double f64;
         row_i128 decimal;   /* unscaled, at the column's scale */
-        struct slice bytes; /* STRING BINARY; borrowed */
+        struct slice bytes; /* STRING BINARY; borrowed. VARIANT: metadata, then value */
+        /* STRUCT: one per field. ARRAY: its elements. MAP: key, value, key, value …, each key
+         * once. Borrowed. */
+        const struct row_value *items;
     };
 };
 
@@ -99,6 +126,11 @@ struct row_value {
  * the scale may only be zeros. */
 must_use int row_decimal_parse(struct slice text, const struct row_column *c, row_i128 *ret_value);
 void row_decimal_format(row_i128 v, uint8_t scale, struct buf *out);
+
+/* Where a VARIANT's metadata ends and its value begins (Parquet's VariantEncoding.md: header byte,
+ * dictionary size, offsets, strings). ERR_INVALID: not a metadata. */
+must_use int row_variant_split(struct slice variant, struct slice *ret_metadata,
+                               struct slice *ret_value);
 
 /* ---- keys ---- */
 
@@ -113,17 +145,24 @@ must_use int row_key_encode(const struct row_schema *s, const struct row_value *
 
 /* ---- column batches ---- */
 
-/* One column of a batch. Fixed-width types: @fixed holds one cell per row (null rows hold zero):
- * boolean 1 byte; byte..date 4 bytes (int32); long, timestamps 8; float 4; double 8; decimal 16.
- * Strings and binaries: @bytes holds them back to back, @offsets row_count+1 places. */
+/* One column of a batch, or what a nested one holds. Fixed-width types: @fixed holds one cell per
+ * entry (nulls hold zero): boolean 1 byte; byte..date 4 bytes (int32); long, timestamps 8; float 4;
+ * double 8; decimal 16. Strings and binaries: @bytes holds them back to back, @offsets count+1
+ * places. STRUCT: the children have as many entries as it has itself (a null one's are null).
+ * ARRAY, MAP: @offsets holds count+1 places in the children. VARIANT: two children of binaries,
+ * metadata and value. */
 struct row_vector {
     enum row_type type;
-    uint32_t cell_bytes; /* 0 for strings and binaries */
+    uint32_t cell_bytes; /* 0 for all but fixed-width types */
+    uint32_t count;      /* entries; of a column: the batch's row_count */
+    uint32_t cap;        /* entries there is room for in valid, fixed, offsets */
     uint32_t null_count;
-    uint8_t *valid; /* 1 byte per row: 1 = has a value */
+    uint8_t *valid; /* 1 byte per entry: 1 = has a value */
     uint8_t *fixed;
     uint32_t *offsets;
     struct buf bytes;
+    uint32_t child_count;
+    struct row_vector *children;
 };
 
 struct row_batch {
@@ -133,7 +172,8 @@ struct row_batch {
     struct row_vector *columns;
 };
 
-/* Rows in one batch at most; bytes of one string column stay below 2 GiB. */
+/* Rows in one batch at most; bytes of one string column, and entries of one vector, stay below
+ * 2^31. */
 #define ROW_BATCH_ROWS_MAX (1u << 20)
 
 struct row_batch *row_batch_new(struct row_schema *schema);
@@ -144,5 +184,7 @@ CLEANUP_FUNC(struct row_batch *, row_batch_free)
 void row_batch_reserve(struct row_batch *b, uint32_t rows);
 /* Add one row: @values one per column. The caller keeps row_count below ROW_BATCH_ROWS_MAX. */
 void row_batch_append(struct row_batch *b, const struct row_value *values);
-/* The value of a cell; bytes are borrowed from the batch. */
-struct row_value row_batch_value(const struct row_batch *b, uint32_t column, uint32_t row);
+/* The value of a cell; bytes are borrowed from the batch, items from @arena (which may be NULL for
+ * a flat column). */
+struct row_value row_batch_value(const struct row_batch *b, uint32_t column, uint32_t row,
+                                 struct arena *arena);

@@ -133,7 +133,7 @@ static int form_row(const struct serve__view *v, uint64_t format, const struct s
         x->value_cap = schema->column_count;
         x->values = mem_realloc(x->values, x->value_cap * sizeof(*x->values));
     }
-    if (codec_decode(plan, at->row, x->values) < 0)
+    if (codec_decode(plan, at->row, NULL, x->values) < 0)
         return err_set(e, ERR_DAMAGED, "table %s: the row at position %llu cannot be decoded",
                        v->table->name, (unsigned long long)at->pos);
     if (format == SERVE__JSON)

@@ -22,7 +22,6 @@
 #include "sys/sys.h"
 
 #include <stdatomic.h>
-#include <stdatomic.h>
 #include <string.h>
 
 struct version {

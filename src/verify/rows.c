@@ -65,7 +65,7 @@ int verify__row_of(struct verify_row *r, const struct codec_plan *plan, struct s
 {
     const struct row_schema *schema = codec_plan_schema(plan);
     verify__row_room(r, schema->column_count);
-    TRY(codec_decode(plan, bytes, r->values));
+    TRY(codec_decode(plan, bytes, NULL, r->values));
     verify__row_seal(r, schema);
     return 0;
 }
@@ -219,7 +219,7 @@ static int group_rows(struct verify_table *t, const struct row_batch *batch,
     verify__row_room(&w->row, schema->column_count);
     for (uint32_t i = 0; i < batch->row_count; i++, w->index++) {
         for (uint32_t c = 0; c < schema->column_count; c++)
-            w->row.values[c] = row_batch_value(batch, c, i);
+            w->row.values[c] = row_batch_value(batch, c, i, NULL);
         verify__row_seal(&w->row, schema);
         TRY(w->fn(w->ctx, w));
     }

@@ -70,7 +70,7 @@ static void run_decode(struct bench *b)
 {
     struct row_value values[10];
     for (unsigned i = 0; i < ROWS; i++)
-        must_be(codec_decode(b->plan, buf_slice(&b->rows[i]), values));
+        must_be(codec_decode(b->plan, buf_slice(&b->rows[i]), NULL, values));
 }
 
 static void run_decode_into(struct bench *b)
@@ -93,7 +93,7 @@ static void run_to_json(struct bench *b)
     struct row_value values[10];
     for (unsigned i = 0; i < ROWS; i++) {
         buf_reset(&b->out);
-        must_be(codec_decode(b->plan, buf_slice(&b->rows[i]), values));
+        must_be(codec_decode(b->plan, buf_slice(&b->rows[i]), NULL, values));
         codec_values_to_json(codec_plan_schema(b->plan), values, &b->out);
     }
 }

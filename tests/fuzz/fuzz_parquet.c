@@ -26,9 +26,9 @@ static void compare(const struct row_batch *a, const struct row_batch *b)
 {
     FUZZ_CHECK(a->row_count == b->row_count);
     for (uint32_t i = 0; i < a->row_count; i++) {
-        struct row_value x = row_batch_value(a, 1, i), y = row_batch_value(b, 1, i);
-        FUZZ_CHECK(row_batch_value(a, 0, i).i64 == row_batch_value(b, 0, i).i64);
-        FUZZ_CHECK(row_batch_value(a, 2, i).f64 == row_batch_value(b, 2, i).f64);
+        struct row_value x = row_batch_value(a, 1, i, NULL), y = row_batch_value(b, 1, i, NULL);
+        FUZZ_CHECK(row_batch_value(a, 0, i, NULL).i64 == row_batch_value(b, 0, i, NULL).i64);
+        FUZZ_CHECK(row_batch_value(a, 2, i, NULL).f64 == row_batch_value(b, 2, i, NULL).f64);
         FUZZ_CHECK(x.null == y.null && (x.null || slice_eq(x.bytes, y.bytes)));
     }
 }

@@ -17,7 +17,7 @@ static void check_batch(const struct codec_plan *p, struct slice row, const stru
     FUZZ_CHECK(codec_decode_into(p, row, b) == 0);
     FUZZ_CHECK(b->row_count == 1);
     for (uint32_t i = 0; i < s->column_count; i++)
-        from_batch[i] = row_batch_value(b, i, 0);
+        from_batch[i] = row_batch_value(b, i, 0, NULL);
     codec_values_to_row(s, values, &one);
     codec_values_to_row(s, from_batch, &two);
     FUZZ_CHECK(schema_buf_eq(&one, &two));
@@ -33,7 +33,7 @@ static void check_row(const struct codec_plan *p, const struct codec_plan *own, 
     struct err e = {0};
     int r = codec_check(p, row, &e);
     FUZZ_CHECK(r == 0 || (r == ERR_INVALID && e.text[0] != '\0'));
-    FUZZ_CHECK(codec_decode(p, row, values) == (r == 0 ? 0 : ERR_DAMAGED));
+    FUZZ_CHECK(codec_decode(p, row, NULL, values) == (r == 0 ? 0 : ERR_DAMAGED));
     if (r < 0)
         return;
     for (uint32_t i = 0; i < s->column_count; i++)

@@ -75,7 +75,7 @@ static uint32_t read_row(struct world *w, const struct bronze_frame *f, bronze_p
     uint32_t row;
     if (plan == NULL)
         return UINT32_MAX; /* of a table that is forgotten: nobody can read it any more */
-    if (codec_decode(plan, bytes, v) < 0 || !sim_row_matches(w, v, &row)) {
+    if (codec_decode(plan, bytes, NULL, v) < 0 || !sim_row_matches(w, v, &row)) {
         sim_violation(w, "I7", "the row at position %" PRIu64 " is not what was sent", pos);
         return UINT32_MAX;
     }

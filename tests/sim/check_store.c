@@ -71,7 +71,8 @@ static bool is_row_at(struct world *w, const struct sim_lookup *l, const struct 
     struct row_value v[4] = {{0}};
     struct catalog_table *t = catalog_table_by_id(w->catalog, w->m.tables[l->table].id);
     uint32_t shown = UINT32_MAX;
-    bool same = t != NULL && codec_decode(t->own, a->row, v) == 0 && sim_row_matches(w, v, &shown);
+    bool same =
+        t != NULL && codec_decode(t->own, a->row, NULL, v) == 0 && sim_row_matches(w, v, &shown);
     t = catalog_table_unref(t);
     return same && shown == row - 1;
 }
@@ -159,7 +160,7 @@ static void check_stored(struct world *w, struct slice key, struct slice value, 
     uint32_t row = UINT32_MAX;
     if (plan == NULL)
         return;
-    if (codec_decode(plan, slice_of(value.data + 4, value.len - 4), v) < 0 ||
+    if (codec_decode(plan, slice_of(value.data + 4, value.len - 4), NULL, v) < 0 ||
         !sim_row_matches(w, v, &row) || row != w->m.at[pos].row - 1)
         sim_violation(w, "I7", "the store's row at position %" PRIu64 " is not what was sent", pos);
 }

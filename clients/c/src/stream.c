@@ -644,7 +644,7 @@ static void start_call(struct sluice_stream *s, const struct sluice_stream_optio
     size_t metadata_count = sluice__metadata(s->client, o->table, metadata);
 
     grpc_call *call = s->call; /* an operation that has begun belongs to the loop */
-    s->ops_out = 3; /* before the first can be done */
+    s->ops_out = 3;            /* before the first can be done */
     s->send_out = true;
     grpc_op status = {
         .op = GRPC_OP_RECV_STATUS_ON_CLIENT,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/arena.h"
 #include "base/bits.h"
 #include "base/buf.h"
 #include "base/crc.h"
@@ -203,3 +204,36 @@ Test(base_must, tells_a_handler_which_claim_does_not_hold)
 }
 
 #endif
+
+Test(base_arena, keeps_what_it_gave_until_the_reset)
+{
+    struct arena a = ARENA_NULL;
+    uint8_t *small = arena_alloc(&a, 10);
+    memset(small, 1, 10);
+
+    uint8_t *large = arena_alloc(&a, 3u << 20);
+    memset(large, 2, 3u << 20);
+    uint8_t *next = arena_alloc(&a, 5000);
+    memset(next, 3, 5000);
+
+    cr_assert_eq((uintptr_t)small % 16, 0);
+    cr_assert_eq((uintptr_t)next % 16, 0);
+    cr_assert_eq(small[9], 1);
+    cr_assert_eq(large[(3u << 20) - 1], 2);
+    arena_reset(&a);
+    cr_assert_neq(arena_alloc(&a, 16), NULL);
+    arena_deinit(&a);
+    cr_assert_eq(a.chunks, NULL);
+}
+
+Test(base_err, a_blamed_field_goes_with_the_next_error)
+{
+    struct err e;
+    (void)err_set(&e, ERR_INVALID, "column a.b: too large");
+    cr_assert_eq(err_blame(&e, "a.b"), ERR_INVALID);
+    cr_assert_str_eq(e.field, "a.b");
+
+    (void)err_set(&e, ERR_IO, "the disk");
+
+    cr_assert_str_eq(e.field, "");
+}

@@ -19,12 +19,12 @@ Test(codec_into, rows_go_into_a_batch_with_their_nulls_and_a_damaged_one_does_no
 
     cr_assert_eq(batch->row_count, 2u);
     for (uint32_t i = 0; i < 2; i++) {
-        cr_assert_eq(row_batch_value(batch, 0, i).i64, in[i][0].i64);
-        cr_assert_eq(row_batch_value(batch, 1, i).null, in[i][1].null);
-        cr_assert_eq(row_batch_value(batch, 2, i).null, in[i][2].null);
+        cr_assert_eq(row_batch_value(batch, 0, i, NULL).i64, in[i][0].i64);
+        cr_assert_eq(row_batch_value(batch, 1, i, NULL).null, in[i][1].null);
+        cr_assert_eq(row_batch_value(batch, 2, i, NULL).null, in[i][2].null);
     }
-    cr_assert(slice_eq(row_batch_value(batch, 1, 0).bytes, slice_str("one")));
-    cr_assert_eq(row_batch_value(batch, 2, 1).f64, 0.5);
+    cr_assert(slice_eq(row_batch_value(batch, 1, 0, NULL).bytes, slice_str("one")));
+    cr_assert_eq(row_batch_value(batch, 2, 1, NULL).f64, 0.5);
     row_batch_free(batch);
     codec_plan_unref(p);
     row_schema_unref(s);

@@ -21,7 +21,7 @@ static int read_a(const char *ddl, const char *json, struct buf *row, struct row
     int r = codec_json_to_row(own, slice_of(exact + 1, len), row, e);
     if (r == 0) {
         cr_assert_eq(codec_check(own, buf_slice(row), NULL), 0);
-        cr_assert_eq(codec_decode(own, buf_slice(row), values), 0);
+        cr_assert_eq(codec_decode(own, buf_slice(row), NULL, values), 0);
         *v = values[0];
     }
     mem_free(exact);

@@ -34,7 +34,7 @@ Test(codec_decode, gives_each_column_its_value_and_null_where_nothing_came)
 
     codec_values_to_row(s, in, &row);
     cr_assert_eq(codec_check(p, buf_slice(&row), NULL), 0);
-    cr_assert_eq(codec_decode(p, buf_slice(&row), out), 0);
+    cr_assert_eq(codec_decode(p, buf_slice(&row), NULL, out), 0);
 
     for (int i = 0; i < 14; i++)
         cr_assert_eq(out[i].null, in[i].null);
@@ -82,7 +82,7 @@ Test(codec_decode, understands_every_integer_form)
         cr_assert_eq(codec_plan_new(buf_slice(&d), s, &p, NULL), 0);
 
         cr_assert_eq(codec_check(p, cases[i].row, NULL), 0);
-        cr_assert_eq(codec_decode(p, cases[i].row, &v), 0);
+        cr_assert_eq(codec_decode(p, cases[i].row, NULL, &v), 0);
 
         cr_assert_eq(v.i64, cases[i].value);
         codec_plan_unref(p);
@@ -190,7 +190,7 @@ Test(codec_check, malformed_rows_are_refused_naming_the_column_and_decode_agrees
         struct slice exact = slice_of(row + 1, malformed[i].row.len);
 
         help_expect(what, codec_check(p, exact, &e), &e, ERR_INVALID, malformed[i].part);
-        cr_assert_eq(codec_decode(p, exact, values), ERR_DAMAGED);
+        cr_assert_eq(codec_decode(p, exact, NULL, values), ERR_DAMAGED);
         mem_free(row);
     }
     codec_plan_unref(p);
@@ -269,7 +269,7 @@ Test(codec_decode, the_last_value_of_a_field_wins)
                               slice_str("\x08\x01\x1a\x01"
                                         "a\x08\x02\x1a\x02"
                                         "bc"),
-                              v),
+                              NULL, v),
                  0);
 
     cr_assert_eq(v[0].i64, 2);
@@ -344,14 +344,14 @@ Test(codec_check, agrees_with_decode_on_damaged_rows)
         uint8_t *part = mem_alloc(len + 1);
         memcpy(part, row.data, len);
         int r = codec_check(p, slice_of(part, len), NULL);
-        cr_assert_eq(codec_decode(p, slice_of(part, len), out), r == 0 ? 0 : ERR_DAMAGED);
+        cr_assert_eq(codec_decode(p, slice_of(part, len), NULL, out), r == 0 ? 0 : ERR_DAMAGED);
         mem_free(part);
     }
     for (size_t i = 0; i < row.len; i++)
         for (unsigned bit = 0; bit < 8; bit++) {
             row.data[i] ^= (uint8_t)(1u << bit);
             int r = codec_check(p, buf_slice(&row), NULL);
-            cr_assert_eq(codec_decode(p, buf_slice(&row), out), r == 0 ? 0 : ERR_DAMAGED);
+            cr_assert_eq(codec_decode(p, buf_slice(&row), NULL, out), r == 0 ? 0 : ERR_DAMAGED);
             row.data[i] ^= (uint8_t)(1u << bit);
         }
     codec_plan_unref(p);

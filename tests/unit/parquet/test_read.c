@@ -53,7 +53,7 @@ static void make_table(struct table *t, uint32_t rows)
 
 static bool equal(const struct row_batch *b, uint32_t c, uint32_t row, const struct row_value *want)
 {
-    struct row_value got = row_batch_value(b, c, row);
+    struct row_value got = row_batch_value(b, c, row, NULL);
     if (got.null || want->null)
         return got.null == want->null;
     switch (b->columns[c].type) {

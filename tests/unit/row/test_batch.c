@@ -43,19 +43,19 @@ Test(row_batch, gives_back_what_was_put_in)
 
     row_batch_append(b, v);
 
-    cr_assert(row_batch_value(b, 0, 0).boolean);
-    cr_assert_eq(row_batch_value(b, 1, 0).i64, -128);
-    cr_assert_eq(row_batch_value(b, 2, 0).i64, INT16_MAX);
-    cr_assert_eq(row_batch_value(b, 3, 0).i64, INT32_MIN);
-    cr_assert_eq(row_batch_value(b, 4, 0).i64, INT64_MIN);
-    cr_assert_eq(row_batch_value(b, 5, 0).f32, -1.5f);
-    cr_assert_eq(row_batch_value(b, 6, 0).f64, 2.25);
-    cr_assert(row_batch_value(b, 7, 0).decimal == big);
-    cr_assert(slice_eq(row_batch_value(b, 8, 0).bytes, slice_str("text")));
-    cr_assert(slice_eq(row_batch_value(b, 9, 0).bytes, slice_of("\0\1", 2)));
-    cr_assert_eq(row_batch_value(b, 10, 0).i64, -719162);
-    cr_assert_eq(row_batch_value(b, 11, 0).i64, 253402300799999999);
-    cr_assert_eq(row_batch_value(b, 12, 0).i64, -1);
+    cr_assert(row_batch_value(b, 0, 0, NULL).boolean);
+    cr_assert_eq(row_batch_value(b, 1, 0, NULL).i64, -128);
+    cr_assert_eq(row_batch_value(b, 2, 0, NULL).i64, INT16_MAX);
+    cr_assert_eq(row_batch_value(b, 3, 0, NULL).i64, INT32_MIN);
+    cr_assert_eq(row_batch_value(b, 4, 0, NULL).i64, INT64_MIN);
+    cr_assert_eq(row_batch_value(b, 5, 0, NULL).f32, -1.5f);
+    cr_assert_eq(row_batch_value(b, 6, 0, NULL).f64, 2.25);
+    cr_assert(row_batch_value(b, 7, 0, NULL).decimal == big);
+    cr_assert(slice_eq(row_batch_value(b, 8, 0, NULL).bytes, slice_str("text")));
+    cr_assert(slice_eq(row_batch_value(b, 9, 0, NULL).bytes, slice_of("\0\1", 2)));
+    cr_assert_eq(row_batch_value(b, 10, 0, NULL).i64, -719162);
+    cr_assert_eq(row_batch_value(b, 11, 0, NULL).i64, 253402300799999999);
+    cr_assert_eq(row_batch_value(b, 12, 0, NULL).i64, -1);
     row_batch_free(b);
 }
 
@@ -77,8 +77,8 @@ Test(row_batch, nulls_are_cells_of_zeros_and_are_counted)
     cr_assert_arr_eq(b->columns[1].offsets, offsets, sizeof(offsets));
     cr_assert_eq(b->columns[0].null_count, 1);
     cr_assert_eq(b->columns[1].null_count, 1);
-    cr_assert(row_batch_value(b, 0, 1).null);
-    cr_assert(row_batch_value(b, 1, 1).null);
+    cr_assert(row_batch_value(b, 0, 1, NULL).null);
+    cr_assert(row_batch_value(b, 1, 1, NULL).null);
     cr_assert_eq(b->columns[1].bytes.len, 10);
     row_batch_free(b);
 }
@@ -87,8 +87,8 @@ Test(row_batch, an_empty_string_is_not_null)
 {
     struct row_batch *b = batch_of("s string");
     row_batch_append(b, &(struct row_value){.bytes = SLICE_NULL});
-    cr_assert_not(row_batch_value(b, 0, 0).null);
-    cr_assert_eq(row_batch_value(b, 0, 0).bytes.len, 0);
+    cr_assert_not(row_batch_value(b, 0, 0, NULL).null);
+    cr_assert_eq(row_batch_value(b, 0, 0, NULL).bytes.len, 0);
     row_batch_free(b);
 }
 
@@ -105,8 +105,8 @@ Test(row_batch, grows_over_many_rows)
     cr_assert_eq(b->row_count, 10000);
     for (uint32_t i = 0; i < 10000; i++) {
         int len = snprintf(text, sizeof(text), "row %u", i);
-        cr_assert_eq(row_batch_value(b, 0, i).i64, i);
-        cr_assert(slice_eq(row_batch_value(b, 1, i).bytes, slice_of(text, (size_t)len)));
+        cr_assert_eq(row_batch_value(b, 0, i, NULL).i64, i);
+        cr_assert(slice_eq(row_batch_value(b, 1, i, NULL).bytes, slice_of(text, (size_t)len)));
     }
     row_batch_free(b);
 }
@@ -125,8 +125,8 @@ Test(row_batch, is_empty_after_a_reset_and_keeps_its_memory)
     cr_assert_eq(b->row_cap, cap);
     cr_assert_eq(b->columns[0].null_count, 0);
     row_batch_append(b, (struct row_value[]){{.i64 = 3}, {.bytes = slice_str("new")}});
-    cr_assert_eq(row_batch_value(b, 0, 0).i64, 3);
-    cr_assert(slice_eq(row_batch_value(b, 1, 0).bytes, slice_str("new")));
+    cr_assert_eq(row_batch_value(b, 0, 0, NULL).i64, 3);
+    cr_assert(slice_eq(row_batch_value(b, 1, 0, NULL).bytes, slice_str("new")));
     row_batch_free(b);
 }
 

@@ -162,7 +162,7 @@ static void apply_rows(struct rig *x, const struct bronze_frame *f, struct store
             return;
         struct row_value v[2];
         struct buf key = BUF_NULL, value = BUF_NULL;
-        cr_assert_eq(codec_decode(plan, row, v), 0);
+        cr_assert_eq(codec_decode(plan, row, NULL, v), 0);
         buf_add_byte(&key, 'r');
         put_be32(buf_reserve(&key, 4), f->table_id);
         key.len += 4;
