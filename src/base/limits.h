@@ -34,16 +34,21 @@
 #define LARGE_REQUEST_BYTES       (256u * 1024)
 #define UNWRITTEN_SHARE_FOR_LARGE 4
 
-#define TABLES_MAX                10000
-#define COLUMNS_MAX               2000
-#define COLUMN_NAME_BYTES_MAX     255
-#define ROW_DEPTH_MAX             32   /* types within types; protobuf readers stop at 100 */
-#define ROW_LEAVES_MAX            4000 /* flat columns of a table at any depth */
-#define TABLE_NAME_BYTES_MAX      255
-#define KEY_COLUMNS_MAX           16
-#define KEY_BYTES_MAX             4096
-#define DDL_BYTES_MAX             (256 * 1024)
-#define DECIMAL_DIGITS_MAX        38
+#define TABLES_MAX            10000
+#define COLUMNS_MAX           2000
+#define COLUMN_NAME_BYTES_MAX 255
+#define ROW_DEPTH_MAX         32   /* types within types; protobuf readers stop at 100 */
+#define ROW_LEAVES_MAX        4000 /* flat columns of a table at any depth */
+#define TABLE_NAME_BYTES_MAX  255
+#define KEY_COLUMNS_MAX       16
+#define KEY_BYTES_MAX         4096
+#define DDL_BYTES_MAX         (256 * 1024)
+#define DECIMAL_DIGITS_MAX    38
+/* Row rules: one bit each in a 64-bit word; a text has at most one operation per byte or so. */
+#define RULES_PER_TABLE_MAX       64
+#define RULE_NAME_BYTES_MAX       128
+#define RULE_PREDICATE_BYTES_MAX  4096
+#define RULE_DEPTH_MAX            32 /* parentheses and calls within each other */
 #define DESCRIPTOR_BYTES_MAX      (512 * 1024)
 #define DESCRIPTORS_PER_TABLE_MAX 1000
 #define TOKENS_MAX                100000
