@@ -53,8 +53,8 @@ static Sluice__V1__TableStatus *table_status(struct job *j, struct catalog_table
     Sluice__V1__TableStatus *m = job_alloc(j, sizeof(*m));
     sluice__v1__table_status__init(m);
     m->name = job_str(j, t->name);
-    m->rows_appended = atomic_load(&t->rows_appended);
-    m->last_position = atomic_load(&t->last_pos);
+    m->rows_appended = atomic_load(&t->live->rows_appended);
+    m->last_position = atomic_load(&t->live->last_pos);
     m->committed_position = from.committed_pos;
     m->delta_version = from.delta_version;
     m->rows_committed = from.rows_committed;

@@ -69,7 +69,7 @@ void catalog_attach(struct catalog *c, struct bronze *log)
     bronze_pos end = bronze_appended_pos(log);
     struct entry *en;
     for (size_t i = 0; (en = map_next(&c->tables_by_id, &i)) != NULL;)
-        atomic_store(&en->table->last_pos, end);
+        atomic_store(&en->table->live->last_pos, end);
     sys_mutex_unlock(&c->lock);
 }
 

@@ -25,7 +25,16 @@ struct sys;
 struct store_batch;
 struct catalog;
 
-/* A table in force. Shared by counting; immutable but for the marked fields. */
+/* What all versions of a table share. */
+struct catalog_live {
+    _Atomic bool dropped;      /* streams end with NOT_FOUND, no new ones */
+    _Atomic uint64_t last_pos; /* last position appended for this table (fence of lookups) */
+    _Atomic uint64_t rows_appended;
+    _Atomic uint32_t streams_open;
+    _Atomic uint32_t refs; /* private */
+};
+
+/* A table in force, in one of its versions (decision 0006). Shared by counting; immutable. */
 struct catalog_table {
     uint32_t id;
     char *name;     /* catalog.schema.table */
@@ -34,11 +43,8 @@ struct catalog_table {
     struct row_schema *schema;
     struct codec_plan *own; /* plan of the table's own message (JSON rows): descriptor id 0 */
     int64_t created_at_us;
-    bronze_pos created_pos;    /* of its control record */
-    _Atomic bool dropped;      /* streams end with NOT_FOUND, no new ones */
-    _Atomic uint64_t last_pos; /* last position appended for this table (fence of lookups) */
-    _Atomic uint64_t rows_appended;
-    _Atomic uint32_t streams_open;
+    bronze_pos created_pos; /* of its control record */
+    struct catalog_live *live;
     _Atomic uint32_t refs; /* private */
 };
 struct catalog_table *catalog_table_ref(struct catalog_table *t);

@@ -232,7 +232,7 @@ static int log_stream(struct opening *o, const char *principal, struct catalog_s
                       struct err *e)
 {
     struct catalog *c = o->c;
-    if (atomic_load(&o->table->dropped))
+    if (atomic_load(&o->table->live->dropped))
         return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", o->table->name);
     if (c->open_count >= STREAMS_MAX)
         return err_set(e, ERR_EXHAUSTED, "the server holds %d streams already", STREAMS_MAX);

@@ -21,6 +21,19 @@ struct catalog_table *catalog_table_ref(struct catalog_table *t)
     return t;
 }
 
+static struct catalog_live *live_new(void)
+{
+    struct catalog_live *l = mem_zalloc(sizeof(*l));
+    atomic_store(&l->refs, 1);
+    return l;
+}
+
+static void live_unref(struct catalog_live *l)
+{
+    if (l != NULL && atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) == 1)
+        mem_free(l);
+}
+
 struct catalog_table *catalog_table_unref(struct catalog_table *t)
 {
     if (t == NULL)
@@ -34,6 +47,7 @@ struct catalog_table *catalog_table_unref(struct catalog_table *t)
     mem_free(t->name);
     mem_free(t->location);
     mem_free(t->delta_id);
+    live_unref(t->live);
     mem_free(t);
     return NULL;
 }
@@ -104,6 +118,7 @@ int catalog__table_created(struct catalog *c, bronze_pos pos,
     t->own = codec_plan_new_own(schema);
     t->created_at_us = m->created_at_us;
     t->created_pos = pos;
+    t->live = live_new();
     atomic_store(&t->refs, 1);
     struct entry *en = mem_zalloc(sizeof(*en));
     en->table = t;
@@ -127,7 +142,7 @@ void catalog__table_dropped(struct catalog *c, uint32_t id)
     struct entry *en = catalog__entry(c, id);
     if (en == NULL)
         return;
-    atomic_store(&en->table->dropped, true);
+    atomic_store(&en->table->live->dropped, true);
     if (map_get(&c->tables_by_name, slice_str(en->table->name)) == en)
         map_remove(&c->tables_by_name, slice_str(en->table->name));
 }
@@ -151,7 +166,7 @@ int catalog_table_by_name(struct catalog *c, const char *name, struct catalog_ta
     sys_mutex_lock(&c->lock);
     struct entry *en = map_get(&c->tables_by_name, slice_str(name));
     struct catalog_table *t =
-        en == NULL || atomic_load(&en->table->dropped) ? NULL : catalog_table_ref(en->table);
+        en == NULL || atomic_load(&en->table->live->dropped) ? NULL : catalog_table_ref(en->table);
     sys_mutex_unlock(&c->lock);
     if (t == NULL)
         return err_set(e, ERR_NOT_FOUND, "there is no table %.255s; create it first", name);
@@ -288,7 +303,8 @@ int catalog_create_table(struct catalog *c, const struct catalog_create *r,
 
 static void drain(struct catalog *c, struct catalog_table *t)
 {
-    for (uint32_t ms = 0; atomic_load(&t->streams_open) > 0 && ms < DROP_DRAIN_MS_MAX; ms += 5)
+    for (uint32_t ms = 0; atomic_load(&t->live->streams_open) > 0 && ms < DROP_DRAIN_MS_MAX;
+         ms += 5)
         sys_sleep_ms(c->sys, 5);
 }
 
@@ -298,7 +314,7 @@ int catalog_drop_table(struct catalog *c, const char *name, struct err *e)
     _cleanup_(catalog_table_unrefp) struct catalog_table *t = NULL;
     int rc = catalog_table_by_name(c, name, &t, e);
     if (rc == 0) {
-        atomic_store(&t->dropped, true);
+        atomic_store(&t->live->dropped, true);
         drain(c, t);
         Sluice__Control__TableDropped m = SLUICE__CONTROL__TABLE_DROPPED__INIT;
         m.table_id = t->id;
@@ -307,7 +323,7 @@ int catalog_drop_table(struct catalog *c, const char *name, struct err *e)
         r.table_dropped = &m;
         rc = catalog__commit(c, &r, e);
         if (rc < 0 && c->pending.len == 0)
-            atomic_store(&t->dropped, false); /* not logged: it stays */
+            atomic_store(&t->live->dropped, false); /* not logged: it stays */
     }
     catalog__leave(c);
     return rc;

@@ -150,7 +150,7 @@ static int was_moved(struct compact *c, struct compact_table *t, bool *ret_moved
 {
     bool empty = true;
     *ret_moved = false;
-    if (!atomic_load(&t->meta->dropped))
+    if (!atomic_load(&t->meta->live->dropped))
         return 0;
     _cleanup_(mem_freep) char *name = dropped_name(t);
     TRY(objstore_is_empty(c->d.lake, name, &empty, e));

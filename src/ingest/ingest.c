@@ -221,7 +221,7 @@ static int create(struct stream *st, const struct request *r, struct err *e)
     if (rc > 0)
         return rc;
     st->registered = true;
-    atomic_fetch_add(&st->table->streams_open, 1);
+    atomic_fetch_add(&st->table->live->streams_open, 1);
     session_created(&st->session, st->reg.ticket);
     return 0;
 }
@@ -288,8 +288,8 @@ static int check_rows(struct stream *st, const struct request *r, struct err *e)
 /* The fence of lookups: never goes back. */
 static void raise_last_pos(struct catalog_table *t, uint64_t pos)
 {
-    uint64_t seen = atomic_load_explicit(&t->last_pos, memory_order_relaxed);
-    while (seen < pos && !atomic_compare_exchange_weak(&t->last_pos, &seen, pos))
+    uint64_t seen = atomic_load_explicit(&t->live->last_pos, memory_order_relaxed);
+    while (seen < pos && !atomic_compare_exchange_weak(&t->live->last_pos, &seen, pos))
         ;
 }
 
@@ -304,7 +304,7 @@ static int take_rows(struct stream *st, const struct request *r, struct err *e)
 {
     if (session_accept(&st->session, r->has_offset, r->offset, e) < 0)
         return st->table != NULL ? err_wrap(e, "table %s", st->table->name) : e->code;
-    if (atomic_load_explicit(&st->table->dropped, memory_order_relaxed))
+    if (atomic_load_explicit(&st->table->live->dropped, memory_order_relaxed))
         return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", st->table->name);
     bool urgent = has_waited(st);
     int rc = 0;
@@ -334,7 +334,7 @@ static int take_rows(struct stream *st, const struct request *r, struct err *e)
         return rc;
     if (rows->count > 0)
         raise_last_pos(st->table, a.last_pos);
-    atomic_fetch_add_explicit(&st->table->rows_appended, rows->count, memory_order_relaxed);
+    atomic_fetch_add_explicit(&st->table->live->rows_appended, rows->count, memory_order_relaxed);
     session_appended(&st->session, a.ticket,
                      st->session.count == 0 ? sys_mono_ns(st->in->o.sys) : 0);
     trace_add(&st->in->rows, rows->count);
@@ -457,7 +457,7 @@ static void on_close(struct rpc_call *c, void *ctx, bool cancelled)
     atomic_store(&st->lane->has_waiters, !TAILQ_EMPTY(&st->lane->waiters));
     rpc_message_free(unpark(st));
     if (st->registered) {
-        atomic_fetch_sub(&st->table->streams_open, 1);
+        atomic_fetch_sub(&st->table->live->streams_open, 1);
         catalog_close_stream(in->o.catalog, &st->reg);
     }
     st->table = catalog_table_unref(st->table);
@@ -560,7 +560,7 @@ static int judge(struct stream *st, uint64_t now_ns, struct err *e)
     if (atomic_load(&token->revoked) ||
         (token->expires_at_us != 0 && token->expires_at_us <= sys_now_us(st->in->o.sys)))
         return err_set(e, ERR_UNAUTHENTICATED, "token %s has expired or was revoked", token->name);
-    if (st->table != NULL && atomic_load(&st->table->dropped))
+    if (st->table != NULL && atomic_load(&st->table->live->dropped))
         return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", st->table->name);
     if (stuck)
         return no_room("its device does not finish a write", e);

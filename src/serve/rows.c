@@ -363,7 +363,8 @@ static int find_table(struct serve__lane *l, struct slice name, struct err *e)
     memcpy(text, name.data, name.len);
     text[name.len] = '\0';
     TRY(catalog_may(l->token, CATALOG_READ, text, e));
-    if (l->table != NULL && strcmp(l->table->name, text) == 0 && !atomic_load(&l->table->dropped))
+    if (l->table != NULL && strcmp(l->table->name, text) == 0 &&
+        !atomic_load(&l->table->live->dropped))
         return 0;
     struct catalog_table *t = NULL;
     TRY(catalog_table_by_name(l->serve->o.catalog, text, &t, e));
@@ -375,7 +376,7 @@ static int find_table(struct serve__lane *l, struct slice name, struct err *e)
 /* What was durable of the table when the lookup arrived. */
 static bronze_pos fence_of(const struct serve *s, const struct catalog_table *t)
 {
-    bronze_pos last = atomic_load(&((struct catalog_table *)(uintptr_t)t)->last_pos);
+    bronze_pos last = atomic_load(&t->live->last_pos);
     if (sys_bug(s->o.sys, SYS_BUG_NO_FENCE))
         return 0; /* against R9 */
     return MIN(last, bronze_durable_pos(s->o.log));

@@ -27,7 +27,7 @@ static void check_table(struct verify *v, const struct verify_table *t, uint64_t
     if (v->has_store && t->watermark > t->txn)
         order_fault(v, t, "the watermark is above the txn in Delta: commits were lost",
                     t->watermark, t->txn);
-    if (t->store_high > t->txn && !t->meta->dropped)
+    if (t->store_high > t->txn && !t->meta->live->dropped)
         order_fault(v, t, "a row was trimmed from the log before it was in Delta: position, txn",
                     t->store_high, t->txn);
     if (t->version < 0 && (t->watermark > 0 || t->record_count > 0))

@@ -53,7 +53,7 @@ static void check(const struct scene *s, struct catalog *c)
     cr_assert_eq(catalog_table_by_name(c, "a.b.dropped", &t, &e), ERR_NOT_FOUND);
     t = catalog_table_by_id(c, s->dropped_id);
     cr_assert_not_null(t);
-    cr_assert(atomic_load(&t->dropped));
+    cr_assert(atomic_load(&t->live->dropped));
     catalog_table_unref(t);
     uint8_t hash[CATALOG_HASH_BYTES];
     memset(hash, 1, sizeof(hash));

@@ -41,7 +41,8 @@ Test(catalog_table, is_durable_when_create_returns_and_back_after_restart)
     cr_assert_eq(t->id, id);
     cr_assert_eq(t->created_pos, pos);
     cr_assert_str_eq(t->delta_id, delta_id);
-    cr_assert_geq(atomic_load(&t->last_pos), pos); /* lookups wait for all that was recovered */
+    cr_assert_geq(atomic_load(&t->live->last_pos),
+                  pos); /* lookups wait for all that was recovered */
     mem_free(delta_id);
     catalog_table_unref(t);
     rig_down(&x);
@@ -97,14 +98,14 @@ Test(catalog_table, dropped_one_is_gone_by_name_but_known_by_id_until_forgotten)
 
     cr_assert_eq(catalog_drop_table(x.c, "a.b.c", &x.e), 0);
 
-    cr_assert(atomic_load(&t->dropped));
+    cr_assert(atomic_load(&t->live->dropped));
     catalog_table_unref(t);
     cr_assert_eq(catalog_table_by_name(x.c, "a.b.c", &again, &x.e), ERR_NOT_FOUND);
     cr_assert_eq(catalog_drop_table(x.c, "a.b.c", &x.e), ERR_NOT_FOUND);
     rig_restart(&x);
     again = catalog_table_by_id(x.c, id);
     cr_assert_not_null(again);
-    cr_assert(atomic_load(&again->dropped));
+    cr_assert(atomic_load(&again->live->dropped));
     catalog_table_unref(again);
     catalog_forget_table(x.c, id);
     cr_assert_null(catalog_table_by_id(x.c, id));

@@ -217,7 +217,7 @@ bronze_pos rig_put(struct rig *x, struct catalog_table *t, const char *json)
     struct bronze_append a = {
         .kind = BRONZE_SINGLES, .table_id = t->id, .stream_id = 1, .rows = &rows, .row_count = 1};
     cr_assert_eq(bronze_append(x->log, &a), 0);
-    atomic_store(&t->last_pos, a.last_pos);
+    atomic_store(&t->live->last_pos, a.last_pos);
     cr_assert_eq(bronze_wait(x->log, a.ticket, 5000), 0);
     buf_deinit(&row);
     return a.last_pos;

@@ -114,7 +114,7 @@ Test(serve_rows, fence_is_at_most_the_durable_position)
     rig_up(&x, RIG_MODEL);
     bronze_pos pos = rig_put(&x, x.table, "{\"k\":\"one\",\"n\":1}");
     rig_apply(&x);
-    atomic_store(&x.table->last_pos, pos + 1000);
+    atomic_store(&x.table->live->last_pos, pos + 1000);
 
     struct rpc_call *c = rig_get(&x, "{\"k\":\"one\"}");
 
