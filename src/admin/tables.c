@@ -46,6 +46,19 @@ static void message_name(const char *table, char *out, size_t size)
     out[n] = '\0';
 }
 
+static void add_properties(struct job *j, const struct catalog_properties *from,
+                           Sluice__V1__Table *m)
+{
+    m->n_properties = from->count;
+    m->properties = job_alloc(j, (from->count + 1) * sizeof(*m->properties));
+    for (size_t i = 0; i < from->count; i++) {
+        m->properties[i] = job_alloc(j, sizeof(**m->properties));
+        sluice__v1__table__properties_entry__init(m->properties[i]);
+        m->properties[i]->key = job_str(j, from->list[i].key);
+        m->properties[i]->value = job_str(j, from->list[i].value);
+    }
+}
+
 static Sluice__V1__Table *table_message(struct job *j, const struct catalog_table *t)
 {
     Sluice__V1__Table *m = job_alloc(j, sizeof(*m));
@@ -61,6 +74,7 @@ static Sluice__V1__Table *table_message(struct job *j, const struct catalog_tabl
     m->columns = job_alloc(j, m->n_columns * sizeof(*m->columns));
     for (uint32_t i = 0; i < t->schema->column_count; i++)
         m->columns[i] = column_message(j, t->schema, i);
+    add_properties(j, &t->properties, m);
     char name[256];
     message_name(t->name, name, sizeof(name));
     codec_table_descriptor(t->schema, name, &text);
@@ -107,11 +121,16 @@ int admin__table_create(struct job *j)
     int r = o->hooks.check_location(o->hooks.ctx, location, &j->err);
     mem_free(location);
     TRY(r);
+    struct catalog_property *properties = job_alloc(j, (q->n_properties + 1) * sizeof(*properties));
+    for (size_t i = 0; i < q->n_properties; i++)
+        properties[i] = (struct catalog_property){q->properties[i]->key, q->properties[i]->value};
     struct catalog_create create = {
         .name = q->name,
         .ddl = q->ddl,
         .keys = (const char *const *)q->primary_key,
         .key_count = q->n_primary_key,
+        .properties = properties,
+        .property_count = q->n_properties,
     };
     TRY(catalog_create_table(o->catalog, &create, &t, &j->err));
     Sluice__V1__CreateTableResponse *a = job_alloc(j, sizeof(*a));

@@ -34,16 +34,19 @@
 #define LARGE_REQUEST_BYTES       (256u * 1024)
 #define UNWRITTEN_SHARE_FOR_LARGE 4
 
-#define TABLES_MAX            10000
-#define COLUMNS_MAX           2000
-#define COLUMN_NAME_BYTES_MAX 255
-#define ROW_DEPTH_MAX         32   /* types within types; protobuf readers stop at 100 */
-#define ROW_LEAVES_MAX        4000 /* flat columns of a table at any depth */
-#define TABLE_NAME_BYTES_MAX  255
-#define KEY_COLUMNS_MAX       16
-#define KEY_BYTES_MAX         4096
-#define DDL_BYTES_MAX         (256 * 1024)
-#define DECIMAL_DIGITS_MAX    38
+#define TABLES_MAX               10000
+#define COLUMNS_MAX              2000
+#define COLUMN_NAME_BYTES_MAX    255
+#define ROW_DEPTH_MAX            32   /* types within types; protobuf readers stop at 100 */
+#define ROW_LEAVES_MAX           4000 /* flat columns of a table at any depth */
+#define TABLE_NAME_BYTES_MAX     255
+#define KEY_COLUMNS_MAX          16
+#define KEY_BYTES_MAX            4096
+#define DDL_BYTES_MAX            (256 * 1024)
+#define DECIMAL_DIGITS_MAX       38
+#define PROPERTIES_MAX           256
+#define PROPERTY_KEY_BYTES_MAX   160
+#define PROPERTY_VALUE_BYTES_MAX (8 * 1024)
 /* Row rules: one bit each in a 64-bit word; a text has at most one operation per byte or so. */
 #define RULES_PER_TABLE_MAX       64
 #define RULE_NAME_BYTES_MAX       128

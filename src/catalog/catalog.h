@@ -25,6 +25,25 @@ struct sys;
 struct store_batch;
 struct catalog;
 
+/* How a table behaves: keys and values, docs/formats/control.md. Immutable. */
+struct catalog_property {
+    char *key, *value;
+};
+struct catalog_properties {
+    struct catalog_property *list; /* those that were set, sorted by key */
+    size_t count;
+    bool quarantine;  /* on_error = quarantine: bad rows go to the quarantine table */
+    bool iso8601;     /* timestamps = iso8601: JSON rows may hold timestamps as text */
+    bool add_columns; /* evolve = add_columns: new nullable fields of a stream become columns */
+};
+/*
+ * Check keys and values, copy them into @ret (catalog_properties_deinit). ERR_INVALID names the key
+ * and what it may be.
+ */
+must_use int catalog_properties_parse(const struct catalog_property *list, size_t count,
+                                      struct catalog_properties *ret, struct err *e);
+void catalog_properties_deinit(struct catalog_properties *p);
+
 /* What all versions of a table share. */
 struct catalog_live {
     _Atomic bool dropped;      /* streams end with NOT_FOUND, no new ones */
@@ -41,6 +60,7 @@ struct catalog_table {
     char *location; /* folder of its Delta table, relative to the lake's root */
     char *delta_id; /* UUID, metaData.id */
     struct row_schema *schema;
+    struct catalog_properties properties;
     struct codec_plan *own; /* plan of the table's own message (JSON rows): descriptor id 0 */
     int64_t created_at_us;
     bronze_pos created_pos; /* of its control record */
@@ -90,6 +110,8 @@ struct catalog_create {
     const char *name, *ddl;
     const char *const *keys;
     size_t key_count;
+    const struct catalog_property *properties;
+    size_t property_count;
 };
 /* Blocks until durable. ERR_EXISTS, ERR_INVALID, ERR_UNSUPPORTED, ERR_EXHAUSTED (TABLES_MAX). */
 must_use int catalog_create_table(struct catalog *c, const struct catalog_create *r,

@@ -134,6 +134,8 @@ struct table_record {
     Sluice__Control__TableCreated m;
     struct buf ddl;
     char **keys; /* borrowed names */
+    Sluice__Control__Property *properties;
+    Sluice__Control__Property **property_ptrs;
 };
 void catalog__table_record(const struct catalog_table *t, struct table_record *ret);
 void catalog__table_record_deinit(struct table_record *r);

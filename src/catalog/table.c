@@ -44,6 +44,7 @@ struct catalog_table *catalog_table_unref(struct catalog_table *t)
         return NULL;
     codec_plan_unref(t->own);
     row_schema_unref(t->schema);
+    catalog_properties_deinit(&t->properties);
     mem_free(t->name);
     mem_free(t->location);
     mem_free(t->delta_id);
@@ -74,6 +75,20 @@ void catalog__tables_free(struct catalog *c)
 
 /* ---- the record ---- */
 
+static void record_properties(const struct catalog_properties *p, struct table_record *ret)
+{
+    ret->properties = mem_calloc(p->count + 1, sizeof(*ret->properties));
+    ret->property_ptrs = mem_calloc(p->count + 1, sizeof(*ret->property_ptrs));
+    for (size_t i = 0; i < p->count; i++) {
+        sluice__control__property__init(&ret->properties[i]);
+        ret->properties[i].key = p->list[i].key;
+        ret->properties[i].value = p->list[i].value;
+        ret->property_ptrs[i] = &ret->properties[i];
+    }
+    ret->m.n_properties = p->count;
+    ret->m.properties = ret->property_ptrs;
+}
+
 void catalog__table_record(const struct catalog_table *t, struct table_record *ret)
 {
     *ret = (struct table_record){.m = SLUICE__CONTROL__TABLE_CREATED__INIT};
@@ -89,12 +104,26 @@ void catalog__table_record(const struct catalog_table *t, struct table_record *r
     ret->m.location = t->location;
     ret->m.created_at_us = t->created_at_us;
     ret->m.delta_id = t->delta_id;
+    record_properties(&t->properties, ret);
 }
 
 void catalog__table_record_deinit(struct table_record *r)
 {
     buf_deinit(&r->ddl);
     mem_free(r->keys);
+    mem_free(r->properties);
+    mem_free(r->property_ptrs);
+}
+
+static int properties_of(const Sluice__Control__TableCreated *m, struct catalog_properties *ret,
+                         struct err *e)
+{
+    struct catalog_property *list = mem_calloc(m->n_properties + 1, sizeof(*list));
+    for (size_t i = 0; i < m->n_properties; i++)
+        list[i] = (struct catalog_property){m->properties[i]->key, m->properties[i]->value};
+    int rc = catalog_properties_parse(list, m->n_properties, ret, e);
+    mem_free(list);
+    return rc;
 }
 
 int catalog__table_created(struct catalog *c, bronze_pos pos,
@@ -109,12 +138,18 @@ int catalog__table_created(struct catalog *c, bronze_pos pos,
     if (row_schema_parse(slice_str(m->ddl), (const char *const *)m->primary_key, m->n_primary_key,
                          &schema, e) < 0)
         return ERR_DAMAGED;
+    struct catalog_properties properties;
+    if (properties_of(m, &properties, e) < 0) {
+        row_schema_unref(schema);
+        return ERR_DAMAGED;
+    }
     struct catalog_table *t = mem_zalloc(sizeof(*t));
     t->id = m->table_id;
     t->name = mem_strdup(m->name);
     t->location = mem_strdup(m->location);
     t->delta_id = mem_strdup(m->delta_id);
     t->schema = schema;
+    t->properties = properties;
     t->own = codec_plan_new_own(schema);
     t->created_at_us = m->created_at_us;
     t->created_pos = pos;
@@ -257,11 +292,17 @@ static int draft(struct catalog *c, const struct catalog_create *r,
     struct row_schema *schema;
     if (row_schema_parse(slice_str(r->ddl), r->keys, r->key_count, &schema, e) < 0)
         return err_wrap(e, "table %s", r->name);
+    struct catalog_properties properties;
+    if (catalog_properties_parse(r->properties, r->property_count, &properties, e) < 0) {
+        row_schema_unref(schema);
+        return err_wrap(e, "table %s", r->name);
+    }
     struct catalog_table *t = mem_zalloc(sizeof(*t));
     atomic_store(&t->refs, 1);
     t->name = mem_strdup(r->name);
     t->location = catalog_location(r->name);
     t->schema = schema;
+    t->properties = properties;
     t->created_at_us = sys_now_us(c->sys);
     uint8_t random[16];
     sys_random(c->sys, random, sizeof(random));

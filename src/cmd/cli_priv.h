@@ -24,9 +24,10 @@ enum cli_exit {
     EXIT_UNVERIFIED = 6,  /* verify could not look at everything */
 };
 
-#define CLI_WORDS_MAX   64
-#define CLI_GRANTS_MAX  64
-#define CLI_LEDGERS_MAX 1024
+#define CLI_WORDS_MAX      64
+#define CLI_GRANTS_MAX     64
+#define CLI_LEDGERS_MAX    1024
+#define CLI_PROPERTIES_MAX 256
 
 /* The command line, taken apart. */
 struct cli {
@@ -39,6 +40,8 @@ struct cli {
     int grant_count;
     const char *ledgers[CLI_LEDGERS_MAX];
     int ledger_count;
+    const char *properties[CLI_PROPERTIES_MAX]; /* KEY=VALUE */
+    int property_count;
     bool log_only, no_rows, stopped_well;
     int64_t lifetime_s;
     const char *table, *stream, *offset, *time, *position;

@@ -36,6 +36,13 @@ static void table_json(struct json *j, const Table *t)
         json_close(j, '}');
     }
     json_close(j, ']');
+    json_key(j, "properties");
+    json_open(j, '{');
+    for (size_t i = 0; i < t->n_properties; i++) {
+        json_key(j, t->properties[i]->key);
+        json_str(j, t->properties[i]->value);
+    }
+    json_close(j, '}');
     json_close(j, '}');
 }
 
@@ -50,6 +57,8 @@ static void print_table_json(const Table *t)
 static void print_table(const Table *t)
 {
     printf("table     %s (id %u)\nlocation  %s\n", t->name, t->table_id, t->location);
+    for (size_t i = 0; i < t->n_properties; i++)
+        printf("property  %s = %s\n", t->properties[i]->key, t->properties[i]->value);
     struct cli_grid g = {.columns = 4};
     cli_grid_cell(&g, "column");
     cli_grid_cell(&g, "type");
@@ -80,6 +89,25 @@ static size_t split(const char *text, char **ret_copy, char *list[], size_t max)
     return n;
 }
 
+typedef Sluice__V1__CreateTableRequest__PropertiesEntry Property;
+
+/* The --property words, as the request's map. EXIT_OK, or EXIT_USAGE with the reason said; the keys
+ * are given in both cases. */
+static int take_properties(const struct cli *c, Property *entries,
+                           Sluice__V1__CreateTableRequest *q)
+{
+    for (int i = 0; i < c->property_count; i++) {
+        const char *equals = strchr(c->properties[i], '=');
+        if (equals == NULL)
+            return cli_usage("--property takes KEY=VALUE, as in --property on_error=quarantine");
+        sluice__v1__create_table_request__properties_entry__init(&entries[i]);
+        entries[i].key = mem_strndup(c->properties[i], (size_t)(equals - c->properties[i]));
+        entries[i].value = (char *)(uintptr_t)(equals + 1);
+        q->properties[q->n_properties++] = &entries[i];
+    }
+    return EXIT_OK;
+}
+
 static int create(struct cli *c)
 {
     if (c->word_count != 4)
@@ -91,10 +119,15 @@ static int create(struct cli *c)
     q.ddl = (char *)(uintptr_t)c->words[3];
     q.n_primary_key = split(c->primary_key, &copy, keys, CLI_WORDS_MAX);
     q.primary_key = keys;
-    int status;
+    Property entries[CLI_PROPERTIES_MAX], *list[CLI_PROPERTIES_MAX];
+    q.properties = list;
+    int status = take_properties(c, entries, &q);
     Sluice__V1__CreateTableResponse *a =
-        cli_call(c, "/sluice.v1.Tables/CreateTable", &q.base,
-                 &sluice__v1__create_table_response__descriptor, &status);
+        status != EXIT_OK ? NULL
+                          : cli_call(c, "/sluice.v1.Tables/CreateTable", &q.base,
+                                     &sluice__v1__create_table_response__descriptor, &status);
+    for (size_t i = 0; i < q.n_properties; i++)
+        mem_free(entries[i].key);
     mem_free(copy);
     if (a == NULL)
         return status;

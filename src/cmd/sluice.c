@@ -18,6 +18,9 @@ static const char help_text[] =
     "  sluice init --data DIR [--admin-token-file FILE]   make a data folder and its admin token "
     "(offline)\n"
     "  sluice table create NAME 'COLUMNS' [--primary-key A,B]\n"
+    "               [--property KEY=VALUE …]    on_error=reject|quarantine, "
+    "timestamps=micros|iso8601,\n"
+    "                                           evolve=none|add_columns\n"
     "  sluice table list | show NAME | drop NAME\n"
     "  sluice token create NAME --grant TABLE:rw [--grant …] [--admin] [--lifetime-s N]\n"
     "  sluice token list | revoke NAME\n"
@@ -90,6 +93,11 @@ static int take_option(struct cli *c, const struct option_row *rows, size_t coun
     if (strcmp(argv[*i], "--grant") == 0 && argv[*i + 1] != NULL &&
         c->grant_count < CLI_GRANTS_MAX) {
         c->grants[c->grant_count++] = argv[++*i];
+        return EXIT_OK;
+    }
+    if (strcmp(argv[*i], "--property") == 0 && argv[*i + 1] != NULL &&
+        c->property_count < CLI_PROPERTIES_MAX) {
+        c->properties[c->property_count++] = argv[++*i];
         return EXIT_OK;
     }
     if (strcmp(argv[*i], "--ledger") == 0 && argv[*i + 1] != NULL &&

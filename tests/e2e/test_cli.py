@@ -35,6 +35,20 @@ def test_table_commands(world):
     assert name not in run(world, "table", "list").stdout
 
 
+def test_table_properties_are_kept_and_unknown_ones_are_refused(world):
+    name = "e2e.cli.with_properties"
+    run(world, "table", "create", name, DDL, "--property", "timestamps=iso8601",
+        "--property", "evolve=none")
+    shown = run_json(world, "table", "show", name)
+    assert shown["properties"] == {"timestamps": "iso8601", "evolve": "none"}, shown
+    assert "timestamps = iso8601" in run(world, "table", "show", name).stdout
+    for word, says, status in [("colour=red", '"colour"', FAILED),
+                               ("on_error=maybe", '"maybe"', FAILED),
+                               ("on_error", "KEY=VALUE", USAGE)]:
+        refused = run(world, "table", "create", f"{name}2", DDL, "--property", word, status=status)
+        assert says in refused.stderr, refused.stderr
+
+
 def test_errors_have_a_status_and_say_what_is_wrong(world):
     for arguments in (("table", "show", "e2e.cli.absent"), ("get", "e2e.cli.absent", "1")):
         done = run(world, *arguments, status=NOT_FOUND)

@@ -26,7 +26,7 @@ static void create_table(struct world *w, uint32_t index)
 {
     struct sim_table *t = &w->m.tables[index];
     const char *key = "k";
-    struct catalog_create r = {t->name, DDL, &key, t->keyed};
+    struct catalog_create r = {.name = t->name, .ddl = DDL, .keys = &key, .key_count = t->keyed};
     struct catalog_table *made = NULL;
     struct err e = {0};
     char *location = catalog_location(t->name);

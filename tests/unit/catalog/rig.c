@@ -108,7 +108,7 @@ struct catalog *rig_replay(struct rig *x, const struct rig_frames *f, size_t fro
 struct catalog_table *rig_table(struct rig *x, const char *name)
 {
     const char *keys[] = {"icao"};
-    struct catalog_create r = {name, RIG_DDL, keys, 1};
+    struct catalog_create r = {.name = name, .ddl = RIG_DDL, .keys = keys, .key_count = 1};
     struct catalog_table *t = NULL;
     int rc = catalog_create_table(x->c, &r, &t, &x->e);
     cr_assert_eq(rc, 0, "%s", x->e.text);

@@ -54,9 +54,9 @@ Test(catalog_table, bad_requests_are_refused_with_the_reason)
     rig_up(&x);
     catalog_table_unref(rig_table(&x, "a.b.c"));
     struct catalog_table *t = NULL;
-    struct catalog_create twice = {"a.b.c", RIG_DDL, NULL, 0};
-    struct catalog_create name = {"a.b", RIG_DDL, NULL, 0};
-    struct catalog_create ddl = {"a.b.d", "x NOTATYPE", NULL, 0};
+    struct catalog_create twice = {.name = "a.b.c", .ddl = RIG_DDL};
+    struct catalog_create name = {.name = "a.b", .ddl = RIG_DDL};
+    struct catalog_create ddl = {.name = "a.b.d", .ddl = "x NOTATYPE"};
 
     cr_assert_eq(catalog_create_table(x.c, &twice, &t, &x.e), ERR_EXISTS);
     cr_assert_not_null(strstr(x.e.text, "a.b.c"));
@@ -121,7 +121,7 @@ Test(catalog_table, name_is_free_again_when_the_drop_is_over_and_the_id_is_new)
     uint32_t id = t->id;
     catalog_table_unref(t);
     cr_assert_eq(catalog_drop_table(x.c, "a.b.c", &x.e), 0);
-    struct catalog_create r = {"a.b.c", RIG_DDL, NULL, 0};
+    struct catalog_create r = {.name = "a.b.c", .ddl = RIG_DDL};
 
     cr_assert_eq(catalog_create_table(x.c, &r, &t, &x.e), ERR_PRECONDITION);
     catalog_forget_table(x.c, id);

@@ -28,7 +28,8 @@ static void set_up(struct ingest_rig *x)
     rpc_server_hooks(x->r.server, on_idle, on_tick, x);
     rig_start(&x->r);
     const char *keys[] = {"id"};
-    struct catalog_create c = {"a.b.c", "id BIGINT NOT NULL, note STRING", keys, 1};
+    struct catalog_create c = {
+        .name = "a.b.c", .ddl = "id BIGINT NOT NULL, note STRING", .keys = keys, .key_count = 1};
     struct catalog_table *t;
     struct err e = {0};
     cr_assert_eq(catalog_create_table(x->r.catalog, &c, &t, &e), 0);

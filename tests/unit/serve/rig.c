@@ -201,7 +201,8 @@ void rig_down(struct rig *x)
 
 struct catalog_table *rig_table(struct rig *x, const char *name, const char *key)
 {
-    struct catalog_create r = {name, "k STRING NOT NULL, n BIGINT", &key, key != NULL};
+    struct catalog_create r = {
+        .name = name, .ddl = "k STRING NOT NULL, n BIGINT", .keys = &key, .key_count = key != NULL};
     struct catalog_table *t = NULL;
     int rc = catalog_create_table(x->catalog, &r, &t, &x->e);
     cr_assert_eq(rc, 0, "%s", x->e.text);
