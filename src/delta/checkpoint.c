@@ -189,19 +189,9 @@ static struct parquet_value value_of(const struct parquet_field *f, const json_t
     return json_is_integer(v) ? parquet_value_int(json_integer_value(v)) : null;
 }
 
-static void add_to_state(struct checkpoint *x, enum root kind, const json_t *body)
-{
-    size_t len = json_dumpb(body, NULL, 0, JSON_COMPACT);
-    must(len > 0);
-    buf_printf(&x->state, "{\"%s\":", root_names[kind]);
-    must(json_dumpb(body, (char *)buf_reserve(&x->state, len), len, JSON_COMPACT) == len);
-    x->state.len += len;
-    buf_add(&x->state, "}\n", 2);
-}
-
 static int append(struct checkpoint *x, enum root kind, const json_t *body, struct err *e)
 {
-    add_to_state(x, kind, body);
+    delta__action_line(root_names[kind], body, &x->state);
     _cleanup_(scratch_deinit) struct scratch s = {.count = 0};
     struct parquet_value row[ROOT_COUNT] = {{0}};
     row[kind] = value_of(&root_fields[kind], body, &s);

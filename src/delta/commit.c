@@ -56,14 +56,15 @@ int delta_create(struct objstore *o, const struct delta_create *r, struct err *e
 static int judge_winner(struct delta_table *t, const struct delta_commit *c,
                         const struct delta__commit *k, int64_t version, struct err *e)
 {
-    if (delta__commit_changes_table(k))
+    bool changes = delta__commit_changes_table(k);
+    int64_t txn = delta__commit_txn(k, c->app_id);
+    if (changes && (txn < 0 || c->schema == NULL))
         return err_set(e, ERR_PRECONDITION,
                        "%s: version %lld, by another writer, changes protocol or metaData",
                        t->location, (long long)version);
-    int64_t txn = delta__commit_txn(k, c->app_id);
     if (txn < 0 || sys_bug(t->sys, SYS_BUG_CUT_WIDENED)) /* not looked at: against D3 */
         return WINNER_OTHER;
-    bool same = txn == c->txn_version;
+    bool same = txn == c->txn_version && changes == (c->schema != NULL);
     for (size_t i = 0; same && i < c->file_count; i++)
         same = delta__commit_adds(k, c->files[i].path);
     if (!same)
@@ -96,7 +97,8 @@ static int take_winner(struct delta_table *t, struct delta_commit *c, struct err
 }
 
 /* Try the next version once. 0: it is ours. ERR_EXISTS: taken. */
-static int try_version(struct delta_table *t, struct delta_commit *c, struct err *e)
+static int try_version(struct delta_table *t, struct delta_commit *c, struct slice evolution,
+                       struct err *e)
 {
     uint8_t random[16];
     char txn_id[UUID_TEXT_LEN + 1];
@@ -105,7 +107,7 @@ static int try_version(struct delta_table *t, struct delta_commit *c, struct err
     uuid_format(&u, txn_id);
     int64_t ict_ms = MAX(c->now_us / 1000, t->last_ict_ms + 1);
     _cleanup_(buf_deinit) struct buf text = BUF_NULL;
-    delta__commit_write(c, ict_ms, txn_id, &text);
+    delta__commit_write(c, ict_ms, txn_id, evolution, &text);
     _cleanup_(mem_freep) char *name = delta__commit_name(t->location, t->version + 1);
     TRY(objstore_put_absent(t->lake, name, buf_slice(&text), e));
     t->version++;
@@ -120,8 +122,12 @@ static int try_version(struct delta_table *t, struct delta_commit *c, struct err
 
 static int commit_somewhere(struct delta_table *t, struct delta_commit *c, struct err *e)
 {
+    /* it holds for the whole call: who else changes the table ends it */
+    _cleanup_(buf_deinit) struct buf evolution = BUF_NULL;
+    if (c->schema != NULL)
+        TRY(delta__evolve(t, c->schema, &evolution, e));
     for (unsigned races = 0; races < DELTA_RACES_MAX; races++) {
-        int r = try_version(t, c, e);
+        int r = try_version(t, c, buf_slice(&evolution), e);
         if (r != ERR_EXISTS)
             return r;
         r = take_winner(t, c, e);

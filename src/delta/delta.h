@@ -4,8 +4,8 @@
 /*
  * delta: a Delta table's log. Create a table, commit files by put-if-absent, checkpoints, and
  * reading the log back as far as a writer needs (newest version, transactions, live files).
- * Protocol: reader 1 / writer 7 (reader 3 when a column is TIMESTAMP_NTZ); see
- * docs/formats/delta.md.
+ * Protocol: reader 1 / writer 7 (reader 3 when a column at any depth is TIMESTAMP_NTZ or VARIANT,
+ * or was widened); see docs/formats/delta.md.
  *
  * Thread: an object belongs to one thread; calls block on the object store.
  */
@@ -35,10 +35,10 @@ struct delta_create {
 must_use int delta_create(struct objstore *o, const struct delta_create *r, struct err *e);
 
 /*
- * Opens an existing table: finds its newest version and checks that protocol and metaData are still
- * those of version 0. ERR_NOT_FOUND: no log there. ERR_UNSUPPORTED: writer features we do not know,
- * or another writer has changed protocol or metaData. ERR_DAMAGED: a commit is missing or does not
- * read.
+ * Opens an existing table: finds its newest version and checks that nobody else has changed
+ * protocol or metaData since version 0. ERR_NOT_FOUND: no log there. ERR_UNSUPPORTED: writer
+ * features we do not know, or another writer has changed protocol or metaData. ERR_DAMAGED: a
+ * commit is missing or does not read.
  */
 must_use int delta_open(struct sys *s, struct objstore *o, const char *location,
                         struct delta_table **ret_table, struct err *e);
@@ -87,6 +87,10 @@ struct delta_commit {
     int64_t txn_version; /* the position scanned to (rule D5) */
     const struct delta_file *files;
     size_t file_count; /* 0: only the txn moves */
+    /* The table's schema from this version on; NULL = as it was. Columns (and fields of STRUCTs)
+     * may be added at the end, types changed where row_widening_ok() says so. Files of older
+     * versions stay as they are; those of this one are of the new schema. */
+    struct row_schema *schema; /* borrowed */
     int64_t now_us;
     /* set on success */
     int64_t version;
@@ -102,7 +106,7 @@ struct delta_commit {
  * failure is returned in *ret_checkpoint, not as the commit's). Returns 0. ERR_UNAVAILABLE,
  * ERR_TIMEOUT, ERR_IO, ERR_NO_SPACE: fate unknown or not done; call again with the SAME cut.
  * ERR_PRECONDITION: somebody changed schema or protocol, or commits under our app id; the table
- * stops.
+ * stops. ERR_INVALID: the table's schema cannot become @schema; nothing was written.
  */
 must_use int delta_commit(struct delta_table *t, struct delta_commit *c, int *ret_checkpoint,
                           struct err *e);
@@ -124,7 +128,7 @@ struct delta_version {
     const char *app_id; /* whose txn is asked for; NULL = nobody's */
     /* set on return 0 */
     bool ours;          /* written by a Sluice */
-    bool changes_table; /* holds protocol or metaData */
+    bool changes_table; /* holds protocol or metaData, and not as a schema change of ours */
     int64_t txn;        /* -1 = none of app_id */
     char table_id[64];  /* metaData.id; "" = none */
     char engine[64];    /* who wrote it, as it says */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* What the files of delta share. read.c and checkpoint.c read with jansson, the
+/* What the files of delta share. read.c, evolve.c and checkpoint.c read with jansson, the
  * others write with base/json.h; the two define names alike and meet in no file. */
 
 #include "base/buf.h"
@@ -10,6 +10,7 @@
 
 #define DELTA_ENGINE           "sluice/0.1.0"
 #define DELTA_ENGINE_PREFIX    "sluice/"
+#define DELTA_APP_PREFIX       "sluice/" /* of the appId of our txn actions */
 #define DELTA_CHECKPOINT_EVERY 100
 /* After a checkpoint has failed, so many commits go by before the next try. */
 #define DELTA_CHECKPOINT_RETRY 10
@@ -53,7 +54,11 @@ void delta__commit_deinit(struct delta__commit *k);
 
 /* What a commit says; NULL or -1 where it says nothing. Borrowed from the commit. */
 const char *delta__commit_table_id(const struct delta__commit *k); /* metaData.id */
-bool delta__commit_changes_table(const struct delta__commit *k);   /* protocol or metaData */
+/* The body of its first action of that kind. */
+const struct json_t *delta__commit_find(const struct delta__commit *k, const char *kind);
+bool delta__commit_changes_table(const struct delta__commit *k); /* protocol or metaData */
+/* Does it change the table as delta_commit.schema does: with a txn of a Sluice beside it? */
+bool delta__commit_is_evolution(const struct delta__commit *k);
 bool delta__commit_is_ours(const struct delta__commit *k);
 const char *delta__commit_engine(const struct delta__commit *k);
 /* Show each add and remove of the commit. */
@@ -74,9 +79,23 @@ int64_t delta__hint_read(struct objstore *o, const char *location);
 void delta__txn_note(struct delta_table *t, const char *app_id, int64_t version, bool newest);
 void delta__txns_note(struct delta_table *t, const struct delta__commit *k, bool newest);
 
-/* The text of a commit file. @txn_id is unique. */
+/* Appends {"<kind>":<body>} and an end of line. */
+void delta__action_line(const char *kind, const struct json_t *body, struct buf *out);
+
+/* evolve.c: the lines protocol (where it changes) and metaData that give the table @schema. Reads
+ * the log. ERR_INVALID: it cannot become that. */
+must_use int delta__evolve(struct delta_table *t, const struct row_schema *schema, struct buf *out,
+                           struct err *e);
+
+/* The table features that a schema asks for, by name, NULL-terminated. */
+#define DELTA_SCHEMA_FEATURES_MAX 2
+void delta__schema_features(const struct row_schema *s,
+                            const char *ret_names[DELTA_SCHEMA_FEATURES_MAX + 1]);
+#define DELTA_WIDENING_FEATURE "typeWidening"
+
+/* The text of a commit file. @txn_id is unique; @evolution what delta__evolve() said, or empty. */
 void delta__commit_write(const struct delta_commit *c, int64_t ict_ms, const char *txn_id,
-                         struct buf *out);
+                         struct slice evolution, struct buf *out);
 void delta__create_write(const struct delta_create *r, struct buf *out);
 
 /* state.c: what the newest checkpoint says, for the next one. False: there is none to rely on. */

@@ -115,7 +115,7 @@ static int read_back(struct delta_table *t, bool *ret_ours, struct err *e)
         return err_set(e, ERR_DAMAGED, "%s has a hole: version %lld is missing", t->location,
                        (long long)version);
     TRY(r);
-    if (version > 0 && delta__commit_changes_table(&k))
+    if (version > 0 && delta__commit_changes_table(&k) && !delta__commit_is_evolution(&k))
         return err_set(e, ERR_UNSUPPORTED,
                        "%s: version %lld, by another writer, changes protocol or metaData",
                        t->location, (long long)version);

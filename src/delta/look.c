@@ -24,7 +24,7 @@ int delta_version_read(struct objstore *o, const char *location, struct delta_ve
     TRY(delta__commit_read(o, location, v->version, &k, e));
     const char *id = delta__commit_table_id(&k), *engine = delta__commit_engine(&k);
     v->ours = delta__commit_is_ours(&k);
-    v->changes_table = delta__commit_changes_table(&k);
+    v->changes_table = delta__commit_changes_table(&k) && !delta__commit_is_evolution(&k);
     v->txn = v->app_id ? delta__commit_txn(&k, v->app_id) : -1;
     v->commit.size = k.size;
     memcpy(v->commit.hash, k.hash, sizeof(k.hash));

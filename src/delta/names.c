@@ -4,6 +4,8 @@
 
 #include "base/uuid.h"
 
+#include "delta_priv.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +19,7 @@ void delta_app_id(const struct uuid *log, uint64_t timeline, uint32_t table_id,
 {
     char text[UUID_TEXT_LEN + 1];
     uuid_format(log, text);
-    (void)snprintf(ret_app_id, DELTA_NAME_MAX, "sluice/0/%s/%llu/%u", text,
+    (void)snprintf(ret_app_id, DELTA_NAME_MAX, DELTA_APP_PREFIX "0/%s/%llu/%u", text,
                    (unsigned long long)timeline, table_id);
 }
 

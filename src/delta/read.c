@@ -2,7 +2,7 @@
 /*
  * Reading commit files: lines of JSON, one action each. Everything that another writer may have put
  * there is looked at with suspicion: what does not read is ERR_DAMAGED with file and line, what we
- * do not understand is ERR_UNSUPPORTED by name. The only file of delta that knows jansson.
+ * do not understand is ERR_UNSUPPORTED by name.
  */
 #include "delta/delta.h"
 
@@ -68,8 +68,7 @@ void delta__commit_deinit(struct delta__commit *k)
     *k = (struct delta__commit){0};
 }
 
-/* The first action of that kind, or NULL. */
-static const json_t *find(const struct delta__commit *k, const char *kind)
+const json_t *delta__commit_find(const struct delta__commit *k, const char *kind)
 {
     size_t i;
     json_t *action;
@@ -84,17 +83,31 @@ static const json_t *find(const struct delta__commit *k, const char *kind)
 
 const char *delta__commit_table_id(const struct delta__commit *k)
 {
-    return json_string_value(json_object_get(find(k, "metaData"), "id"));
+    return json_string_value(json_object_get(delta__commit_find(k, "metaData"), "id"));
 }
 
 bool delta__commit_changes_table(const struct delta__commit *k)
 {
-    return find(k, "metaData") || find(k, "protocol");
+    return delta__commit_find(k, "metaData") || delta__commit_find(k, "protocol");
+}
+
+static void match_app(void *ctx, const char *app_id, int64_t version)
+{
+    (void)version;
+    bool *ours = ctx;
+    *ours = *ours || strncmp(app_id, DELTA_APP_PREFIX, strlen(DELTA_APP_PREFIX)) == 0;
+}
+
+bool delta__commit_is_evolution(const struct delta__commit *k)
+{
+    bool ours = false;
+    delta__commit_txns(k, match_app, &ours);
+    return ours && delta__commit_is_ours(k) && delta__commit_find(k, "metaData") != NULL;
 }
 
 const char *delta__commit_engine(const struct delta__commit *k)
 {
-    return json_string_value(json_object_get(find(k, "commitInfo"), "engineInfo"));
+    return json_string_value(json_object_get(delta__commit_find(k, "commitInfo"), "engineInfo"));
 }
 
 bool delta__commit_is_ours(const struct delta__commit *k)
@@ -105,7 +118,7 @@ bool delta__commit_is_ours(const struct delta__commit *k)
 
 int64_t delta__commit_ict_ms(const struct delta__commit *k)
 {
-    const json_t *ict = json_object_get(find(k, "commitInfo"), "inCommitTimestamp");
+    const json_t *ict = json_object_get(delta__commit_find(k, "commitInfo"), "inCommitTimestamp");
     return json_is_integer(ict) ? json_integer_value(ict) : -1;
 }
 
@@ -198,8 +211,8 @@ void delta__commit_entries(const struct delta__commit *k, delta_entry_fn *fn, vo
 
 static bool is_known_feature(const char *name)
 {
-    static const char *const known[] = {"appendOnly", "invariants", "inCommitTimestamp",
-                                        "timestampNtz"};
+    static const char *const known[] = {"appendOnly",   "invariants",  "inCommitTimestamp",
+                                        "timestampNtz", "variantType", DELTA_WIDENING_FEATURE};
     for (size_t i = 0; name && i < ARRAY_LEN(known); i++)
         if (strcmp(name, known[i]) == 0)
             return true;
@@ -221,7 +234,7 @@ static int check_features(const json_t *list, const char *which, struct err *e)
 
 int delta__commit_protocol_check(const struct delta__commit *k, struct err *e)
 {
-    const json_t *protocol = find(k, "protocol");
+    const json_t *protocol = delta__commit_find(k, "protocol");
     if (!protocol)
         return err_set(e, ERR_DAMAGED, "version 0 has no protocol");
     json_int_t reader = json_integer_value(json_object_get(protocol, "minReaderVersion"));
@@ -245,4 +258,14 @@ int64_t delta__hint_read(struct objstore *o, const char *location)
     int64_t v = json_is_integer(version) ? json_integer_value(version) : -1;
     json_decref(hint);
     return v;
+}
+
+void delta__action_line(const char *kind, const json_t *body, struct buf *out)
+{
+    size_t len = json_dumpb(body, NULL, 0, JSON_COMPACT);
+    must(len > 0);
+    buf_printf(out, "{\"%s\":", kind);
+    must(json_dumpb(body, (char *)buf_reserve(out, len), len, JSON_COMPACT) == len);
+    out->len += len;
+    buf_add(out, "}\n", 2);
 }

@@ -80,7 +80,7 @@ static void write_commit_info(const struct delta_commit *c, int64_t ict_ms, cons
         bytes += c->files[i].size;
     }
     struct json j = action_open(out, "commitInfo");
-    write_info(&j, "WRITE", ict_ms, txn_id);
+    write_info(&j, c->schema != NULL ? "UPDATE SCHEMA" : "WRITE", ict_ms, txn_id);
     key_open(&j, "operationParameters");
     key_str(&j, "mode", "Append");
     key_str(&j, "partitionBy", "[]");
@@ -138,32 +138,46 @@ static void write_add(const struct delta_file *f, int64_t now_ms, struct buf *ou
 }
 
 void delta__commit_write(const struct delta_commit *c, int64_t ict_ms, const char *txn_id,
-                         struct buf *out)
+                         struct slice evolution, struct buf *out)
 {
     write_commit_info(c, ict_ms, txn_id, out);
+    buf_add_slice(out, evolution);
     write_txn(c, ict_ms, out);
     for (size_t i = 0; i < c->file_count; i++)
         write_add(&c->files[i], c->now_us / 1000, out);
 }
 
-static bool has_ntz(const struct row_schema *s)
+static bool has_type(const struct row_column *columns, uint32_t count, enum row_type type)
 {
-    for (uint32_t i = 0; i < s->column_count; i++)
-        if (s->columns[i].type == ROW_TIMESTAMP_NTZ)
+    for (uint32_t i = 0; i < count; i++)
+        if (columns[i].type == type || has_type(columns[i].fields, columns[i].field_count, type))
             return true;
     return false;
 }
 
+void delta__schema_features(const struct row_schema *s,
+                            const char *ret_names[DELTA_SCHEMA_FEATURES_MAX + 1])
+{
+    size_t n = 0;
+    if (has_type(s->columns, s->column_count, ROW_TIMESTAMP_NTZ))
+        ret_names[n++] = "timestampNtz";
+    if (has_type(s->columns, s->column_count, ROW_VARIANT))
+        ret_names[n++] = "variantType";
+    ret_names[n] = NULL;
+}
+
 static void write_protocol(const struct row_schema *s, struct buf *out)
 {
-    bool ntz = has_ntz(s);
+    const char *features[DELTA_SCHEMA_FEATURES_MAX + 1];
+    delta__schema_features(s, features);
     struct json j = action_open(out, "protocol");
-    key_i64(&j, "minReaderVersion", ntz ? 3 : 1);
+    key_i64(&j, "minReaderVersion", features[0] != NULL ? 3 : 1);
     key_i64(&j, "minWriterVersion", 7);
-    if (ntz) {
+    if (features[0] != NULL) {
         json_key(&j, "readerFeatures");
         json_open(&j, '[');
-        json_str(&j, "timestampNtz");
+        for (size_t i = 0; features[i] != NULL; i++)
+            json_str(&j, features[i]);
         json_close(&j, ']');
     }
     json_key(&j, "writerFeatures");
@@ -171,8 +185,8 @@ static void write_protocol(const struct row_schema *s, struct buf *out)
     json_str(&j, "appendOnly");
     json_str(&j, "invariants");
     json_str(&j, "inCommitTimestamp");
-    if (ntz)
-        json_str(&j, "timestampNtz");
+    for (size_t i = 0; features[i] != NULL; i++)
+        json_str(&j, features[i]);
     json_close(&j, ']');
     action_close(&j);
 }

@@ -95,6 +95,13 @@ void row_schema_to_delta_json(const struct row_schema *s, struct buf *out);
 /* "decimal(10,2)", "bigint", "array<struct<a: int>>" … as people write it; of a flat type Delta's
  * own word ("long") with @delta_words. */
 void row_type_name(const struct row_column *c, bool delta_words, struct buf *out);
+/* May a column of type @from become one of @to while rows and files written before stay? The same
+ * type may; so may the wider ones of Delta's type widening: byte < short < int < long; float, and
+ * up to int, to double; date to timestamp_ntz; whole numbers (as 10 digits, long as 20) and
+ * decimals to a decimal that keeps every digit on both sides of the point. A STRUCT may gain
+ * nullable fields at its end. Names and NOT NULL of @from and @to themselves are not looked at,
+ * those of their fields stay. */
+bool row_widening_ok(const struct row_column *from, const struct row_column *to);
 /* Index of a column by name (letter case ignored), or -1. */
 int row_schema_find(const struct row_schema *s, struct slice name);
 
