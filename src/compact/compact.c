@@ -205,6 +205,7 @@ static void take_block(struct compact *c, const struct bronze_block *b)
             take_control(c, &f);
         else if (f.row_count > 0)
             take_rows(c, &f, now_ns);
+        c->scanned_us = f.time_us;
     }
     if (b->end_pos > b->first_pos)
         c->scanned = b->end_pos - 1;
@@ -379,6 +380,20 @@ static void rest(struct compact *c, uint64_t wait_us)
     c->worked = false;
 }
 
+/* Its share of the processors, by how late it is. */
+static void share(struct compact *c, bool caught_up)
+{
+    struct bronze_usage u;
+    bronze_usage(c->d.log, &u);
+    int64_t late_us = caught_up ? 0 : sys_now_us(c->d.sys) - c->scanned_us;
+    struct compact_lag lag = {(uint64_t)MAX(late_us, 0), u.log_bytes, u.log_bytes_max};
+    bool pressing = c->draining || compact__is_pressing(&lag, c->pressing);
+    if (pressing == c->pressing)
+        return;
+    c->pressing = pressing;
+    sys_thread_share(pressing ? SYS_SHARE_EQUAL : SYS_SHARE_REST);
+}
+
 bool compact_step(struct compact *c, uint64_t wait_us)
 {
     open_tables(c);
@@ -392,6 +407,8 @@ bool compact_step(struct compact *c, uint64_t wait_us)
     if (c->records)
         (void)compact__push_records(c); /* what is left is told later */
     if (c->trim_interval_ns != 0 && now_ns >= c->trim_next_ns) {
+        if (c->may_yield)
+            share(c, !read);
         compact__trim(c);
         c->trim_next_ns = now_ns + c->trim_interval_ns;
     }
@@ -526,7 +543,8 @@ int compact_new(const struct compact_deps *d, const struct compact_options *o,
 static void work(void *arg)
 {
     struct compact *c = arg;
-    sys_thread_give_way(); /* acks first; the log's limit is what bounds the lag */
+    /* Acks first. Who could not come back from the rest is not sent there. */
+    sys_thread_share(c->may_yield ? SYS_SHARE_REST : SYS_SHARE_SLIVER);
     while (!atomic_load(&c->stopping))
         (void)compact_step(c, 100000); /* turn again, whatever it read */
     c->is_drained = compact_drain(c);
@@ -534,6 +552,11 @@ static void work(void *arg)
 
 int compact_start(struct compact *c, struct err *e)
 {
+    c->may_yield = sys_thread_may_return(c->d.sys);
+    if (!c->may_yield)
+        LOG_INFO("compact",
+                 "a compactor that is late cannot take a larger share of the processors: "
+                 "that needs the nice limit (LimitNICE=+0 in a systemd unit)");
     int r = sys_thread_start(c->d.sys, "compact", work, c, &c->thread);
     return r < 0 ? err_set(e, r, "the compact worker cannot be started") : 0;
 }

@@ -51,6 +51,13 @@ bool compact__is_due(const struct compact_policy *p, const struct compact_load *
 uint64_t compact__due_in_us(const struct compact_policy *p, const struct compact_load *l,
                             const struct compact_now *now);
 uint64_t compact__backoff_ns(unsigned failures);
+/* How far it is behind. */
+struct compact_lag {
+    uint64_t us; /* age of what it reads */
+    uint64_t log_bytes, log_bytes_max;
+};
+/* Is it to press for its share of the processors? @pressing: it does already. */
+bool compact__is_pressing(const struct compact_lag *lag, bool pressing);
 
 /* ---- table.c: rows → a frozen file; no I/O ---- */
 
@@ -176,6 +183,9 @@ struct compact {
     bool draining;  /* what is open is due when the reading has caught up */
     bool ending;    /* … and this is the end: a table that keeps failing is left */
     bool worked;    /* a block was read since the last pause */
+    bool may_yield; /* it lives on what others leave, and presses when it is late */
+    bool pressing;
+    int64_t scanned_us; /* arrival of what was read last */
     uint64_t look_next_ns;
     uint64_t read_next_ns; /* the log could not be read for want of files; 0 = it can */
     struct compact_record *records, **records_end; /* oldest first */

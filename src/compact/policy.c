@@ -45,3 +45,13 @@ uint64_t compact__backoff_ns(unsigned failures)
     unsigned doublings = failures > 0 ? failures - 1 : 0;
     return COMPACT_BACKOFF_FIRST_NS << MIN(doublings, COMPACT_BACKOFF_DOUBLINGS_MAX);
 }
+
+#define PRESS_US 10000000u
+#define EASE_US  2000000u
+
+bool compact__is_pressing(const struct compact_lag *lag, bool pressing)
+{
+    if (lag->us >= PRESS_US || lag->log_bytes >= lag->log_bytes_max / 4)
+        return true;
+    return pressing && (lag->us >= EASE_US || lag->log_bytes >= lag->log_bytes_max / 8);
+}

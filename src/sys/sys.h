@@ -144,8 +144,14 @@ struct sys_thread;
 typedef void sys_thread_fn(void *arg);
 must_use int sys_thread_start(struct sys *s, const char *name, sys_thread_fn *fn, void *arg,
                               struct sys_thread **ret_thread);
-/* The calling thread gives way to others while the processors are busy (a follower's bulk work). */
-void sys_thread_give_way(void);
+/* How much of contended processors the calling thread takes: an equal share (how threads begin), a
+ * sliver, or only what others leave (bulk work that may wait). Changes speed only. */
+enum sys_share { SYS_SHARE_EQUAL, SYS_SHARE_SLIVER, SYS_SHARE_REST };
+void sys_thread_share(enum sys_share share);
+/* May a thread that lives on the rest take an equal share again? (Linux wants the nice limit or
+ * CAP_SYS_NICE for it; from a sliver nobody comes back without.) Tried out on a thread of its own;
+ * blocks shortly. */
+bool sys_thread_may_return(struct sys *s);
 /* The calling thread, when it wakes, waits for a processor instead of interrupting who runs
  * there. */
 void sys_thread_wake_gently(void);

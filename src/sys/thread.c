@@ -88,12 +88,39 @@ static void share_processor(uint32_t policy, int nice, uint64_t slice_ns)
     (void)syscall(SYS_sched_setattr, 0, &attr, 0); /* 0: this thread */
 }
 
-#define GIVE_WAY_NICE     19        /* a sliver of a contended processor, all of an idle one */
-#define GIVE_WAY_SLICE_NS 100000000 /* the longest there is: everybody may interrupt */
+#define LONG_SLICE_NS 100000000 /* the longest there is: everybody may interrupt */
+#define SLIVER_NICE   19
 
-void sys_thread_give_way(void)
+/*
+ * The rest: a processor that runs nothing but SCHED_IDLE counts as idle when the kernel looks for a
+ * place for a thread that wakes, so senders do not queue behind one another while bulk work keeps
+ * the other processor. The nice value is left alone: it decides who may come back.
+ */
+void sys_thread_share(enum sys_share share)
 {
-    share_processor(SCHED_BATCH, GIVE_WAY_NICE, GIVE_WAY_SLICE_NS);
+    switch (share) {
+    case SYS_SHARE_EQUAL: share_processor(SCHED_BATCH, 0, 0); return;
+    case SYS_SHARE_SLIVER: share_processor(SCHED_BATCH, SLIVER_NICE, LONG_SLICE_NS); return;
+    case SYS_SHARE_REST: share_processor(SCHED_IDLE, 0, LONG_SLICE_NS); return;
+    }
+}
+
+static void try_return(void *arg)
+{
+    bool *may = arg;
+    sys_thread_share(SYS_SHARE_REST);
+    sys_thread_share(SYS_SHARE_EQUAL);
+    *may = sched_getscheduler(0) != SCHED_IDLE;
+}
+
+bool sys_thread_may_return(struct sys *s)
+{
+    struct sys_thread *t;
+    bool may = false;
+    if (sys_thread_start(s, "share", try_return, &may, &t) < 0)
+        return false;
+    sys_thread_join(t);
+    return may;
 }
 
 void sys_thread_wake_gently(void)

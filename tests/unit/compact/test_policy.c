@@ -88,3 +88,29 @@ Test(compact_trim, both_the_lake_and_the_store_must_be_past)
     cr_assert_eq(compact__trim_bound(500, 300, 100), 301);
     cr_assert_eq(compact__trim_bound(500, 300, 0), 0);
 }
+
+Test(compact_policy, lives_on_the_rest_until_it_is_late)
+{
+    struct compact_lag soon = {9999999, 0, 1000}, late = {10000000, 0, 1000};
+
+    cr_assert_not(compact__is_pressing(&soon, false));
+    cr_assert(compact__is_pressing(&late, false));
+}
+
+Test(compact_policy, presses_until_it_is_nearly_caught_up)
+{
+    struct compact_lag behind = {2000000, 0, 1000}, near = {1999999, 124, 1000};
+
+    cr_assert(compact__is_pressing(&behind, true));
+    cr_assert_not(compact__is_pressing(&near, true));
+}
+
+Test(compact_policy, presses_when_a_quarter_of_the_log_is_in_use)
+{
+    struct compact_lag full = {0, 250, 1000}, half_way = {0, 249, 1000}, eighth = {0, 124, 1000};
+
+    cr_assert(compact__is_pressing(&full, false));
+    cr_assert_not(compact__is_pressing(&half_way, false));
+    cr_assert(compact__is_pressing(&half_way, true));
+    cr_assert_not(compact__is_pressing(&eighth, true));
+}

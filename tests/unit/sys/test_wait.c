@@ -155,6 +155,35 @@ Test(sys_thread, has_its_name_and_no_signals)
     sys_free(s);
 }
 
+struct shares {
+    int rest, after;
+};
+
+static void live_on_the_rest(void *arg)
+{
+    struct shares *h = arg;
+
+    sys_thread_share(SYS_SHARE_REST);
+    h->rest = sched_getscheduler(0);
+    sys_thread_share(SYS_SHARE_EQUAL);
+    h->after = sched_getscheduler(0);
+}
+
+Test(sys_thread, comes_back_from_the_rest_exactly_when_it_is_said_to_may)
+{
+    struct shares h = {-1, -1};
+    struct sys_thread *t = NULL;
+    struct sys *s = sys_new_sim(1);
+
+    bool may = sys_thread_may_return(s);
+    cr_assert_eq(sys_thread_start(s, "rest", live_on_the_rest, &h, &t), 0);
+    sys_thread_join(t);
+
+    cr_assert_eq(h.rest, SCHED_IDLE);
+    cr_assert_eq(h.after, may ? SCHED_BATCH : SCHED_IDLE);
+    sys_free(s);
+}
+
 Test(sys_process, knows_itself)
 {
     cr_assert_gt(sys_resident_bytes(), 100000);
