@@ -21,6 +21,16 @@ struct row_schema *row_schema_ref(struct row_schema *s)
     return s;
 }
 
+static void free_columns(struct row_column *columns, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        mem_free(columns[i].name);
+        mem_free(columns[i].comment);
+        free_columns(columns[i].fields, columns[i].field_count);
+    }
+    mem_free(columns);
+}
+
 struct row_schema *row_schema_unref(struct row_schema *s)
 {
     if (s == NULL)
@@ -29,33 +39,23 @@ struct row_schema *row_schema_unref(struct row_schema *s)
     must(before > 0);
     if (before > 1)
         return NULL;
-    for (uint32_t i = 0; i < s->column_count; i++) {
-        mem_free(s->columns[i].name);
-        mem_free(s->columns[i].comment);
-    }
-    mem_free(s->columns);
+    free_columns(s->columns, s->column_count);
     mem_free(s->key_columns);
     mem_free(s);
     return NULL;
 }
 
-int row_schema_find(const struct row_schema *s, struct slice name)
+int row__column_find(const struct row_column *fields, uint32_t count, struct slice name)
 {
-    for (uint32_t i = 0; i < s->column_count; i++)
-        if (row__same_word(slice_str(s->columns[i].name), name))
+    for (uint32_t i = 0; i < count; i++)
+        if (row__same_word(slice_str(fields[i].name), name))
             return (int)i;
     return -1;
 }
 
-static void add_quoted_comment(struct buf *out, const char *comment)
+int row_schema_find(const struct row_schema *s, struct slice name)
 {
-    buf_add_str(out, " COMMENT '");
-    for (const char *c = comment; *c != '\0'; c++) {
-        if (*c == '\'' || *c == '\\')
-            buf_add_byte(out, '\\');
-        buf_add_byte(out, (uint8_t)*c);
-    }
-    buf_add_byte(out, '\'');
+    return row__column_find(s->columns, s->column_count, name);
 }
 
 void row_schema_to_ddl(const struct row_schema *s, struct buf *out)
@@ -63,47 +63,89 @@ void row_schema_to_ddl(const struct row_schema *s, struct buf *out)
     for (uint32_t i = 0; i < s->column_count; i++) {
         const struct row_column *c = &s->columns[i];
         buf_printf(out, "%s`%s` ", i == 0 ? "" : ", ", c->name);
-        row_type_name(c, false, out);
-        if (c->not_null)
-            buf_add_str(out, " NOT NULL");
-        if (c->comment != NULL)
-            add_quoted_comment(out, c->comment);
+        row__type_put(c, ROW__DDL, out);
+        row__remarks_put(c, ROW__DDL, out);
     }
+}
+
+/* ---- Delta's JSON ---- */
+
+static void put_struct(struct json *j, const struct row_column *fields, uint32_t count);
+
+/* A type: a word, or an object for what holds others. */
+static void put_type(struct json *j, const struct row_column *c)
+{
+    struct buf word = BUF_NULL;
+    switch (c->type) {
+    case ROW_STRUCT: put_struct(j, c->fields, c->field_count); return;
+    case ROW_ARRAY:
+        json_open(j, '{');
+        json_key(j, "type");
+        json_str(j, "array");
+        json_key(j, "elementType");
+        put_type(j, &c->fields[ROW_ELEMENT]);
+        json_key(j, "containsNull");
+        json_bool(j, !c->fields[ROW_ELEMENT].not_null);
+        json_close(j, '}');
+        return;
+    case ROW_MAP:
+        json_open(j, '{');
+        json_key(j, "type");
+        json_str(j, "map");
+        json_key(j, "keyType");
+        put_type(j, &c->fields[ROW_KEY]);
+        json_key(j, "valueType");
+        put_type(j, &c->fields[ROW_VALUE]);
+        json_key(j, "valueContainsNull");
+        json_bool(j, !c->fields[ROW_VALUE].not_null);
+        json_close(j, '}');
+        return;
+    default: break;
+    }
+    row__type_put(c, ROW__DELTA, &word);
+    json_slice(j, buf_slice(&word));
+    buf_deinit(&word);
+}
+
+static void put_field(struct json *j, const struct row_column *c)
+{
+    json_open(j, '{');
+    json_key(j, "name");
+    json_str(j, c->name);
+    json_key(j, "type");
+    put_type(j, c);
+    json_key(j, "nullable");
+    json_bool(j, !c->not_null);
+    json_key(j, "metadata");
+    json_open(j, '{');
+    if (c->comment != NULL) {
+        json_key(j, "comment");
+        json_str(j, c->comment);
+    }
+    json_close(j, '}');
+    json_close(j, '}');
+}
+
+static void put_struct(struct json *j, const struct row_column *fields, uint32_t count)
+{
+    json_open(j, '{');
+    json_key(j, "type");
+    json_str(j, "struct");
+    json_key(j, "fields");
+    json_open(j, '[');
+    for (uint32_t i = 0; i < count; i++)
+        put_field(j, &fields[i]);
+    json_close(j, ']');
+    json_close(j, '}');
 }
 
 void row_schema_to_delta_json(const struct row_schema *s, struct buf *out)
 {
-    struct buf word = BUF_NULL;
     struct json j = json_on(out);
-    json_open(&j, '{');
-    json_key(&j, "type");
-    json_str(&j, "struct");
-    json_key(&j, "fields");
-    json_open(&j, '[');
-    for (uint32_t i = 0; i < s->column_count; i++) {
-        const struct row_column *c = &s->columns[i];
-        buf_reset(&word);
-        row_type_name(c, true, &word);
-        json_open(&j, '{');
-        json_key(&j, "name");
-        json_str(&j, c->name);
-        json_key(&j, "type");
-        json_slice(&j, buf_slice(&word));
-        json_key(&j, "nullable");
-        json_bool(&j, !c->not_null);
-        json_key(&j, "metadata");
-        json_open(&j, '{');
-        if (c->comment != NULL) {
-            json_key(&j, "comment");
-            json_str(&j, c->comment);
-        }
-        json_close(&j, '}');
-        json_close(&j, '}');
-    }
-    json_close(&j, ']');
-    json_close(&j, '}');
-    buf_deinit(&word);
+    put_struct(&j, s->columns, s->column_count);
 }
+
+/* ---- names of tables ---- */
 
 static bool is_table_name_char(char c)
 {

@@ -38,10 +38,10 @@ static const struct row__type_word words[] = {
     {"timestamp", ROW_TIMESTAMP},
     {"timestamp_ltz", ROW_TIMESTAMP},
     {"timestamp_ntz", ROW_TIMESTAMP_NTZ},
-    {"struct", NOT_SUPPORTED},
-    {"array", NOT_SUPPORTED},
-    {"map", NOT_SUPPORTED},
-    {"variant", NOT_SUPPORTED},
+    {"struct", ROW_STRUCT},
+    {"array", ROW_ARRAY},
+    {"map", ROW_MAP},
+    {"variant", ROW_VARIANT},
     {"interval", NOT_SUPPORTED},
     {"geography", NOT_SUPPORTED},
     {"geometry", NOT_SUPPORTED},
@@ -65,6 +65,10 @@ static const struct {
     [ROW_DATE] = {"date", "date"},
     [ROW_TIMESTAMP] = {"timestamp", "timestamp"},
     [ROW_TIMESTAMP_NTZ] = {"timestamp_ntz", "timestamp_ntz"},
+    [ROW_STRUCT] = {"struct", "struct"},
+    [ROW_ARRAY] = {"array", "array"},
+    [ROW_MAP] = {"map", "map"},
+    [ROW_VARIANT] = {"variant", "variant"},
 };
 
 bool row__same_word(struct slice a, struct slice b)
@@ -85,10 +89,60 @@ const struct row__type_word *row__type_find(struct slice word)
     return NULL;
 }
 
-void row_type_name(const struct row_column *c, bool delta_words, struct buf *out)
+const char *row__word_of(enum row_type type)
 {
-    must(c->type >= ROW_BOOLEAN && c->type <= ROW_TIMESTAMP_NTZ);
-    buf_add_str(out, delta_words ? names[c->type].delta : names[c->type].people);
+    must(type >= ROW_BOOLEAN && type <= ROW_VARIANT);
+    return names[type].people;
+}
+
+static void put_comment(const char *comment, struct buf *out)
+{
+    buf_add_str(out, " COMMENT '");
+    for (const char *c = comment; *c != '\0'; c++) {
+        if (*c == '\'' || *c == '\\')
+            buf_add_byte(out, '\\');
+        buf_add_byte(out, (uint8_t)*c);
+    }
+    buf_add_byte(out, '\'');
+}
+
+void row__remarks_put(const struct row_column *c, enum row__style style, struct buf *out)
+{
+    if (c->not_null)
+        buf_add_str(out, style == ROW__DDL ? " NOT NULL" : " not null");
+    if (c->comment != NULL && style == ROW__DDL)
+        put_comment(c->comment, out);
+}
+
+/* What stands between < and >. */
+static void put_fields(const struct row_column *c, enum row__style style, struct buf *out)
+{
+    for (uint32_t i = 0; i < c->field_count; i++) {
+        const struct row_column *f = &c->fields[i];
+        if (i > 0)
+            buf_add_str(out, ", ");
+        if (c->type == ROW_STRUCT)
+            buf_printf(out, style == ROW__DDL ? "`%s`: " : "%s: ", f->name);
+        row__type_put(f, style, out);
+        if (c->type != ROW_MAP || i != ROW_KEY) /* a key is never null anyway */
+            row__remarks_put(f, style, out);
+    }
+}
+
+void row__type_put(const struct row_column *c, enum row__style style, struct buf *out)
+{
+    const char *word = row__word_of(c->type);
+    buf_add_str(out, style == ROW__DELTA ? names[c->type].delta : word);
     if (c->type == ROW_DECIMAL)
         buf_printf(out, "(%u,%u)", c->precision, c->scale);
+    if (c->field_count == 0)
+        return;
+    buf_add_byte(out, '<');
+    put_fields(c, style, out);
+    buf_add_byte(out, '>');
+}
+
+void row_type_name(const struct row_column *c, bool delta_words, struct buf *out)
+{
+    row__type_put(c, delta_words ? ROW__DELTA : ROW__PEOPLE, out);
 }

@@ -150,13 +150,29 @@ Test(row_ddl, malformed_text_is_refused_with_place_and_reason)
         {"a varchar(4,5)", NULL, "takes one number", ERR_INVALID},
         {"a int not", NULL, "NULL is expected", ERR_INVALID},
         {"a int comment b", NULL, "text in single quotes", ERR_INVALID},
-        {"a int comment 'b", NULL, "closing quote is missing", ERR_INVALID},
+        {"a int comment 'b", NULL, "the text's closing quote is missing", ERR_INVALID},
         {"a timestamp with zone", NULL, "TIME ZONE", ERR_INVALID},
         {"a int default 3", NULL, "defaults", ERR_UNSUPPORTED},
-        {"a struct<b:int>", NULL, "struct are not supported", ERR_UNSUPPORTED},
-        {"a ARRAY<int>", NULL, "array are not supported", ERR_UNSUPPORTED},
-        {"a map<int,int>", NULL, "map are not supported", ERR_UNSUPPORTED},
-        {"a variant", NULL, "variant are not supported", ERR_UNSUPPORTED},
+        {"a interval", NULL, "column a: columns of type interval are not supported",
+         ERR_UNSUPPORTED},
+        {"a struct", NULL, "at its end: < is expected", ERR_INVALID},
+        {"a struct<>", NULL, "byte 10, at \">\": a column name is expected", ERR_INVALID},
+        {"a struct<b:int,>", NULL, "a column name is expected", ERR_INVALID},
+        {"a struct<b:int c:int>", NULL, "at \"c:int>\": a comma or > is expected", ERR_INVALID},
+        {"a struct<b:int, B:int>", NULL, "at \"B:int>\": a column of this name is there already",
+         ERR_INVALID},
+        {"a array<int", NULL, "at its end: > is expected", ERR_INVALID},
+        {"a array<int,int>", NULL, "at \",int>\": > is expected", ERR_INVALID},
+        {"a array<int comment 'x'>", NULL, "> is expected", ERR_INVALID},
+        {"a array<int>>", NULL, "byte 13, at \">\": a comma or the end", ERR_INVALID},
+        {"a array<int not>", NULL, "NULL is expected after NOT", ERR_INVALID},
+        {"a map<int>", NULL, "a comma and the type of the map's values", ERR_INVALID},
+        {"a map<string null, int>", NULL, "a comma and the type of", ERR_INVALID},
+        {"a map<date, int>", NULL, "at \"date, int>\": the key of a map is of type", ERR_INVALID},
+        {"a map<array<int>, int>", NULL, "the key of a map is of type boolean", ERR_INVALID},
+        {"a variant(3)", NULL, "a comma or the end", ERR_INVALID},
+        {"a array<int>", "a", "key column \"a\" is a array; a key is of flat types", ERR_INVALID},
+        {"a variant", "a", "is a variant; a key is of flat types", ERR_INVALID},
         {"a int, primary key (a)", NULL, "named apart", ERR_INVALID},
         {"a int", "b", "\"b\" is not in the column list", ERR_INVALID},
     };
@@ -173,6 +189,175 @@ Test(row_ddl, malformed_text_is_refused_with_place_and_reason)
         cr_assert(strstr(e.text, cases[i].part) != NULL);
         cr_assert_null(s);
     }
+}
+
+static const struct row_column *field(const struct row_column *c, uint32_t i)
+{
+    cr_assert(i < c->field_count);
+    return &c->fields[i];
+}
+
+Test(row_ddl, types_stand_within_types)
+{
+    struct row_schema *s = parse("id int, a STRUCT<`x`: INT NOT NULL COMMENT 'it''s', y Array<Map<"
+                                 "string, DECIMAL(5,2) not null>>>, v variant not null");
+
+    const struct row_column *a = &s->columns[1], *x = field(a, 0), *y = field(a, 1);
+    const struct row_column *map = field(y, ROW_ELEMENT), *key = field(map, ROW_KEY);
+    const struct row_column *value = field(map, ROW_VALUE);
+    cr_assert_eq(a->type, ROW_STRUCT);
+    cr_assert_str_eq(x->name, "x");
+    cr_assert_eq(x->field_id, 1u);
+    cr_assert(x->not_null);
+    cr_assert_str_eq(x->comment, "it's");
+    cr_assert_eq(y->type, ROW_ARRAY);
+    cr_assert_eq(y->field_id, 2u);
+    cr_assert_not(y->not_null);
+    cr_assert_eq(map->type, ROW_MAP);
+    cr_assert_str_eq(map->name, "element");
+    cr_assert_not(map->not_null);
+    cr_assert_str_eq(key->name, "key");
+    cr_assert_eq(key->type, ROW_STRING);
+    cr_assert(key->not_null);
+    cr_assert_str_eq(value->name, "value");
+    cr_assert_eq(value->precision, 5);
+    cr_assert(value->not_null);
+    cr_assert_eq(s->columns[2].type, ROW_VARIANT);
+    cr_assert(s->columns[2].not_null);
+    cr_assert_eq(s->columns[2].field_count, 0u);
+    row_schema_unref(s);
+}
+
+Test(row_ddl, leaves_are_counted_and_a_flat_schema_is_known)
+{
+    struct row_schema *flat = parse("a int, b string"), *variant = parse("a int, b variant");
+    struct row_schema *nested = parse("a map<string, struct<b: int, c: variant>>, d array<date>");
+
+    cr_assert_eq(flat->leaf_count, 2u);
+    cr_assert(flat->is_flat);
+    cr_assert_eq(variant->leaf_count, 3u);
+    cr_assert_not(variant->is_flat);
+    cr_assert_eq(nested->leaf_count, 5u);
+    cr_assert_not(nested->is_flat);
+    row_schema_unref(flat);
+    row_schema_unref(variant);
+    row_schema_unref(nested);
+}
+
+Test(row_ddl, nested_types_written_out_parse_back_to_the_same)
+{
+    static const char text[] =
+        "`a` struct<`b`: int NOT NULL COMMENT 'say \\'x\\'', `c`: struct<`d`: variant>> NOT NULL, "
+        "`e` array<array<decimal(3,1) NOT NULL>> COMMENT 'lists', "
+        "`f` map<bigint, map<boolean, struct<`key`: date, `array`: string>> NOT NULL>";
+    struct buf out = BUF_NULL;
+
+    struct row_schema *s = parse(text);
+    row_schema_to_ddl(s, &out);
+
+    cr_assert_str_eq(buf_cstr(&out), text);
+    row_schema_unref(s);
+    buf_deinit(&out);
+}
+
+/* "a array<array<…int…>>" with @depth arrays. */
+static int parse_deep(unsigned depth, struct err *e)
+{
+    struct buf ddl = BUF_NULL;
+    struct row_schema *s = NULL;
+    buf_add_str(&ddl, "a ");
+    for (unsigned i = 0; i < depth; i++)
+        buf_add_str(&ddl, i % 2 == 0 ? "array<" : "struct<s ");
+    buf_add_str(&ddl, "int");
+    for (unsigned i = 0; i < depth; i++)
+        buf_add_byte(&ddl, '>');
+    int r = row_schema_parse(buf_slice(&ddl), NULL, 0, &s, e);
+    row_schema_unref(s);
+    buf_deinit(&ddl);
+    return r;
+}
+
+Test(row_ddl, types_stand_thirty_two_deep_and_no_deeper)
+{
+    struct err e = {0};
+
+    cr_assert_eq(parse_deep(32, &e), 0);
+    cr_assert_eq(parse_deep(33, &e), ERR_INVALID);
+    cr_assert(strstr(e.text, "at most 32 deep") != NULL);
+    cr_assert_eq(parse_deep(30000, &e), ERR_INVALID);
+}
+
+Test(row_ddl, four_thousand_leaves_fit_and_one_more_does_not)
+{
+    struct buf ddl = BUF_NULL;
+    struct row_schema *s = NULL, *none = NULL;
+    struct err e = {0};
+    buf_add_str(&ddl, "v variant, s struct<");
+    for (int i = 0; i < 3998; i++)
+        buf_printf(&ddl, "%sc%d: int", i == 0 ? "" : ",", i);
+
+    buf_add_byte(&ddl, '>');
+    int fits = row_schema_parse(buf_slice(&ddl), NULL, 0, &s, NULL);
+    buf_add_str(&ddl, ", more int");
+    int refused = row_schema_parse(buf_slice(&ddl), NULL, 0, &none, &e);
+
+    cr_assert_eq(fits, 0);
+    cr_assert_eq(s->leaf_count, 4000u);
+    cr_assert_eq(refused, ERR_INVALID);
+    cr_assert(strstr(e.text, "4000 flat columns") != NULL);
+    row_schema_unref(s);
+    buf_deinit(&ddl);
+}
+
+Test(row_ddl, an_error_names_the_path_of_its_column)
+{
+    static const struct {
+        const char *ddl, *key, *field;
+    } cases[] = {
+        {"a int, b integr", NULL, "b"},
+        {"a int, a int", NULL, "a"},
+        {"a int, 7 int", NULL, ""},
+        {"a struct<b: struct<c: foo>>", NULL, "a.b.c"},
+        {"a struct<b: int, c: struct<1>>", NULL, "a.c"},
+        {"a int, s struct<l: array<decimal(99)>>", NULL, "s.l.element"},
+        {"m map<string, map<float, int>>", NULL, "m.value.key"},
+        {"m map<string, interval>", NULL, "m.value"},
+        {"a struct<b: int>, C variant", "c", "C"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct row_schema *s = NULL;
+        struct err e = {0};
+        int r =
+            row_schema_parse(slice_str(cases[i].ddl), &cases[i].key, cases[i].key != NULL, &s, &e);
+        cr_assert(r < 0);
+        cr_assert_str_eq(e.field, cases[i].field);
+    }
+}
+
+/* The log keeps the written-out form; what it could not read again must not come in. */
+Test(row_ddl, a_list_that_would_be_too_long_when_written_out_is_refused)
+{
+    struct buf ddl = BUF_NULL, out = BUF_NULL;
+    struct row_schema *s = NULL, *none = NULL;
+    struct err e = {0};
+    buf_add_str(&ddl, "a int comment '");
+    while (ddl.len < 256 * 1024 - 11)
+        buf_add_byte(&ddl, 'x');
+    buf_add_byte(&ddl, '\'');
+
+    int fits = row_schema_parse(buf_slice(&ddl), NULL, 0, &s, &e);
+    buf_add_str(&ddl, ",b int");
+    int refused = row_schema_parse(buf_slice(&ddl), NULL, 0, &none, &e);
+
+    cr_assert_eq(fits, 0);
+    row_schema_to_ddl(s, &out);
+    cr_assert_eq(out.len, ddl.len - 6 + 2);
+    cr_assert_eq(refused, ERR_INVALID);
+    cr_assert(strstr(e.text, "when it is written out; at most 262144") != NULL);
+    row_schema_unref(s);
+    buf_deinit(&ddl);
+    buf_deinit(&out);
 }
 
 Test(row_ddl, two_thousand_columns_fit_and_one_more_does_not)

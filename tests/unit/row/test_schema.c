@@ -54,6 +54,33 @@ Test(row_schema, as_delta_json_uses_deltas_words)
     buf_deinit(&out);
 }
 
+Test(row_schema, as_delta_json_a_nested_type_is_an_object)
+{
+    struct row_schema *s =
+        parse("a struct<b int not null comment 'c', d variant>, "
+              "e array<struct<f date>> not null, g map<bigint, string not null>");
+    struct buf out = BUF_NULL;
+
+    row_schema_to_delta_json(s, &out);
+
+    cr_assert_str_eq(buf_cstr(&out),
+                     "{\"type\":\"struct\",\"fields\":["
+                     "{\"name\":\"a\",\"type\":{\"type\":\"struct\",\"fields\":["
+                     "{\"name\":\"b\",\"type\":\"integer\",\"nullable\":false,"
+                     "\"metadata\":{\"comment\":\"c\"}},"
+                     "{\"name\":\"d\",\"type\":\"variant\",\"nullable\":true,\"metadata\":{}}]},"
+                     "\"nullable\":true,\"metadata\":{}},"
+                     "{\"name\":\"e\",\"type\":{\"type\":\"array\",\"elementType\":"
+                     "{\"type\":\"struct\",\"fields\":["
+                     "{\"name\":\"f\",\"type\":\"date\",\"nullable\":true,\"metadata\":{}}]},"
+                     "\"containsNull\":true},\"nullable\":false,\"metadata\":{}},"
+                     "{\"name\":\"g\",\"type\":{\"type\":\"map\",\"keyType\":\"long\","
+                     "\"valueType\":\"string\",\"valueContainsNull\":false},"
+                     "\"nullable\":true,\"metadata\":{}}]}");
+    row_schema_unref(s);
+    buf_deinit(&out);
+}
+
 Test(row_schema, a_table_name_has_three_plain_parts)
 {
     static const char *good[] = {"main.default.air_quality", "a.b.c", "A-1.b_2.3"};
