@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "codec/codec.h"
 #include "codec/wire.h"
+#include "json_priv.h"
 
 /* How a field's bytes become a value. */
 enum codec__op {
@@ -76,14 +77,6 @@ struct codec__text codec__type_text(const struct row_column *c);
  * behind its length, when at least 16 bytes lie between and the room is reserved. */
 void codec__put_value(struct buf *out, const struct row_column *c, const struct row_value *v);
 
-/* One JSON object, read key by key. */
-struct codec__json {
-    const uint8_t *start, *value, *p, *end; /* @value: where the last value starts */
-    struct err *e;
-    struct buf *scratch; /* unescaped text stands behind its length, see codec__json_value() */
-};
-
-void codec__json_init(struct codec__json *j, struct slice text, struct buf *scratch, struct err *e);
 /* Opens the object. */
 must_use int codec__json_open(struct codec__json *j);
 /* 1: the next key, its colon taken; 0: the object and the text are at their end. */
@@ -92,8 +85,8 @@ must_use int codec__json_key(struct codec__json *j, struct slice *ret_key);
  * at least 16 bytes behind its length, in reserved room. */
 must_use int codec__json_value(struct codec__json *j, const struct row_column *c,
                                struct row_value *ret_value);
-/* ERR_INVALID with "JSON, byte N: " in front. */
-int codec__json_fail(struct codec__json *j, const char *fmt, ...) printf_like(2, 3);
+/* One value of any kind, to behind it: does it make a variant? */
+must_use int codec__variant_skip(struct codec__json *j);
 
 /* Values as JSON and base64 text. */
 void codec__base64_add(struct buf *out, struct slice bytes);

@@ -50,6 +50,7 @@ int codec_json_to_row(const struct codec_plan *own, struct slice json, struct bu
     struct codec__json j;
     codec__json_init(&j, json, out, e);
     int r = convert(own, &j);
+    codec__json_deinit(&j);
     if (r < 0)
         out->len = start;
     return r;
@@ -107,6 +108,7 @@ int codec_json_to_key(const struct row_schema *s, struct slice json, struct buf 
     int r = read_key(s, &j, values);
     if (r == 0)
         r = row_key_encode(s, values, out, e);
+    codec__json_deinit(&j);
     buf_deinit(&scratch);
     return r;
 }
