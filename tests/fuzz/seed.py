@@ -123,6 +123,22 @@ def json_rows():
     yield b"\0" + b'{"id":1,"name":{"nested":[1,2]}}'
 
 
+VARIANTS = ['null', '[1,-129,70000,1e10,9999999999,1.50,12345678901234567890]',
+            '"\\u00e9\\ud83d\\ude00"',
+            ' {"b":[true,false,{}],"a":{"a":"' + "long " * 15 + '","":[]}} ', '{"a":1,"\\u0061":2}',
+            "[" * 101 + "]" * 101]
+VARIANT_BYTES = [b"\x11\0\0\x00",
+                 b"\x01\x02\0\x01\x02ba\x02\x02\x01\0\x02\0\x04\x0c\x01\x0c\x02",
+                 b"\x11\0\0\x03\x03\0\x06\x0c\x0e\x20\x02\x96\0\0\0\x40\x01\0\0\0a\x05b",
+                 b"\x41\x01\0\0\0\x01\0a\x7e\x01\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\x08",
+                 b"\x11\0\0\x1c\0\0\0\0\0\0\x59\x40", b"\x11\0\0\x28\x26" + b"\x01" * 16]
+
+
+def variants():
+    yield from (b"\0" + text.encode() for text in VARIANTS)
+    yield from (b"\1" + content for content in VARIANT_BYTES)
+
+
 def numbers():
     for text in ["0", "-0.0", "1e308", "1e309", "4.9e-324", "2.2250738585072011e-308", "0.1",
                  "123456789012345678901234567890", "1e-400", "3.4028235677973366e38", "1.5E+3",
@@ -270,6 +286,7 @@ def configs():
 
 SEEDS = {
     "protobuf": protobuf, "descriptor": descriptors, "json": json_rows, "number": numbers,
+    "variant": variants,
     "ddl": ddl, "request": requests, "session": sessions, "metadata": metadata,
     "service": services, "frames": frames, "recover": recoveries, "control": controls,
     "parquet": parquets, "delta": deltas, "config": configs,
