@@ -34,6 +34,11 @@
 #define LARGE_REQUEST_BYTES       (256u * 1024)
 #define UNWRITTEN_SHARE_FOR_LARGE 4
 
+/* Values of one row at any depth below its columns: a decoded one takes 32 bytes of memory. */
+#define ROW_VALUES_MAX (1u << 20)
+/* Messages nested in a descriptor, used or not. */
+#define DESCRIPTOR_TYPES_MAX 10000
+
 #define TABLES_MAX               10000
 #define COLUMNS_MAX              2000
 #define COLUMN_NAME_BYTES_MAX    255

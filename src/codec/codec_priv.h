@@ -4,8 +4,14 @@
 /*
  * The inside of a plan, and what the files of codec share.
  *
+ * A plan is a tree of messages that mirrors the schema's columns: the record, and below it what
+ * STRUCT, ARRAY and MAP columns hold as far as it travels in messages. docs/formats/rows.md says
+ * which.
+ *
  * I1  fields[] ascend by number; a column has at most one field.
- * I2  In the own plan field i belongs to column i, and its operation is the column's natural one.
+ * I2  In the own plan field i of a message belongs to its column i, and its operation is the
+ *     column's natural one.
+ * I3  The messages form a tree: none is used by two fields.
  */
 
 #include "base/limits.h"
@@ -28,13 +34,30 @@ enum codec__op {
     CODEC__STRING,
     CODEC__BYTES,
     CODEC__DECIMAL, /* text */
+    /* Not in the plan of a flat schema: */
+    CODEC__VARIANT,  /* JSON text */
+    CODEC__MESSAGE,  /* one message: a STRUCT, or a wrapper */
+    CODEC__REPEATED, /* an ARRAY; the elements' operation is @item */
+    CODEC__MAP,      /* a MAP: repeated entries */
 };
 
+struct codec__message;
 struct codec__field {
-    uint32_t tag; /* number << 3 | wire type */
-    uint16_t column;
-    uint8_t op;
-    int64_t min, max; /* integers: what the column holds */
+    uint32_t tag;    /* number << 3 | wire type; of a repeated number: when it is not packed */
+    uint16_t column; /* of its message */
+    uint8_t op, item;
+    union {
+        struct {
+            int64_t min, max; /* integers: what the column holds */
+        };
+        struct codec__message *message; /* op or item MESSAGE; MAP: its entry */
+    };
+};
+
+enum codec__kind {
+    CODEC__STRUCT = 0, /* the record too: a column per field */
+    CODEC__WRAPPER,    /* its one column is an ARRAY or MAP inside of another one */
+    CODEC__ENTRY,      /* of a MAP: columns ROW_KEY and ROW_VALUE */
 };
 
 #define CODEC__NONE 0xffffu
@@ -42,28 +65,96 @@ struct codec__field {
 #define CODEC__DIRECT_MAX 4095u
 #define CODEC__WORDS_MAX  ((COLUMNS_MAX + 63) / 64)
 
-struct codec_plan {
-    uint32_t refs;
-    uint32_t field_count;
+/* One message: its fields, and the columns that they fill. */
+struct codec__message {
+    enum codec__kind kind;
+    uint32_t column_count, field_count;
     uint32_t words; /* of 64 columns each */
     uint32_t direct_count;
     uint32_t name_mask; /* slots in @names less one */
-    struct row_schema *schema;
     struct codec__field *fields;
-    uint16_t *direct; /* field number → index into fields, or CODEC__NONE */
-    uint16_t *names;  /* hash of a name → column, or CODEC__NONE; open addressing */
+    uint16_t *direct;                 /* field number → index into fields, or CODEC__NONE */
+    const struct row_column *columns; /* of the schema */
+    uint16_t *names; /* hash of a name → column, or CODEC__NONE; open addressing */
     struct slice *column_names;
-    uint64_t required[CODEC__WORDS_MAX]; /* a bit per NOT NULL column */
+    uint64_t *required; /* a bit per column that must have a value: NOT NULL, no ARRAY or MAP */
+    /* Where a walk notes which columns it has seen, in words: its own @words, and behind them those
+     * of the single messages below it. */
+    uint32_t seen, seen_words;
+    bool asks;       /* @required is not empty, here or in single messages below */
+    bool holds_maps; /* a field is a MAP, likewise */
+    uint32_t inner_count;
+    uint16_t *inner;         /* fields for which one of the two holds */
+    struct row_value *blank; /* the values of a message without fields; NULL in a flat plan */
 };
 
+struct codec_plan {
+    struct codec__message root;
+    uint32_t refs;
+    bool is_flat;
+    uint32_t seen_words; /* of all messages */
+    struct row_schema *schema;
+};
+
+/* ---- descriptors ---- */
+
+/* What a plan wants to know of a FieldDescriptorProto. */
+struct codec__field_descriptor {
+    struct slice name, type_name;
+    uint64_t number, label, type;
+};
+enum { CODEC__LABEL_OPTIONAL = 1, CODEC__LABEL_REQUIRED, CODEC__LABEL_REPEATED };
+
+/* A message type of a descriptor: the record's own (the first one), or one that is nested in it. */
+struct codec__type {
+    struct slice name, body;
+    uint32_t parent;
+    bool is_map_entry;
+    bool is_open; /* the plan's making stands inside of it */
+};
+struct codec__types {
+    struct codec__type *types;
+    uint32_t count, cap, max;
+    uint32_t *slots; /* hash of parent and name → index; 0 = free */
+    uint32_t mask;
+};
+/* ERR_INVALID: not a DescriptorProto, or too many types. Owns: borrows the descriptor. */
+must_use int codec__types_read(struct slice descriptor, uint32_t max,
+                               struct codec__types *ret_types, struct err *e);
+void codec__types_deinit(struct codec__types *t);
+/* The type that @name means inside of type @scope, absolute or relative; -1: there is none. */
+int codec__types_find(const struct codec__types *t, uint32_t scope, struct slice name);
+/* The next field of a message type at *at. 1, 0 at the end, -1 malformed. */
+int codec__next_field(const uint8_t **at, const uint8_t *end, struct codec__field_descriptor *ret);
+int codec__fail_descriptor(struct err *e);
+
+/* ---- plans ---- */
+
+/* Without fields yet; they go to m->fields, at most one per column. */
+void codec__message_init(struct codec__message *m, enum codec__kind kind,
+                         const struct row_column *columns, uint32_t count);
+/* Once all fields are there: puts them in order. 0, or the index of a field whose number the one
+ * before it has too. */
+int codec__message_index(struct codec__message *m);
+/* Fills the tree from p->root on. ERR_INVALID, ERR_UNSUPPORTED naming column and reason. */
+must_use int codec__compile(struct codec_plan *p, struct slice descriptor, uint32_t types_max,
+                            struct err *e);
+/* codec_plan_new() for a descriptor of any size. */
+must_use int codec__plan_make(struct slice descriptor, uint32_t types_max,
+                              struct row_schema *schema, struct codec_plan **ret_plan,
+                              struct err *e);
+
 /* The column with that name (letter case ignored), or -1. */
-int codec__column_find(const struct codec_plan *p, struct slice name);
+int codec__column_find(const struct codec__message *m, struct slice name);
 /* The range of an integer column; 64 bits for all others. */
 void codec__range(enum row_type type, int64_t *ret_min, int64_t *ret_max);
-/* The first NOT NULL column that @seen lacks, or -1. */
-int codec__missing(const struct codec_plan *p, const uint64_t *seen);
-/* ERR_INVALID: the NOT NULL column @c has no value. */
-int codec__fail_missing(const struct row_column *c, struct err *e);
+/* The first column that must have a value and that @seen (the message's own words) lacks, or -1. */
+int codec__missing(const struct codec__message *m, const uint64_t *seen);
+/* ERR_INVALID: the NOT NULL column at @path has no value. */
+int codec__fail_missing(const char *path, struct err *e);
+/* ERR_INVALID or @code with "column PATH" in front of the sentence; blames the path. */
+int codec__fail_at(struct err *e, int code, const char *path, const char *fmt, ...)
+    printf_like(4, 5);
 
 /* Foreign bytes as they may stand in a message: printable ASCII, cut at 48. */
 struct codec__text {

@@ -7,27 +7,27 @@
 #include "codec_priv.h"
 
 /* The column of a key; @guess is the one that would come next. */
-static int find_column(const struct codec_plan *p, struct slice key, uint32_t guess)
+static int find_column(const struct codec__message *m, struct slice key, uint32_t guess)
 {
-    if (guess < p->schema->column_count && slice_eq(key, p->column_names[guess]))
+    if (guess < m->column_count && slice_eq(key, m->column_names[guess]))
         return (int)guess;
-    return codec__column_find(p, key);
+    return codec__column_find(m, key);
 }
 
-static int convert(const struct codec_plan *p, struct codec__json *j)
+static int convert(const struct codec__message *m, struct codec__json *j)
 {
     uint64_t seen[CODEC__WORDS_MAX], has_value[CODEC__WORDS_MAX];
-    memset(seen, 0, p->words * sizeof(*seen));
-    memset(has_value, 0, p->words * sizeof(*has_value));
+    memset(seen, 0, m->words * sizeof(*seen));
+    memset(has_value, 0, m->words * sizeof(*has_value));
     struct slice key;
     uint32_t guess = 0;
     int r;
     TRY(codec__json_open(j));
     while ((r = codec__json_key(j, &key)) > 0) {
-        int column = find_column(p, key, guess);
+        int column = find_column(m, key, guess);
         if (column < 0)
             return codec__json_fail(j, "the table has no column \"%s\"", codec__show(key).text);
-        const struct row_column *c = &p->schema->columns[column];
+        const struct row_column *c = &m->columns[column];
         uint64_t bit = 1ull << column % 64;
         if (seen[column / 64] & bit)
             return codec__json_fail(j, "column %s comes twice", c->name);
@@ -39,8 +39,8 @@ static int convert(const struct codec_plan *p, struct codec__json *j)
         guess = (uint32_t)column + 1;
     }
     TRY(r);
-    int missing = codec__missing(p, has_value);
-    return missing < 0 ? 0 : codec__fail_missing(&p->schema->columns[missing], j->e);
+    int missing = codec__missing(m, has_value);
+    return missing < 0 ? 0 : codec__fail_missing(m->columns[missing].name, j->e);
 }
 
 int codec_json_to_row(const struct codec_plan *own, struct slice json, struct buf *out,
@@ -49,7 +49,7 @@ int codec_json_to_row(const struct codec_plan *own, struct slice json, struct bu
     size_t start = out->len;
     struct codec__json j;
     codec__json_init(&j, json, out, e);
-    int r = convert(own, &j);
+    int r = convert(&own->root, &j);
     codec__json_deinit(&j);
     if (r < 0)
         out->len = start;

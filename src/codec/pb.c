@@ -37,14 +37,14 @@ struct fault {
 
 #define FORCE_INLINE static inline __attribute__((always_inline))
 
-static const struct codec__field *find_far(const struct codec_plan *p, uint64_t number)
+static const struct codec__field *find_far(const struct codec__message *m, uint64_t number)
 {
-    uint32_t low = 0, high = p->field_count;
+    uint32_t low = 0, high = m->field_count;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
-        uint32_t n = p->fields[middle].tag >> 3;
+        uint32_t n = m->fields[middle].tag >> 3;
         if (n == number)
-            return &p->fields[middle];
+            return &m->fields[middle];
         if (n < number)
             low = middle + 1;
         else
@@ -53,14 +53,14 @@ static const struct codec__field *find_far(const struct codec_plan *p, uint64_t 
     return NULL;
 }
 
-FORCE_INLINE const struct codec__field *find_field(const struct codec_plan *p, uint64_t tag)
+FORCE_INLINE const struct codec__field *find_field(const struct codec__message *m, uint64_t tag)
 {
     uint64_t number = tag >> 3;
-    if (likely(number < p->direct_count)) {
-        uint16_t i = p->direct[number];
-        return i == CODEC__NONE ? NULL : &p->fields[i];
+    if (likely(number < m->direct_count)) {
+        uint16_t i = m->direct[number];
+        return i == CODEC__NONE ? NULL : &m->fields[i];
     }
-    return find_far(p, number);
+    return find_far(m, number);
 }
 
 static enum why skip_unknown(const uint8_t **p, const uint8_t *end, uint64_t tag)
@@ -140,18 +140,18 @@ FORCE_INLINE bool get_integer(const struct codec__field *f, const uint8_t **p, c
     return ok;
 }
 
-static enum why check_decimal(const struct codec_plan *p, const struct codec__field *f,
+static enum why check_decimal(const struct codec__message *m, const struct codec__field *f,
                               struct row_value *v)
 {
     struct slice text = v->bytes;
-    if (row_decimal_parse(text, &p->schema->columns[f->column], &v->decimal) == 0)
+    if (row_decimal_parse(text, &m->columns[f->column], &v->decimal) == 0)
         return 0;
     v->bytes = text;
     return WHY_DECIMAL;
 }
 
 /* The value at *at, of field @f. */
-FORCE_INLINE enum why get_value(const struct codec_plan *p, const struct codec__field *f,
+FORCE_INLINE enum why get_value(const struct codec__message *m, const struct codec__field *f,
                                 const uint8_t **at, const uint8_t *end, struct row_value *v)
 {
     uint64_t u64;
@@ -163,7 +163,7 @@ FORCE_INLINE enum why get_value(const struct codec_plan *p, const struct codec__
         return likely(row_utf8_ok(v->bytes)) ? 0 : WHY_UTF8;
     case CODEC__BYTES: return get_bytes(at, end, &v->bytes) ? 0 : WHY_MALFORMED;
     case CODEC__DECIMAL:
-        return get_bytes(at, end, &v->bytes) ? check_decimal(p, f, v) : WHY_MALFORMED;
+        return get_bytes(at, end, &v->bytes) ? check_decimal(m, f, v) : WHY_MALFORMED;
     case CODEC__DOUBLE: return get_fixed(at, end, &v->f64, 8) ? 0 : WHY_MALFORMED;
     case CODEC__FLOAT: return get_fixed(at, end, &v->f32, 4) ? 0 : WHY_MALFORMED;
     case CODEC__BOOL:
@@ -184,8 +184,8 @@ static int stop(struct fault *fault, struct fault as)
     return -1;
 }
 
-/* One walk. @values NULL: check only. @seen has p->words cleared words. */
-FORCE_INLINE int walk(const struct codec_plan *p, struct slice row, struct row_value *values,
+/* One walk. @values NULL: check only. @seen has p->root.words cleared words. */
+FORCE_INLINE int walk(const struct codec__message *m, struct slice row, struct row_value *values,
                       uint64_t *seen, struct fault *fault)
 {
     const uint8_t *at = row.data, *end = row.len == 0 ? at : at + row.len;
@@ -194,7 +194,7 @@ FORCE_INLINE int walk(const struct codec_plan *p, struct slice row, struct row_v
         uint64_t tag;
         if (unlikely(!wire_get_varint(&at, end, &tag)))
             return stop(fault, (struct fault){.why = WHY_MALFORMED, .at = start});
-        const struct codec__field *f = find_field(p, tag);
+        const struct codec__field *f = find_field(m, tag);
         struct row_value v = {.null = false};
         enum why why;
         if (unlikely(f == NULL))
@@ -202,7 +202,7 @@ FORCE_INLINE int walk(const struct codec_plan *p, struct slice row, struct row_v
         else if (unlikely(f->tag != tag))
             why = WHY_WIRE_TYPE;
         else
-            why = get_value(p, f, &at, end, &v);
+            why = get_value(m, f, &at, end, &v);
         if (unlikely(why != 0))
             return stop(fault, (struct fault){why, start, f, tag, v.i64, v.bytes, 0});
         if (unlikely(f == NULL))
@@ -211,7 +211,7 @@ FORCE_INLINE int walk(const struct codec_plan *p, struct slice row, struct row_v
         if (values != NULL)
             values[f->column] = v;
     }
-    int missing = codec__missing(p, seen);
+    int missing = codec__missing(m, seen);
     if (unlikely(missing >= 0))
         return stop(fault, (struct fault){.why = WHY_MISSING, .column = missing});
     return 0;
@@ -242,7 +242,7 @@ static int fail_value(const struct row_column *c, const struct fault *f, size_t 
 static int fail(const struct codec_plan *p, const struct fault *f, struct slice row, struct err *e)
 {
     if (f->why == WHY_MISSING)
-        return codec__fail_missing(&p->schema->columns[f->column], e);
+        return codec__fail_missing(p->schema->columns[f->column].name, e);
     size_t at = (size_t)(f->at - row.data);
     if (f->why == WHY_GROUP)
         return err_set(e, ERR_INVALID, "malformed protobuf at byte %zu: groups are not supported",
@@ -256,8 +256,8 @@ int codec_check(const struct codec_plan *p, struct slice row, struct err *e)
 {
     uint64_t seen[CODEC__WORDS_MAX];
     struct fault fault;
-    memset(seen, 0, p->words * sizeof(*seen));
-    if (likely(walk(p, row, NULL, seen, &fault) == 0))
+    memset(seen, 0, p->root.words * sizeof(*seen));
+    if (likely(walk(&p->root, row, NULL, seen, &fault) == 0))
         return 0;
     return fail(p, &fault, row, e);
 }
@@ -268,8 +268,8 @@ int codec_decode(const struct codec_plan *p, struct slice row, struct arena *are
     (void)arena;
     uint64_t seen[CODEC__WORDS_MAX];
     struct fault fault;
-    memset(seen, 0, p->words * sizeof(*seen));
+    memset(seen, 0, p->root.words * sizeof(*seen));
     for (uint32_t i = 0; i < p->schema->column_count; i++)
         values[i].null = true;
-    return walk(p, row, values, seen, &fault) == 0 ? 0 : ERR_DAMAGED;
+    return walk(&p->root, row, values, seen, &fault) == 0 ? 0 : ERR_DAMAGED;
 }

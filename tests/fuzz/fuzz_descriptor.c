@@ -11,23 +11,27 @@
 
 #include "base/mem.h"
 
-static void check_plan(const struct codec_plan *p)
+static void check_message(const struct codec__message *m)
 {
-    const struct row_schema *s = p->schema;
-    uint8_t *fields_of = mem_calloc(s->column_count, 1);
-    FUZZ_CHECK(p->field_count <= s->column_count);
-    for (uint32_t i = 0; i < p->field_count; i++) {
-        const struct codec__field *f = &p->fields[i];
-        FUZZ_CHECK(f->column < s->column_count && f->tag >> 3 >= 1);
-        FUZZ_CHECK(i == 0 || p->fields[i - 1].tag >> 3 < f->tag >> 3);
+    uint8_t *fields_of = mem_calloc(m->column_count, 1);
+    FUZZ_CHECK(m->field_count <= m->column_count);
+    for (uint32_t i = 0; i < m->field_count; i++) {
+        const struct codec__field *f = &m->fields[i];
+        bool is_map = f->op == CODEC__MAP;
+        FUZZ_CHECK(f->column < m->column_count && f->tag >> 3 >= 1);
+        FUZZ_CHECK(i == 0 || m->fields[i - 1].tag >> 3 < f->tag >> 3);
         FUZZ_CHECK(fields_of[f->column]++ == 0);
-        FUZZ_CHECK(f->min <= f->max);
-        if (f->tag >> 3 < p->direct_count)
-            FUZZ_CHECK(p->direct[f->tag >> 3] == i);
+        if (is_map || f->op == CODEC__MESSAGE || f->item == CODEC__MESSAGE)
+            check_message(f->message);
+        else
+            FUZZ_CHECK(f->min <= f->max);
+        FUZZ_CHECK(!is_map || f->message->field_count == 2);
+        if (f->tag >> 3 < m->direct_count)
+            FUZZ_CHECK(m->direct[f->tag >> 3] == i);
     }
-    for (uint32_t i = 0; i < s->column_count; i++) {
-        FUZZ_CHECK(fields_of[i] == 1 || !s->columns[i].not_null);
-        FUZZ_CHECK(codec__column_find(p, slice_str(s->columns[i].name)) == (int)i);
+    for (uint32_t i = 0; i < m->column_count; i++) {
+        FUZZ_CHECK(fields_of[i] == 1 || (m->kind == CODEC__STRUCT && !m->columns[i].not_null));
+        FUZZ_CHECK(codec__column_find(m, m->column_names[i]) == (int)i);
     }
     mem_free(fields_of);
 }
@@ -35,7 +39,7 @@ static void check_plan(const struct codec_plan *p)
 static void check_own(struct row_schema *s)
 {
     struct codec_plan *own = codec_plan_new_own(s);
-    check_plan(own);
+    check_message(&own->root);
     codec_plan_unref(own);
 }
 
@@ -51,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int r = codec_plan_new(fuzz_rest(&in), s, &p, &e);
     FUZZ_CHECK(r == 0 || ((r == ERR_INVALID || r == ERR_UNSUPPORTED) && e.text[0] != '\0'));
     if (r == 0)
-        check_plan(p);
+        check_message(&p->root);
     codec_plan_unref(p);
     row_schema_unref(s);
     return 0;
