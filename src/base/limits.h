@@ -56,6 +56,8 @@
 #define RULES_PER_TABLE_MAX       64
 #define RULE_NAME_BYTES_MAX       128
 #define RULE_PREDICATE_BYTES_MAX  4096
+#define RULE_PATTERN_BYTES_MAX    256 /* LIKE: its time is at most text times pattern */
+#define RULE_LIST_MAX             256
 #define RULE_DEPTH_MAX            32 /* parentheses and calls within each other */
 #define DESCRIPTOR_BYTES_MAX      (512 * 1024)
 #define DESCRIPTORS_PER_TABLE_MAX 1000

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Instructions behind the parser: operands are brought under one kind, and the common comparison of
+ * a column with a constant becomes one instruction.
+ *
+ * An operand whose last instruction is LOAD or CONST is just that instruction, for each of the
+ * others takes a value from the stack; and no jump ends behind a LOAD or CONST. So the last two
+ * instructions may be looked at and replaced. Thread: any.
+ */
+#include "rule_priv.h"
+
+#include "base/mem.h"
+#include "base/must.h"
+
+void rule__program_deinit(struct rule__program *p)
+{
+    for (uint32_t i = 0; i < p->path_count; i++)
+        mem_free(p->paths[i].steps);
+    mem_free(p->paths);
+    mem_free(p->insns);
+    mem_free(p->consts);
+    *p = (struct rule__program){0};
+}
+
+uint32_t rule__emit(struct rule__compiler *c, struct rule__insn i)
+{
+    struct rule__program *p = c->program;
+    if (p->insn_count == p->insn_cap) {
+        p->insn_cap = MAX(16u, p->insn_cap * 2);
+        p->insns = mem_realloc(p->insns, p->insn_cap * sizeof(*p->insns));
+    }
+    p->insns[p->insn_count] = i;
+    return p->insn_count++;
+}
+
+static uint32_t add_const(struct rule__program *p, struct rule__value v)
+{
+    if (p->const_count == p->const_cap) {
+        p->const_cap = MAX(8u, p->const_cap * 2);
+        p->consts = mem_realloc(p->consts, p->const_cap * sizeof(*p->consts));
+    }
+    p->consts[p->const_count] = v;
+    return p->const_count++;
+}
+
+void rule__emit_const(struct rule__compiler *c, struct rule__value v)
+{
+    (void)rule__emit(c, (struct rule__insn){.op = OP_CONST, .a = add_const(c->program, v)});
+}
+
+int rule__push(struct rule__compiler *c)
+{
+    if (++c->height > STACK_MAX)
+        return rule__fail(c, c->token.at, "the predicate is too deeply nested");
+    return 0;
+}
+
+bool rule__common_kind(enum rule__kind a, enum rule__kind b, enum rule__kind *ret_kind)
+{
+    bool is_number_a = a == KIND_EXACT || a == KIND_DOUBLE;
+    bool is_number_b = b == KIND_EXACT || b == KIND_DOUBLE;
+    if (a == KIND_NULL || a == b)
+        *ret_kind = b;
+    else if (b == KIND_NULL)
+        *ret_kind = a;
+    else if (is_number_a && is_number_b)
+        *ret_kind = KIND_DOUBLE;
+    else
+        return false;
+    return true;
+}
+
+static struct rule__insn *last_insn(struct rule__compiler *c, uint32_t back)
+{
+    struct rule__program *p = c->program;
+    return p->insn_count > back ? &p->insns[p->insn_count - 1 - back] : NULL;
+}
+
+/* The value @below the top, of @type, is used as @kind. */
+static void use_as(struct rule__compiler *c, enum rule__kind kind, struct rule__type type,
+                   uint32_t below)
+{
+    if (kind != KIND_DOUBLE || type.kind != KIND_EXACT)
+        return;
+    struct rule__insn *i = last_insn(c, 0);
+    if (below == 0 && i != NULL && i->op == OP_CONST) {
+        struct rule__value *v = &c->program->consts[i->a];
+        *v = (struct rule__value){.f64 = rule__exact_to_double(v->exact, type.scale)};
+        return;
+    }
+    (void)rule__emit(c,
+                     (struct rule__insn){
+                         .op = OP_CONVERT, .kind = KIND_DOUBLE, .scale_a = type.scale, .b = below});
+}
+
+static int check_comparable(struct rule__compiler *c, const uint8_t *at, enum rule__kind kind)
+{
+    if (kind < KIND_STRUCT)
+        return 0;
+    return rule__fail(c, at, "values of type %s have no order; compare what they hold",
+                      rule__kind_name(kind));
+}
+
+static int fail_kinds(struct rule__compiler *c, const uint8_t *at, enum rule__kind a,
+                      enum rule__kind b)
+{
+    enum rule__kind other = a == KIND_TEXT ? b : a;
+    bool is_time = other == KIND_DATE || other == KIND_TIMESTAMP || other == KIND_TIMESTAMP_NTZ;
+    const char *name = rule__kind_name(other);
+    if ((a == KIND_TEXT || b == KIND_TEXT) && is_time)
+        return rule__fail(c, at, "%s is not comparable with STRING; write %s '...'", name, name);
+    return rule__fail(c, at, "%s is not comparable with %s", rule__kind_name(a),
+                      rule__kind_name(b));
+}
+
+/* LOAD, CONST, COMPARE as one instruction, where there is one. */
+static bool fuse_compare(struct rule__compiler *c, unsigned with, enum rule__kind kind,
+                         uint8_t const_scale)
+{
+    struct rule__insn *load = last_insn(c, 1), *constant = last_insn(c, 0);
+    if (load == NULL || load->op != OP_LOAD || constant->op != OP_CONST)
+        return false;
+    struct rule__value v = c->program->consts[constant->a];
+    enum row_type type = (enum row_type)load->kind;
+    uint8_t op = 0;
+    if (v.null)
+        return false;
+    if (kind == KIND_EXACT) {
+        if (type > ROW_LONG || const_scale > 0 || v.exact != (int64_t)v.exact)
+            return false;
+        v = (struct rule__value){.i64 = (int64_t)v.exact};
+        op = OP_COMPARE_WORD;
+    } else if (kind == KIND_DATE || kind == KIND_TIMESTAMP || kind == KIND_TIMESTAMP_NTZ) {
+        op = OP_COMPARE_WORD;
+    } else if (kind == KIND_DOUBLE && type == ROW_DOUBLE) {
+        op = OP_COMPARE_DOUBLE;
+    } else if (kind == KIND_TEXT && (with == IF_EQUAL || with == (IF_LESS | IF_GREATER))) {
+        op = OP_COMPARE_TEXT;
+    } else {
+        return false;
+    }
+    c->program->consts[constant->a] = v;
+    *load = (struct rule__insn){.op = op, .with = (uint8_t)with, .a = load->a, .b = constant->a};
+    c->program->insn_count--;
+    return true;
+}
+
+static unsigned mirrored(unsigned with)
+{
+    return (with & IF_EQUAL) | (with & IF_LESS ? IF_GREATER : 0) |
+           (with & IF_GREATER ? IF_LESS : 0);
+}
+
+int rule__emit_compare(struct rule__compiler *c, const uint8_t *at, unsigned with,
+                       const struct rule__type operands[2])
+{
+    struct rule__type a = operands[0], b = operands[1];
+    enum rule__kind kind;
+    if (!rule__common_kind(a.kind, b.kind, &kind))
+        return fail_kinds(c, at, a.kind, b.kind);
+    TRY(check_comparable(c, at, kind));
+    c->height--;
+    struct rule__insn *first = last_insn(c, 1), *second = last_insn(c, 0);
+    if (first->op == OP_CONST && second->op == OP_LOAD) {
+        struct rule__insn i = *first;
+        *first = *second;
+        *second = i;
+        with = mirrored(with);
+        a = operands[1];
+        b = operands[0];
+    }
+    use_as(c, kind, b, 0);
+    use_as(c, kind, a, 1);
+    if (!fuse_compare(c, with, kind, b.scale))
+        (void)rule__emit(c, (struct rule__insn){.op = OP_COMPARE,
+                                                .kind = (uint8_t)kind,
+                                                .with = (uint8_t)with,
+                                                .scale_a = a.scale,
+                                                .scale_b = b.scale});
+    return 0;
+}
+
+int rule__emit_between(struct rule__compiler *c, const uint8_t *at,
+                       const struct rule__type operands[3])
+{
+    enum rule__kind kind = operands[0].kind;
+    for (int i = 1; i < 3; i++) {
+        enum rule__kind before = kind;
+        if (!rule__common_kind(before, operands[i].kind, &kind))
+            return fail_kinds(c, at, before, operands[i].kind);
+    }
+    TRY(check_comparable(c, at, kind));
+    use_as(c, kind, operands[2], 0);
+    use_as(c, kind, operands[1], 1);
+    use_as(c, kind, operands[0], 2);
+    c->height -= 2;
+    (void)rule__emit(c, (struct rule__insn){.op = OP_BETWEEN,
+                                            .kind = (uint8_t)kind,
+                                            .with = operands[2].scale,
+                                            .scale_a = operands[0].scale,
+                                            .scale_b = operands[1].scale});
+    return 0;
+}
+
+/* Sorted by order of the kind, doubles removed; insertion, for lists are short. */
+static uint32_t sort_consts(struct rule__value *v, uint32_t count, enum rule__kind kind)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct rule__value x = v[i];
+        uint32_t at = kept;
+        while (at > 0 && rule__compare(kind, &v[at - 1], 0, &x, 0) > 0)
+            at--;
+        if (at > 0 && rule__compare(kind, &v[at - 1], 0, &x, 0) == 0)
+            continue;
+        memmove(&v[at + 1], &v[at], (kept - at) * sizeof(*v));
+        v[at] = x;
+        kept++;
+    }
+    return kept;
+}
+
+/* Every constant of the list as @kind, at one scale. */
+static int same_scale(struct rule__compiler *c, const uint8_t *at, struct rule__list *l,
+                      uint8_t *ret_scale)
+{
+    uint8_t scale = 0;
+    for (uint32_t i = 0; i < l->count; i++)
+        scale = MAX(scale, l->types[i].scale);
+    for (uint32_t i = 0; i < l->count; i++) {
+        struct rule__value *v = &l->values[i];
+        uint8_t own = l->types[i].scale;
+        if (l->kind == KIND_DOUBLE && l->types[i].kind == KIND_EXACT)
+            *v = (struct rule__value){.f64 = rule__exact_to_double(v->exact, own)};
+        else if (l->kind == KIND_EXACT &&
+                 __builtin_mul_overflow(v->exact, rule__pow10(scale - own), &v->exact))
+            return rule__fail(c, at, "the numbers of the list differ by too many digits");
+    }
+    *ret_scale = scale;
+    return 0;
+}
+
+int rule__emit_in(struct rule__compiler *c, const uint8_t *at, struct rule__type operand,
+                  struct rule__list *l)
+{
+    enum rule__kind kind = operand.kind;
+    for (uint32_t i = 0; i < l->count; i++) {
+        enum rule__kind before = kind;
+        if (!rule__common_kind(before, l->types[i].kind, &kind))
+            return fail_kinds(c, at, before, l->types[i].kind);
+    }
+    TRY(check_comparable(c, at, kind));
+    uint8_t scale = 0;
+    l->kind = kind;
+    TRY(same_scale(c, at, l, &scale));
+    use_as(c, kind, operand, 0);
+    uint32_t kept = sort_consts(l->values, l->count, kind), first = c->program->const_count;
+    for (uint32_t i = 0; i < kept; i++)
+        (void)add_const(c->program, l->values[i]);
+    (void)rule__emit(c, (struct rule__insn){.op = OP_IN,
+                                            .kind = (uint8_t)kind,
+                                            .with = l->has_null,
+                                            .scale_a = operand.scale,
+                                            .scale_b = scale,
+                                            .a = first,
+                                            .b = kept});
+    return 0;
+}
+
+static int check_number(struct rule__compiler *c, const uint8_t *at, enum rule__kind kind)
+{
+    if (kind <= KIND_DOUBLE && kind != KIND_BOOLEAN)
+        return 0;
+    return rule__fail(c, at, "arithmetic takes numbers, not %s", rule__kind_name(kind));
+}
+
+int rule__emit_arithmetic(struct rule__compiler *c, const uint8_t *at, enum rule__op op,
+                          const struct rule__type operands[2], struct rule__type *ret_type)
+{
+    struct rule__type a = operands[0], b = operands[1];
+    TRY(check_number(c, at, a.kind));
+    TRY(check_number(c, at, b.kind));
+    bool is_double = a.kind == KIND_DOUBLE || b.kind == KIND_DOUBLE || op == OP_DIVIDE;
+    enum rule__kind kind = is_double ? KIND_DOUBLE : KIND_EXACT;
+    use_as(c, kind, b, 0);
+    use_as(c, kind, a, 1);
+    unsigned scale = op == OP_MULTIPLY ? (unsigned)a.scale + b.scale : MAX(a.scale, b.scale);
+    if (!is_double && scale > EXACT_DIGITS_MAX)
+        return rule__fail(c, at, "the product would have %u digits behind the point, at most %d",
+                          scale, EXACT_DIGITS_MAX);
+    c->height--;
+    (void)rule__emit(
+        c, (struct rule__insn){
+               .op = (uint8_t)op, .kind = (uint8_t)kind, .scale_a = a.scale, .scale_b = b.scale});
+    *ret_type = (struct rule__type){.kind = kind, .scale = is_double ? 0 : (uint8_t)scale};
+    return 0;
+}
+
+int rule__emit_sign(struct rule__compiler *c, const uint8_t *at, enum rule__op op,
+                    struct rule__type type)
+{
+    TRY(check_number(c, at, type.kind));
+    struct rule__insn *i = last_insn(c, 0);
+    if (op == OP_NEGATE && i->op == OP_CONST && type.kind != KIND_NULL) {
+        struct rule__value *v = &c->program->consts[i->a];
+        if (type.kind == KIND_EXACT)
+            v->exact = -v->exact;
+        else
+            v->f64 = -v->f64;
+        return 0;
+    }
+    (void)rule__emit(c, (struct rule__insn){.op = (uint8_t)op, .kind = (uint8_t)type.kind});
+    return 0;
+}

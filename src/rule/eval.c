@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The stack machine that runs a predicate over one row. No allocation, no loop backwards: time is
+ * the program's length, and for texts, lists and maps their own.
+ *
+ * Truth has three values: AND, OR, NOT and comparisons with NULL as in SQL. What cannot be computed
+ * (overflow, division by zero, an element that is not there) ends the run with its own verdict.
+ * Thread: any.
+ */
+#include "rule_priv.h"
+
+#include "base/must.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const row_i128 exact_limit = (row_i128)10000000000000000000u * 10000000000000000000u;
+
+row_i128 rule__pow10(unsigned exponent)
+{
+    static const uint64_t small[] = {1u,
+                                     10u,
+                                     100u,
+                                     1000u,
+                                     10000u,
+                                     100000u,
+                                     1000000u,
+                                     10000000u,
+                                     100000000u,
+                                     1000000000u,
+                                     10000000000u,
+                                     100000000000u,
+                                     1000000000000u,
+                                     10000000000000u,
+                                     100000000000000u,
+                                     1000000000000000u,
+                                     10000000000000000u,
+                                     100000000000000000u,
+                                     1000000000000000000u,
+                                     10000000000000000000u};
+    must(exponent <= EXACT_DIGITS_MAX);
+    return exponent < 20 ? (row_i128)small[exponent]
+                         : (row_i128)small[19] * (row_i128)small[exponent - 19];
+}
+
+double rule__exact_to_double(row_i128 v, uint8_t scale)
+{
+    /* Both exact in a double: one rounding. */
+    if (scale <= 22 && v < (1ll << 53) && v > -(1ll << 53))
+        return (double)v / (scale < 20 ? (double)rule__pow10(scale) : 1e19 * pow(10, scale - 19));
+    if (scale == 0)
+        return (double)v;
+    char text[64], *p = text + sizeof(text) - 8;
+    (void)snprintf(p, 8, "e-%u", scale);
+    unsigned __int128 left = v < 0 ? -(unsigned __int128)v : (unsigned __int128)v;
+    for (; left > 0; left /= 10)
+        *--p = (char)('0' + (unsigned)(left % 10));
+    if (v < 0)
+        *--p = '-';
+    return strtod(p, NULL);
+}
+
+/* ---- comparisons ---- */
+
+static int order_of(row_i128 a, row_i128 b)
+{
+    return a < b ? -1 : a > b;
+}
+
+/* A number too large for 128 bits at the other's scale is beyond everything there. */
+static int compare_exact(row_i128 a, uint8_t scale_a, row_i128 b, uint8_t scale_b)
+{
+    if (scale_a == scale_b)
+        return order_of(a, b);
+    row_i128 scaled;
+    if (scale_a < scale_b) {
+        if (__builtin_mul_overflow(a, rule__pow10(scale_b - scale_a), &scaled))
+            return a < 0 ? -1 : 1;
+        return order_of(scaled, b);
+    }
+    if (__builtin_mul_overflow(b, rule__pow10(scale_a - scale_b), &scaled))
+        return b < 0 ? 1 : -1;
+    return order_of(a, scaled);
+}
+
+/* NaN equals NaN and is above everything; -0 equals 0. */
+static int compare_double(double a, double b)
+{
+    if (a < b)
+        return -1;
+    if (a > b)
+        return 1;
+    return a == b ? 0 : (int)isnan(a) - (int)isnan(b);
+}
+
+static int compare_text(const struct rule__value *a, const struct rule__value *b)
+{
+    enum rule__fold fold_a = (enum rule__fold)a->fold, fold_b = (enum rule__fold)b->fold;
+    if (fold_a == FOLD_NONE && fold_b == FOLD_NONE)
+        return slice_cmp(a->bytes, b->bytes);
+    size_t len = MIN(a->bytes.len, b->bytes.len);
+    for (size_t i = 0; i < len; i++) {
+        uint8_t x = rule__fold_byte(a->bytes.data[i], fold_a);
+        uint8_t y = rule__fold_byte(b->bytes.data[i], fold_b);
+        if (x != y)
+            return x < y ? -1 : 1;
+    }
+    return a->bytes.len < b->bytes.len ? -1 : a->bytes.len > b->bytes.len;
+}
+
+int rule__compare(enum rule__kind kind, const struct rule__value *a, uint8_t scale_a,
+                  const struct rule__value *b, uint8_t scale_b)
+{
+    switch (kind) {
+    case KIND_BOOLEAN: return (int)a->boolean - (int)b->boolean;
+    case KIND_EXACT: return compare_exact(a->exact, scale_a, b->exact, scale_b);
+    case KIND_DOUBLE: return compare_double(a->f64, b->f64);
+    case KIND_TEXT: return compare_text(a, b);
+    case KIND_BINARY: return slice_cmp(a->bytes, b->bytes);
+    default: return a->i64 < b->i64 ? -1 : a->i64 > b->i64;
+    }
+}
+
+static bool accepts(unsigned with, int order)
+{
+    return (with >> (order + 1) & 1) != 0; /* IF_LESS, IF_EQUAL, IF_GREATER = bits 0, 1, 2 */
+}
+
+static struct rule__value boolean_of(bool b)
+{
+    return (struct rule__value){.boolean = b};
+}
+
+static const struct rule__value null_value = {.null = true};
+
+static void do_between(const struct rule__insn *i, struct rule__value *v)
+{
+    enum rule__kind kind = (enum rule__kind)i->kind;
+    const struct rule__value *low = v + 1, *high = v + 2;
+    bool below = false, above = false;
+    if (!v->null && !low->null)
+        below = rule__compare(kind, v, i->scale_a, low, i->scale_b) < 0;
+    if (!v->null && !high->null)
+        above = rule__compare(kind, v, i->scale_a, high, i->with) > 0;
+    if (below || above)
+        *v = boolean_of(false);
+    else
+        *v = v->null || low->null || high->null ? null_value : boolean_of(true);
+}
+
+static void do_in(const struct rule__program *p, const struct rule__insn *i, struct rule__value *v)
+{
+    if (v->null)
+        return;
+    uint32_t from = 0, to = i->b;
+    while (from < to) {
+        uint32_t middle = (from + to) / 2;
+        const struct rule__value *one = &p->consts[i->a + middle];
+        int order = rule__compare((enum rule__kind)i->kind, v, i->scale_a, one, i->scale_b);
+        if (order == 0) {
+            *v = boolean_of(true);
+            return;
+        }
+        if (order < 0)
+            to = middle;
+        else
+            from = middle + 1;
+    }
+    *v = i->with ? null_value : boolean_of(false);
+}
+
+/* ---- what columns hold ---- */
+
+struct rule__value rule__value_of(enum row_type type, const struct row_value *v)
+{
+    if (v->null)
+        return null_value;
+    switch (type) {
+    case ROW_BOOLEAN: return boolean_of(v->boolean);
+    case ROW_BYTE:
+    case ROW_SHORT:
+    case ROW_INT:
+    case ROW_LONG: return (struct rule__value){.exact = v->i64};
+    case ROW_FLOAT: return (struct rule__value){.f64 = (double)v->f32};
+    case ROW_DOUBLE: return (struct rule__value){.f64 = v->f64};
+    case ROW_DECIMAL: return (struct rule__value){.exact = v->decimal};
+    case ROW_STRING:
+    case ROW_BINARY:
+    case ROW_VARIANT:
+        if (v->bytes.len == 0)
+            return (struct rule__value){.bytes = slice_of("", 0)};
+        return (struct rule__value){.bytes = v->bytes};
+    case ROW_DATE:
+    case ROW_TIMESTAMP:
+    case ROW_TIMESTAMP_NTZ: return (struct rule__value){.i64 = v->i64};
+    case ROW_STRUCT:
+    case ROW_ARRAY:
+    case ROW_MAP: return (struct rule__value){.items = v->items, .item_count = v->item_count};
+    }
+    must_die("a column without a type");
+    return null_value;
+}
+
+static enum rule__verdict do_item(const struct rule__insn *i, struct rule__value *array)
+{
+    const struct rule__value *index = array + 1;
+    if (array->null || index->null) {
+        *array = null_value;
+        return VERDICT_TRUE;
+    }
+    if (index->exact < 0 || index->exact >= array->item_count)
+        return VERDICT_INDEX;
+    *array = rule__value_of((enum row_type)i->kind, &array->items[(size_t)index->exact]);
+    return VERDICT_TRUE;
+}
+
+static void do_key(const struct rule__insn *i, struct rule__value *map)
+{
+    const struct rule__value *key = map + 1;
+    enum row_type key_type = (enum row_type)i->kind;
+    struct rule__value found = null_value;
+    struct row_column column = {.type = key_type};
+    enum rule__kind kind = rule__type_of(&column).kind;
+    for (uint32_t n = 0; !map->null && !key->null && n + 1 < map->item_count; n += 2) {
+        struct rule__value own = rule__value_of(key_type, &map->items[n]);
+        if (!own.null && rule__compare(kind, &own, i->scale_a, key, i->scale_b) == 0) {
+            found = rule__value_of((enum row_type)i->a, &map->items[n + 1]);
+            break;
+        }
+    }
+    *map = found;
+}
+
+/* ---- numbers ---- */
+
+static enum rule__verdict do_arithmetic_double(enum rule__op op, struct rule__value *a, double b)
+{
+    switch (op) {
+    case OP_ADD: a->f64 += b; break;
+    case OP_SUBTRACT: a->f64 -= b; break;
+    case OP_MULTIPLY: a->f64 *= b; break;
+    case OP_REMAINDER:
+        if (b == 0)
+            return VERDICT_ZERO;
+        a->f64 = fmod(a->f64, b);
+        break;
+    default:
+        if (b == 0)
+            return VERDICT_ZERO;
+        a->f64 /= b;
+        break;
+    }
+    return VERDICT_TRUE;
+}
+
+static bool exact_arithmetic(const struct rule__insn *i, row_i128 a, row_i128 b, row_i128 *ret)
+{
+    if (i->op == OP_MULTIPLY)
+        return !__builtin_mul_overflow(a, b, ret);
+    bool ok = true;
+    if (i->scale_a < i->scale_b)
+        ok = !__builtin_mul_overflow(a, rule__pow10(i->scale_b - i->scale_a), &a);
+    else if (i->scale_a > i->scale_b)
+        ok = !__builtin_mul_overflow(b, rule__pow10(i->scale_a - i->scale_b), &b);
+    if (i->op == OP_REMAINDER)
+        *ret = ok ? a % b : 0;
+    else if (i->op == OP_ADD)
+        ok = ok && !__builtin_add_overflow(a, b, ret);
+    else
+        ok = ok && !__builtin_sub_overflow(a, b, ret);
+    return ok;
+}
+
+static enum rule__verdict do_arithmetic(const struct rule__insn *i, struct rule__value *a)
+{
+    const struct rule__value *b = a + 1;
+    if (a->null || b->null) {
+        *a = null_value;
+        return VERDICT_TRUE;
+    }
+    if (i->kind == KIND_DOUBLE)
+        return do_arithmetic_double((enum rule__op)i->op, a, b->f64);
+    if (i->op == OP_REMAINDER && b->exact == 0)
+        return VERDICT_ZERO;
+    row_i128 v;
+    if (!exact_arithmetic(i, a->exact, b->exact, &v) || v >= exact_limit || v <= -exact_limit)
+        return VERDICT_OVERFLOW;
+    a->exact = v;
+    return VERDICT_TRUE;
+}
+
+static enum rule__verdict do_convert(const struct rule__insn *i, struct rule__value *v)
+{
+    if (v->null || i->kind == KIND_NULL)
+        return VERDICT_TRUE;
+    if (i->kind == KIND_DOUBLE) {
+        v->f64 = rule__exact_to_double(v->exact, i->scale_a);
+        return VERDICT_TRUE;
+    }
+    row_i128 scaled;
+    if (__builtin_mul_overflow(v->exact, rule__pow10(i->scale_b - i->scale_a), &scaled) ||
+        scaled >= exact_limit || scaled <= -exact_limit)
+        return VERDICT_OVERFLOW;
+    v->exact = scaled;
+    return VERDICT_TRUE;
+}
+
+/* ---- one value in, one out ---- */
+
+static size_t char_count(struct slice s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s.len; i++)
+        n += (s.data[i] & 0xc0) != 0x80;
+    return n;
+}
+
+static struct slice trimmed(struct slice s)
+{
+    while (s.len > 0 && s.data[0] == ' ')
+        s = slice_of(s.data + 1, s.len - 1);
+    while (s.len > 0 && s.data[s.len - 1] == ' ')
+        s.len--;
+    return s;
+}
+
+static void do_one(const struct rule__insn *i, struct rule__value *v)
+{
+    bool is_double = i->kind == KIND_DOUBLE;
+    if (v->null) { /* NULL stays NULL */
+        if (i->op == OP_IS_NAN)
+            *v = boolean_of(false);
+        return;
+    }
+    switch ((enum rule__op)i->op) {
+    case OP_NOT: v->boolean = !v->boolean; break;
+    case OP_NEGATE:
+        if (is_double)
+            v->f64 = -v->f64;
+        else
+            v->exact = -v->exact;
+        break;
+    case OP_ABS:
+        if (is_double)
+            v->f64 = fabs(v->f64);
+        else
+            v->exact = v->exact < 0 ? -v->exact : v->exact;
+        break;
+    case OP_IS_NAN: *v = boolean_of(isnan(v->f64)); break;
+    case OP_LENGTH: {
+        size_t n = i->kind == KIND_TEXT ? char_count(v->bytes) : v->bytes.len;
+        *v = (struct rule__value){.exact = (row_i128)n};
+        break;
+    }
+    case OP_SIZE: {
+        uint32_t n = i->kind == KIND_MAP ? v->item_count / 2 : v->item_count;
+        *v = (struct rule__value){.exact = n};
+        break;
+    }
+    case OP_FOLD: v->fold = (uint8_t)i->a; break;
+    case OP_TRIM: v->bytes = trimmed(v->bytes); break;
+    default: must_die("rule: an unknown instruction");
+    }
+}
+
+/* FALSE decides an AND, TRUE an OR; else NULL if there is one. */
+static void do_join(struct rule__value *a, const struct rule__value *b, bool decides)
+{
+    bool found = (!a->null && a->boolean == decides) || (!b->null && b->boolean == decides);
+    if (found)
+        *a = boolean_of(decides);
+    else if (b->null)
+        *a = null_value;
+}
+
+static struct rule__value compare_column(const struct rule__program *p, const struct rule__insn *i,
+                                         const struct row_value *v)
+{
+    const struct rule__value *constant = &p->consts[i->b];
+    int order;
+    if (v->null)
+        return null_value;
+    if (i->op == OP_COMPARE_WORD)
+        order = v->i64 < constant->i64 ? -1 : v->i64 > constant->i64;
+    else if (i->op == OP_COMPARE_DOUBLE)
+        order = compare_double(v->f64, constant->f64);
+    else
+        order = slice_eq(v->bytes, constant->bytes) ? 0 : 1;
+    return boolean_of(accepts(i->with, order));
+}
+
+enum rule__verdict rule__eval(const struct rule__program *p, const struct row_value *values)
+{
+    struct rule__value stack[STACK_MAX + 1], *top = stack; /* stack[0] stays unused */
+    const struct rule__insn *i = p->insns;
+    enum rule__verdict verdict = VERDICT_TRUE;
+    for (; verdict == VERDICT_TRUE; i++) {
+        switch ((enum rule__op)i->op) {
+        case OP_END: return top->null ? VERDICT_NULL : top->boolean ? VERDICT_TRUE : VERDICT_FALSE;
+        case OP_COMPARE_WORD:
+        case OP_COMPARE_DOUBLE:
+        case OP_COMPARE_TEXT: *++top = compare_column(p, i, &values[i->a]); break;
+        case OP_LOAD: *++top = rule__value_of((enum row_type)i->kind, &values[i->a]); break;
+        case OP_CONST: *++top = p->consts[i->a]; break;
+        case OP_FIELD:
+            if (!top->null)
+                *top = rule__value_of((enum row_type)i->kind, &top->items[i->a]);
+            break;
+        case OP_ITEM: verdict = do_item(i, --top); break;
+        case OP_KEY: do_key(i, --top); break;
+        case OP_COMPARE:
+            top--;
+            *top =
+                top[0].null || top[1].null
+                    ? null_value
+                    : boolean_of(accepts(i->with, rule__compare((enum rule__kind)i->kind, &top[0],
+                                                                i->scale_a, &top[1], i->scale_b)));
+            break;
+        case OP_BETWEEN: do_between(i, top -= 2); break;
+        case OP_IN: do_in(p, i, top); break;
+        case OP_LIKE:
+            if (!top->null)
+                *top = boolean_of(
+                    rule__like(p->consts[i->a].bytes, top->bytes, (enum rule__fold)top->fold));
+            break;
+        case OP_AND_SHORT:
+        case OP_OR_SHORT:
+            if (!top->null && top->boolean == (i->op == OP_OR_SHORT))
+                i = &p->insns[i->a] - 1;
+            break;
+        case OP_AND:
+        case OP_OR:
+            top--;
+            do_join(&top[0], &top[1], i->op == OP_OR);
+            break;
+        case OP_SKIP_NULL:
+            if (top->null)
+                top--;
+            else
+                i = &p->insns[i->a] - 1;
+            break;
+        case OP_IS_NULL: *top = boolean_of(top->null); break;
+        case OP_IS: *top = boolean_of(!top->null && top->boolean == (i->a != 0)); break;
+        case OP_CONVERT: verdict = do_convert(i, top - i->b); break;
+        case OP_ADD:
+        case OP_SUBTRACT:
+        case OP_MULTIPLY:
+        case OP_REMAINDER:
+        case OP_DIVIDE: verdict = do_arithmetic(i, --top); break;
+        default: do_one(i, top); break;
+        }
+    }
+    return verdict;
+}

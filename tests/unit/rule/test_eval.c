@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "help.h"
+
+#include <math.h>
+
+struct outcome_case {
+    const char *predicate;
+    char outcome;
+};
+
+static void check_all(const char *ddl, const struct row_value *values,
+                      const struct outcome_case *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char outcome = help_outcome(ddl, cases[i].predicate, values);
+        if (outcome != cases[i].outcome)
+            fprintf(stderr, "%s: %c, not %c\n", cases[i].predicate, outcome, cases[i].outcome);
+        cr_assert_eq(outcome, cases[i].outcome);
+    }
+}
+
+#define CHECK_ALL(ddl, values, cases) check_all(ddl, values, cases, ARRAY_LEN(cases))
+
+Test(rule_eval, and_or_not_know_three_values)
+{
+    /* TRUE, FALSE, NULL by row and column, as SQL's truth tables have them. */
+    static const char and_table[] = "TFNFFFNFN", or_table[] = "TTTTFNTNN", not_table[] = "FTN";
+    static const char *const words[] = {"t", "f", "n"};
+    struct row_value values[] = {{.boolean = true}, {.boolean = false}, {.null = true}};
+    char text[64];
+
+    for (int a = 0; a < 3; a++) {
+        (void)snprintf(text, sizeof(text), "NOT %s", words[a]);
+        cr_assert_eq(help_outcome("t boolean, f boolean, n boolean", text, values), not_table[a]);
+        for (int b = 0; b < 3; b++) {
+            (void)snprintf(text, sizeof(text), "%s AND %s", words[a], words[b]);
+            cr_assert_eq(help_outcome("t boolean, f boolean, n boolean", text, values),
+                         and_table[a * 3 + b]);
+            (void)snprintf(text, sizeof(text), "%s OR %s", words[a], words[b]);
+            cr_assert_eq(help_outcome("t boolean, f boolean, n boolean", text, values),
+                         or_table[a * 3 + b]);
+        }
+    }
+}
+
+Test(rule_eval, a_test_for_null_true_or_false_is_never_null)
+{
+    static const struct outcome_case cases[] = {
+        {"t IS TRUE", 'T'},      {"t IS NOT TRUE", 'F'},     {"t IS FALSE", 'F'},
+        {"f IS TRUE", 'F'},      {"f IS NOT TRUE", 'T'},     {"f IS FALSE", 'T'},
+        {"n IS TRUE", 'F'},      {"n IS NOT TRUE", 'T'},     {"n IS FALSE", 'F'},
+        {"n IS NOT FALSE", 'T'}, {"n IS NULL", 'T'},         {"t IS NULL", 'F'},
+        {"t IS NOT NULL", 'T'},  {"NULL IS NULL", 'T'},      {"n", 'N'},
+        {"NOT n IS NULL", 'F'},  {"(t AND n) IS NULL", 'T'}, {"t = f IS NOT TRUE", 'T'},
+        {"NULL AND f", 'F'},     {"NULL OR t", 'T'},         {"NOT NULL", 'N'},
+    };
+    struct row_value values[] = {{.boolean = true}, {.boolean = false}, {.null = true}};
+
+    CHECK_ALL("t boolean, f boolean, n boolean", values, cases);
+}
+
+Test(rule_eval, comparisons_and_lists_with_null_are_null)
+{
+    static const struct outcome_case cases[] = {
+        {"n > 1", 'N'},
+        {"1 = NULL", 'N'},
+        {"NULL = NULL", 'N'},
+        {"n = n", 'N'},
+        {"i IN (1, 2, NULL)", 'N'},
+        {"i IN (5, NULL)", 'T'},
+        {"i NOT IN (1, NULL)", 'N'},
+        {"n IN (1)", 'N'},
+        {"i IN (NULL)", 'N'},
+        {"i BETWEEN 6 AND n", 'F'},
+        {"i BETWEEN n AND 4", 'F'},
+        {"i BETWEEN 1 AND n", 'N'},
+        {"n BETWEEN 1 AND 2", 'N'},
+        {"n NOT BETWEEN 1 AND 2", 'N'},
+        {"i + n > 0", 'N'},
+        {"-n < 0", 'N'},
+        {"abs(n) > 0", 'N'},
+        {"coalesce(n, 7) = 7", 'T'},
+        {"coalesce(n, n, i) = 5", 'T'},
+        {"coalesce(n, NULL) IS NULL", 'T'},
+        {"coalesce(i, 1.5) = 5", 'T'},
+        {"coalesce(n, 1.25, i) = 1.25", 'T'},
+    };
+    struct row_value values[] = {{.i64 = 5}, {.null = true}};
+
+    CHECK_ALL("i int, n bigint", values, cases);
+}
+
+Test(rule_eval, operators_bind_as_in_sql)
+{
+    static const struct outcome_case cases[] = {
+        {"a + b * 2 = 7", 'T'},
+        {"(a + b) * 2 = 8", 'T'},
+        {"a - b - 1 = -3", 'T'},
+        {"b % 2 * 4 = 4", 'T'},
+        {"- a + 2 = 1", 'T'},
+        {"-(-a) = +1", 'T'},
+        {"- -a = 1", 'T'},
+        {"NOT a = 1 OR b = 3", 'T'},
+        {"NOT (a = 1 OR b = 3)", 'F'},
+        {"a = 1 OR a = 2 AND b = 9", 'T'},
+        {"(a = 1 OR a = 2) AND b = 9", 'F'},
+        {"a BETWEEN 0 AND 2 AND b = 3", 'T'},
+        {"a BETWEEN 0 AND 2 AND b = 4", 'F'},
+        {"NOT a BETWEEN 2 AND 3", 'T'},
+        {"a NOT IN (2, 3) AND NOT b IN (2)", 'T'},
+        {"a < b = TRUE", 'T'},
+        {"7 > a", 'T'},
+        {"7 < a", 'F'},
+        {"1 >= a", 'T'},
+        {"a == 1 and b != 2 AND b <> 2 And not False", 'T'},
+    };
+    struct row_value values[] = {{.i64 = 1}, {.i64 = 3}};
+
+    CHECK_ALL("a int, b int", values, cases);
+}
+
+Test(rule_eval, numbers_are_exact)
+{
+    static const struct outcome_case cases[] = {
+        {"d = 0.30", 'T'},
+        {"d = 0.1 + 0.2", 'T'},
+        {"d * 3 = 0.9", 'T'},
+        {"d < 0.3000000000000000000000001", 'T'},
+        {"d > 0.2999999999999999999999999", 'T'},
+        {"big > 9223372036854775806", 'T'},
+        {"big + 1 = 9223372036854775808", 'T'},
+        {"big * big > 85070591730234615847396907784232501248", 'T'},
+        {"big * big < 85070591730234615847396907784232501250", 'T'},
+        {"big * big * big > 0", 'O'},
+        {"wide + 1 > 0", 'O'},
+        {"-wide - 1 < 0", 'O'},
+        {"wide = 99999999999999999999999999999999999999", 'T'},
+        {"wide > 0.5", 'T'},
+        {"-wide < 0.00000000000000000000000000000000000001", 'T'},
+        {"0.00000000000000000000000000000000000001 < wide", 'T'},
+        {"d < wide", 'T'},
+        {"d + wide > 0", 'O'},
+        {"big % 10 = 7", 'T'},
+        {"-big % 10 = -7", 'T'},
+        {"d % 0.07 = 0.02", 'T'},
+        {"big / 0 > 1", 'Z'},
+        {"big % 0 > 1", 'Z'},
+        {"d / 0.0 > 1", 'Z'},
+        {"1e3 = 1000", 'T'},
+        {"1.5e-2 = 0.015", 'T'},
+        {"big > 1e300", 'F'},
+        {"d IN (0.1, 0.3, 5)", 'T'},
+        {"d IN (-0.3, 0.31)", 'F'},
+        {"d BETWEEN 0.299 AND 0.3", 'T'},
+        {"d NOT BETWEEN 0.301 AND 1", 'T'},
+        {"-d = -0.3 AND abs(-d) = 0.3", 'T'},
+        {"coalesce(d, wide) = 0.3", 'T'},
+        {"coalesce(wide, d) > 0", 'O'},
+    };
+    struct row_value values[] = {
+        {.decimal = 30},
+        {.i64 = INT64_MAX},
+        {.decimal = (row_i128)10000000000000000000u * 10000000000000000000u - 1}};
+
+    CHECK_ALL("d decimal(5,2), big bigint, wide decimal(38,0)", values, cases);
+}
+
+Test(rule_eval, every_type_of_whole_number_compares_alike)
+{
+    static const char *const types[] = {"tinyint", "smallint", "int", "bigint"};
+    static const struct outcome_case cases[] = {
+        {"x = -7", 'T'},   {"x < 0", 'T'},        {"x > -7.5", 'T'},   {"x >= -7", 'T'},
+        {"x > -7", 'F'},   {"x = -7.0", 'T'},     {"x IN (-7)", 'T'},  {"x <> -7", 'F'},
+        {"x < 1e30", 'T'}, {"x / 2 = -3.5", 'T'}, {"x > -1e300", 'T'}, {"x % 4 = -3", 'T'},
+    };
+    struct row_value values[] = {{.i64 = -7}};
+    char ddl[32];
+
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        (void)snprintf(ddl, sizeof(ddl), "x %s", types[i]);
+        CHECK_ALL(ddl, values, cases);
+    }
+}
+
+Test(rule_eval, floats_follow_sparks_order)
+{
+    static const struct outcome_case cases[] = {
+        {"d = 0.1", 'T'},
+        {"f = 0.1", 'F'},
+        {"f = 0.5 OR f > 0.1", 'T'},
+        {"nan = nan", 'T'},
+        {"nan > 1e308", 'T'},
+        {"nan > inf", 'T'},
+        {"isnan(nan)", 'T'},
+        {"isnan(d)", 'F'},
+        {"isnan(none)", 'F'},
+        {"inf > 1e308", 'T'},
+        {"zero = 0", 'T'},
+        {"zero < 0", 'F'},
+        {"d / zero > 0", 'Z'},
+        {"d % zero > 0", 'Z'},
+        {"inf * 2 = inf", 'T'},
+        {"-inf < -1e308", 'T'},
+        {"abs(-inf) = inf", 'T'},
+        {"d + 1 = 1.1", 'T'},
+        {"d IN (0.1, 2)", 'T'},
+        {"d IN (1, 2e0)", 'F'},
+        {"d BETWEEN 0 AND 1", 'T'},
+        {"1 > d", 'T'},
+        {"d - 1 < 0", 'T'},
+        {"5.5 % 2 - d > 1.39", 'T'},
+        {"d * 10 = 1", 'T'},
+        {"coalesce(none, 1) = 1", 'T'},
+        {"-d = -0.1", 'T'},
+    };
+    struct row_value values[] = {{.f64 = 0.1},      {.f32 = 0.1f}, {.f64 = NAN},
+                                 {.f64 = INFINITY}, {.f64 = -0.0}, {.null = true}};
+
+    CHECK_ALL("d double, f float, nan double, inf double, zero double, none double", values, cases);
+}
+
+Test(rule_eval, exact_numbers_meet_doubles_rounded_once)
+{
+    /* 2^53 + 1 and 0.1 with 30 digits are no doubles: the nearest ones are compared. */
+    static const struct outcome_case cases[] = {
+        {"big = d", 'T'},
+        {"big + 0 = d", 'T'},
+        {"small = e", 'T'},
+        {"d = 9007199254740993", 'T'},
+        {"e = 0.100000000000000000000000000001", 'T'},
+        {"big = 9007199254740992", 'F'},
+    };
+    struct row_value values[] = {{.i64 = 9007199254740993},
+                                 {.f64 = 9007199254740992.0},
+                                 {.decimal = (row_i128)10000000000000000u * 10000000000000u + 1},
+                                 {.f64 = 0.1}};
+
+    CHECK_ALL("big bigint, d double, small decimal(38,30), e double", values, cases);
+}
+
+Test(rule_eval, texts_are_bytes_in_order_and_characters_in_length)
+{
+    static const struct outcome_case cases[] = {
+        {"s = 'Grüße'", 'T'},
+        {"s <> 'Grüße'", 'F'},
+        {"s > 'Gr'", 'T'},
+        {"s < 'Grz'", 'F'},
+        {"'Grüße' = s", 'T'},
+        {"length(s) = 5", 'T'},
+        {"length(empty) = 0", 'T'},
+        {"empty = ''", 'T'},
+        {"length(b) = 3", 'T'},
+        {"b = X'00fF41'", 'T'},
+        {"b > X'00'", 'T'},
+        {"b > X'01'", 'F'},
+        {"lower(s) = 'grüße'", 'T'},
+        {"upper(s) = 'GRüßE'", 'T'},
+        {"lower(s) = upper(s)", 'F'},
+        {"lower(s) < upper(s)", 'F'},
+        {"lower(s) IN ('a', 'grüße', 'z')", 'T'},
+        {"lower(s) = lower('GRüßE')", 'T'},
+        {"trim(spaced) = 'a b'", 'T'},
+        {"length(trim(blank)) = 0", 'T'},
+        {"quoted = 'it''s'", 'T'},
+        {"s IN ('x', 'Grüße')", 'T'},
+        {"s BETWEEN 'G' AND 'H'", 'T'},
+        {"coalesce(none, 'x') = 'x'", 'T'},
+        {"length(none) > 0", 'N'},
+        {"lower(none) = 'a'", 'N'},
+    };
+    struct row_value values[] = {{.bytes = slice_str("Grüße")},
+                                 {.bytes = SLICE_NULL},
+                                 {.bytes = slice_of("\x00\xff\x41", 3)},
+                                 {.bytes = slice_str("  a b ")},
+                                 {.bytes = slice_str("   ")},
+                                 {.bytes = slice_str("it's")},
+                                 {.null = true}};
+
+    CHECK_ALL("s string, empty string, b binary, spaced string, blank string, quoted string, "
+              "none string",
+              values, cases);
+}
+
+Test(rule_eval, dates_and_times_compare_with_their_literals)
+{
+    static const struct outcome_case cases[] = {
+        {"day = DATE '2026-02-28'", 'T'},
+        {"day < date '2026-03-01'", 'T'},
+        {"day BETWEEN DATE '2026-01-01' AND DATE '2026-12-31'", 'T'},
+        {"day IN (DATE '1970-01-01', DATE '2026-02-28')", 'T'},
+        {"old = DATE '1969-12-31' AND old < DATE '1970-01-01'", 'T'},
+        {"at = TIMESTAMP '2026-01-01T00:00:00.000001Z'", 'T'},
+        {"at = TIMESTAMP '2026-01-01 01:30:00.000001+01:30'", 'T'},
+        {"at > TIMESTAMP '2025-12-31T23:59Z'", 'T'},
+        {"at < TIMESTAMP '2026-01-01T00:00:00.1-00:30'", 'T'},
+        {"wall = TIMESTAMP_NTZ '1999-12-31 23:59:59.5'", 'T'},
+        {"wall >= TIMESTAMP_NTZ '2000-01-01T00:00'", 'F'},
+        {"`date` = day", 'T'},
+        {"date = day", 'T'},
+    };
+    struct row_value values[] = {{.i64 = 20512},
+                                 {.i64 = -1},
+                                 {.i64 = 1767225600000001},
+                                 {.i64 = 946684799500000},
+                                 {.i64 = 20512}};
+
+    CHECK_ALL("day date, old date, at timestamp, wall timestamp_ntz, date date", values, cases);
+}
+
+Test(rule_eval, the_left_side_of_and_and_or_spares_the_right_one)
+{
+    static const struct outcome_case cases[] = {
+        {"b = 0 OR a / b > 1", 'T'},        {"b <> 0 AND a / b > 1", 'F'},
+        {"a / b > 1 OR b = 0", 'Z'},        {"NULL OR a / b > 1", 'Z'},
+        {"NULL AND a / b > 1", 'Z'},        {"coalesce(a, a / b) = 1", 'T'},
+        {"coalesce(NULL, a / b) = 1", 'Z'}, {"a = 1 OR a / b > 1 OR a / b < 1", 'T'},
+    };
+    struct row_value values[] = {{.i64 = 1}, {.i64 = 0}};
+
+    CHECK_ALL("a int, b int", values, cases);
+}
