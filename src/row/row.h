@@ -105,6 +105,26 @@ bool row_widening_ok(const struct row_column *from, const struct row_column *to)
 /* Index of a column by name (letter case ignored), or -1. */
 int row_schema_find(const struct row_schema *s, struct slice name);
 
+/* ---- later versions of a schema ---- */
+
+/* Each one a path and a type: "note STRING", "address.zip STRING", "lines.element.price DOUBLE". */
+struct row_change {
+    const char *const *adds; /* may say NULL and COMMENT; behind the other columns or fields */
+    size_t add_count;
+    const char *const *widens;
+    size_t widen_count;
+};
+/* ERR_INVALID, ERR_UNSUPPORTED naming the column and what is wrong with the change. */
+must_use int row_schema_alter(const struct row_schema *s, const struct row_change *c,
+                              struct row_schema **ret_schema, struct err *e);
+/*
+ * May rows of @from live on in a table of @to? Its columns are those of @from in their order, the
+ * same or wider (row_widening_ok), key columns so that their key bytes stay; and behind them, also
+ * in a STRUCT, nullable ones. ERR_UNSUPPORTED naming the column.
+ */
+must_use int row_schema_change_check(const struct row_schema *from, const struct row_schema *to,
+                                     struct err *e);
+
 /* catalog.schema.table: three parts of [A-Za-z0-9_-], each 1..; ERR_INVALID with the reason. */
 must_use int row_table_name_check(const char *name, struct err *e);
 
@@ -138,6 +158,12 @@ void row_decimal_format(row_i128 v, uint8_t scale, struct buf *out);
  * dictionary size, offsets, strings). ERR_INVALID: not a metadata. */
 must_use int row_variant_split(struct slice variant, struct slice *ret_metadata,
                                struct slice *ret_value);
+
+/* Values of a row of @from become those of @to, which has passed row_schema_change_check(): columns
+ * that came later are null, widened ones are converted. @values has room for @to's columns; items
+ * that change are copied to @arena. */
+void row_values_raise(const struct row_schema *from, const struct row_schema *to,
+                      struct row_value *values, struct arena *arena);
 
 /* ---- keys ---- */
 
