@@ -61,10 +61,12 @@
 #define RULE_DEPTH_MAX            32 /* parentheses and calls within each other */
 #define DESCRIPTOR_BYTES_MAX      (512 * 1024)
 #define DESCRIPTORS_PER_TABLE_MAX 1000
-#define TOKENS_MAX                100000
-#define TOKEN_NAME_BYTES_MAX      128
-#define GRANTS_PER_TOKEN_MAX      1000
-#define MULTI_GET_KEYS_MAX        1000
+/* Sets of columns that a table has had: rows refer to them, so all are kept. */
+#define SCHEMAS_PER_TABLE_MAX 1000
+#define TOKENS_MAX            100000
+#define TOKEN_NAME_BYTES_MAX  128
+#define GRANTS_PER_TOKEN_MAX  1000
+#define MULTI_GET_KEYS_MAX    1000
 /* Lookups that wait for their position, over the whole server (rule R9). */
 #define LOOKUPS_PARKED_MAX 10000
 #define LOOKUP_WAIT_MS_MAX 10000

@@ -29,12 +29,8 @@ static void snapshot_ended(struct catalog *c)
 static int apply_to_streams(struct catalog *c, const record *r)
 {
     switch (r->what_case) {
-    case SLUICE__CONTROL__RECORD__WHAT_DESCRIPTOR_ADDED: {
-        const Sluice__Control__DescriptorAdded *m = r->descriptor_added;
-        return catalog__descriptor_added(
-            c, m->descriptor_id, m->table_id,
-            slice_of(m->descriptor_proto.data, m->descriptor_proto.len));
-    }
+    case SLUICE__CONTROL__RECORD__WHAT_DESCRIPTOR_ADDED:
+        return catalog__descriptor_added(c, r->descriptor_added);
     case SLUICE__CONTROL__RECORD__WHAT_STREAM_OPENED:
         catalog__stream_opened(c, r->stream_opened);
         return 0;
@@ -50,6 +46,8 @@ int catalog__apply(struct catalog *c, bronze_pos pos, const record *r)
     switch (r->what_case) {
     case SLUICE__CONTROL__RECORD__WHAT_TABLE_CREATED:
         return catalog__table_created(c, pos, r->table_created, NULL);
+    case SLUICE__CONTROL__RECORD__WHAT_TABLE_ALTERED:
+        return catalog__table_altered(c, pos, r->table_altered);
     case SLUICE__CONTROL__RECORD__WHAT_TABLE_DROPPED:
         catalog__table_dropped(c, r->table_dropped->table_id);
         return 0;

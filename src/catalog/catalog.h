@@ -50,20 +50,25 @@ struct catalog_live {
     _Atomic uint64_t last_pos; /* last position appended for this table (fence of lookups) */
     _Atomic uint64_t rows_appended;
     _Atomic uint32_t streams_open;
-    _Atomic uint32_t refs; /* private */
+    _Atomic uint32_t version; /* the newest in force */
+    _Atomic uint32_t refs;    /* private */
 };
 
 /* A table in force, in one of its versions (decision 0006). Shared by counting; immutable. */
 struct catalog_table {
     uint32_t id;
-    char *name;     /* catalog.schema.table */
-    char *location; /* folder of its Delta table, relative to the lake's root */
-    char *delta_id; /* UUID, metaData.id */
+    uint32_t version;        /* from 1, one more with each alteration */
+    uint32_t schema_version; /* the version that its columns came with */
+    char *name;              /* catalog.schema.table */
+    char *location;          /* folder of its Delta table, relative to the lake's root */
+    char *delta_id;          /* UUID, metaData.id */
     struct row_schema *schema;
     struct catalog_properties properties;
-    struct codec_plan *own; /* plan of the table's own message (JSON rows): descriptor id 0 */
+    struct codec_plan *own; /* plan of the table's own message (JSON rows) */
+    uint32_t own_id;        /* its descriptor id; 0 for the table's first columns */
     int64_t created_at_us;
-    bronze_pos created_pos; /* of its control record */
+    bronze_pos created_pos; /* of the table's control record */
+    bronze_pos since_pos;   /* of this version's: rows above it belong to it (rule L8) */
     struct catalog_live *live;
     _Atomic uint32_t refs; /* private */
 };
@@ -83,6 +88,9 @@ void catalog_attach(struct catalog *c, struct bronze *log); /* after recovery, b
 void catalog_persist(struct catalog *c, const struct bronze_frame *f, struct store_batch *batch);
 /* The id of the table whose drop this control frame states; 0 = it states something else. */
 uint32_t catalog_dropped_table(const struct bronze_frame *f);
+/* The id of the table that gets new columns by this control frame; 0 = none (also where a snapshot
+ * states them again). */
+uint32_t catalog_altered_table(const struct bronze_frame *f);
 
 /*
  * Write all that is in force again at the end of the log (L7). On return 0 it is durable and
@@ -97,8 +105,11 @@ bronze_pos catalog_snapshot_pos(struct catalog *c);
 /* ERR_NOT_FOUND says so with the name. Returns a reference. */
 must_use int catalog_table_by_name(struct catalog *c, const char *name,
                                    struct catalog_table **ret_table, struct err *e);
-/* Reference or NULL; dropped ones too, until catalog_forget_table(). */
+/* Reference or NULL; dropped ones too, until catalog_forget_table(). The newest version. */
 struct catalog_table *catalog_table_by_id(struct catalog *c, uint32_t id);
+/* The same, with the columns that rows at @pos belong to (the first known, for one below). Only
+ * the columns of it are told apart by position, not the properties. */
+struct catalog_table *catalog_table_at(struct catalog *c, uint32_t id, bronze_pos pos);
 /* References to all in force, sorted by name; *ret_tables is given (unref each, then mem_free). */
 size_t catalog_tables(struct catalog *c, struct catalog_table ***ret_tables);
 /* The same for those that are dropped and not forgotten, in no order. After a start some of these
@@ -116,6 +127,19 @@ struct catalog_create {
 /* Blocks until durable. ERR_EXISTS, ERR_INVALID, ERR_UNSUPPORTED, ERR_EXHAUSTED (TABLES_MAX). */
 must_use int catalog_create_table(struct catalog *c, const struct catalog_create *r,
                                   struct catalog_table **ret_table, struct err *e);
+struct catalog_alter {
+    const char *name;
+    struct row_change change;
+    const struct catalog_property *sets;
+    size_t set_count;
+    const char *const *unsets; /* keys; one that is not set is no failure */
+    size_t unset_count;
+};
+/* The next version of the table; 0 too when nothing changes. Running streams go on under theirs.
+ * Blocks until durable. ERR_NOT_FOUND, ERR_INVALID, ERR_UNSUPPORTED (the change),
+ * ERR_EXHAUSTED (SCHEMAS_PER_TABLE_MAX). */
+must_use int catalog_alter_table(struct catalog *c, const struct catalog_alter *r,
+                                 struct catalog_table **ret_table, struct err *e);
 /* Rule L8: marks it dropped (streams close), then logs the drop. Blocks. */
 must_use int catalog_drop_table(struct catalog *c, const char *name, struct err *e);
 /* The drop of this table is over (its folder is aside, its rows are gone): it vanishes from memory
@@ -171,7 +195,7 @@ size_t catalog_tokens(struct catalog *c, struct catalog_token ***ret_tokens);
 struct catalog_stream {
     uint64_t id;
     char uuid[UUID_TEXT_LEN + 1];
-    uint32_t descriptor_id;  /* 0 = the table's own message */
+    uint32_t descriptor_id;
     struct codec_plan *plan; /* reference */
     uint64_t ticket;         /* its registration is durable with this ticket */
 };
@@ -185,8 +209,9 @@ must_use int catalog_open_stream(struct catalog *c, struct catalog_table *t,
                                  struct catalog_stream *ret_stream, struct err *e);
 /* Drops the plan reference. */
 void catalog_close_stream(struct catalog *c, struct catalog_stream *s);
-/* The plan that reads rows of this table and descriptor; borrowed for the life of the catalog.
- * NULL: unknown, or the table is forgotten. */
+/* The plan that reads rows of this table and descriptor; borrowed for the life of the catalog. Its
+ * schema is that of the version the descriptor came under: see row_values_raise(). NULL: unknown,
+ * or the table is forgotten. */
 struct codec_plan *catalog_plan(struct catalog *c, uint32_t table_id, uint32_t descriptor_id);
 /* The id of a stream's UUID and back: streams that are open, and the last 20,000 that ended. */
 must_use int catalog_stream_by_uuid(struct catalog *c, const char *uuid, uint64_t *ret_id,

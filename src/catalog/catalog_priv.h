@@ -28,15 +28,18 @@ typedef Sluice__Control__Record record; /* the generator's name, for short */
 #define DESCRIPTORS_BYTES_MAX (256u * 1024 * 1024)
 
 struct descriptor {
-    uint32_t id, table_id;
-    struct slice bytes; /* owned */
+    uint32_t id, table_id, schema_version;
+    struct slice bytes; /* owned; none: the table's own message */
     struct codec_plan *plan;
     struct descriptor *next_of_hash; /* same table, same hash */
 };
 
 /* A table and what belongs to it. Stays for the life of the catalog (plans are borrowed out). */
 struct entry {
-    struct catalog_table *table;
+    struct catalog_table *table; /* the newest version */
+    /* For each set of columns the version that brought it, oldest first. */
+    struct catalog_table **schemas;
+    uint32_t schema_count;
     uint32_t descriptor_count;
     bool forgotten;
 };
@@ -127,9 +130,13 @@ void catalog__lake_free(struct catalog *c);
 must_use int catalog__table_created(struct catalog *c, bronze_pos pos,
                                     const Sluice__Control__TableCreated *m, struct err *e);
 void catalog__table_dropped(struct catalog *c, uint32_t id);
+/* The version that a record states, without positions and what is live. @shared: its columns,
+ * which the version before has too; NULL: new ones. Returns NULL when it does not parse. */
+struct catalog_table *catalog__version_of(const Sluice__Control__TableCreated *m,
+                                          struct row_schema *shared, struct err *e);
 struct entry *catalog__entry(struct catalog *c, uint32_t id); /* under the lock; forgotten: NULL */
 void catalog__tables_free(struct catalog *c);
-/* The record of a table in force; text is borrowed from @t and @ret's own buffers. */
+/* The record of a version; text is borrowed from @t and @ret's own buffers. */
 struct table_record {
     Sluice__Control__TableCreated m;
     struct buf ddl;
@@ -139,6 +146,15 @@ struct table_record {
 };
 void catalog__table_record(const struct catalog_table *t, struct table_record *ret);
 void catalog__table_record_deinit(struct table_record *r);
+
+/* ---- version.c ---- */
+
+/* ERR_DAMAGED when it does not follow the version before. */
+must_use int catalog__table_altered(struct catalog *c, bronze_pos pos,
+                                    const Sluice__Control__TableCreated *m);
+/* The version @schema_version, or the newest before it, of those that brought columns. Borrowed. */
+const struct catalog_table *catalog__schema_of(const struct entry *en, uint32_t schema_version);
+void catalog__schema_add(struct entry *en, struct catalog_table *t);
 
 /* ---- token.c ---- */
 
@@ -155,8 +171,10 @@ void catalog__token_record_deinit(struct token_record *r);
 
 /* ---- stream.c ---- */
 
-must_use int catalog__descriptor_added(struct catalog *c, uint32_t id, uint32_t table_id,
-                                       struct slice bytes);
+must_use int catalog__descriptor_added(struct catalog *c,
+                                       const Sluice__Control__DescriptorAdded *m);
+/* The own message of a version's columns, under the id that its record states. */
+void catalog__own_added(struct catalog *c, const struct catalog_table *t);
 void catalog__stream_opened(struct catalog *c, const Sluice__Control__StreamOpened *m);
 void catalog__stream_closed(struct catalog *c, uint64_t id);
 void catalog__streams_end_all(struct catalog *c); /* a life has ended, and its streams with it */

@@ -11,7 +11,13 @@
 #include "store/keys.h"
 #include "store/store.h"
 
-enum kind { KIND_TABLE = 't', KIND_DESCRIPTOR = 'd', KIND_TOKEN = 'k', KIND_STREAM = 's' };
+enum kind {
+    KIND_TABLE = 't',
+    KIND_VERSION = 'v',
+    KIND_DESCRIPTOR = 'd',
+    KIND_TOKEN = 'k',
+    KIND_STREAM = 's'
+};
 
 static void key_start(struct buf *key, enum kind kind)
 {
@@ -65,6 +71,8 @@ static void table_dropped(struct store_batch *batch, struct buf *key, uint32_t i
     key_start(key, KIND_TABLE);
     key_add32(key, id);
     store_batch_delete(batch, buf_slice(key));
+    key_start(key, KIND_VERSION);
+    delete_of_table(batch, key, id);
     key_start(key, KIND_DESCRIPTOR);
     delete_of_table(batch, key, id);
     buf_reset(key);
@@ -106,6 +114,12 @@ static void persist(const record *r, const struct bronze_frame *f, struct store_
         key_add32(key, r->table_created->table_id);
         put(batch, key, f);
         return;
+    case SLUICE__CONTROL__RECORD__WHAT_TABLE_ALTERED:
+        key_start(key, KIND_VERSION);
+        key_add32(key, r->table_altered->table_id);
+        key_add32(key, r->table_altered->version);
+        put(batch, key, f);
+        return;
     case SLUICE__CONTROL__RECORD__WHAT_TABLE_DROPPED:
         table_dropped(batch, key, r->table_dropped->table_id);
         return;
@@ -145,6 +159,16 @@ void catalog_persist(struct catalog *c, const struct bronze_frame *f, struct sto
     struct buf key = BUF_NULL;
     persist(r, f, batch, &key);
     buf_deinit(&key);
+}
+
+uint32_t catalog_altered_table(const struct bronze_frame *f)
+{
+    _cleanup_(catalog__record_freep) record *r = catalog__record_of(f);
+    if (r == NULL || r->what_case != SLUICE__CONTROL__RECORD__WHAT_TABLE_ALTERED)
+        return 0;
+    const Sluice__Control__TableCreated *m = r->table_altered;
+    bool is_new = m->position == 0 && m->schema_version == m->version;
+    return is_new ? m->table_id : 0;
 }
 
 uint32_t catalog_dropped_table(const struct bronze_frame *f)

@@ -3,7 +3,7 @@
  * Rule L7: all that is in force, written again at the end of the log, so that what lies below may
  * be trimmed.
  *
- *   … │ SnapshotBegun{next ids} │ tables │ descriptors │ streams │ tokens │ SnapshotEnded │ …
+ *   … │ SnapshotBegun{next ids} │ tables, versions │ descriptors │ streams │ tokens │ SnapshotEnded
  *       ▲ everything below is superseded, once the end is durable
  *
  * Rows and other streams' records may stand in between. Each thing is looked at again under the
@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "base/must.h"
 
-enum thing { BEGIN, TABLE, DROP, DESCRIPTOR, STREAM };
+enum thing { BEGIN, TABLE, VERSION, DROP, DESCRIPTOR, STREAM };
 
 /* Under the lock: every id given out before it is below what it says, every later one stands
  * above. */
@@ -40,10 +40,29 @@ static int append_table(struct catalog *c, uint32_t id, struct appended *a)
     if (en == NULL)
         return 0;
     struct table_record tr;
-    catalog__table_record(en->table, &tr);
+    catalog__table_record(en->schemas[0], &tr);
     record r = SLUICE__CONTROL__RECORD__INIT;
     r.what_case = SLUICE__CONTROL__RECORD__WHAT_TABLE_CREATED;
     r.table_created = &tr.m;
+    int rc = catalog__append(c, &r, a);
+    catalog__table_record_deinit(&tr);
+    return rc;
+}
+
+/* The version with index @id >> 32 of the table @id; behind those with new columns, the newest. */
+static int append_version(struct catalog *c, uint64_t id, struct appended *a)
+{
+    struct entry *en = catalog__entry(c, (uint32_t)id);
+    uint32_t index = (uint32_t)(id >> 32);
+    if (en == NULL)
+        return 0;
+    const struct catalog_table *t = index < en->schema_count ? en->schemas[index] : en->table;
+    struct table_record tr;
+    catalog__table_record(t, &tr);
+    tr.m.position = t->since_pos;
+    record r = SLUICE__CONTROL__RECORD__INIT;
+    r.what_case = SLUICE__CONTROL__RECORD__WHAT_TABLE_ALTERED;
+    r.table_altered = &tr.m;
     int rc = catalog__append(c, &r, a);
     catalog__table_record_deinit(&tr);
     return rc;
@@ -66,11 +85,12 @@ static int append_drop(struct catalog *c, uint32_t id, struct appended *a)
 static int append_descriptor(struct catalog *c, uint32_t id, struct appended *a)
 {
     struct descriptor *d = map_get(&c->descriptors_by_id, catalog__key32(&id));
-    if (d == NULL || catalog__entry(c, d->table_id) == NULL)
-        return 0;
+    if (d == NULL || d->bytes.len == 0 || catalog__entry(c, d->table_id) == NULL)
+        return 0; /* a table's own message: its version states it */
     Sluice__Control__DescriptorAdded m = SLUICE__CONTROL__DESCRIPTOR_ADDED__INIT;
     m.descriptor_id = id;
     m.table_id = d->table_id;
+    m.table_version = d->schema_version;
     m.descriptor_proto = (ProtobufCBinaryData){d->bytes.len, (uint8_t *)(uintptr_t)d->bytes.data};
     record r = SLUICE__CONTROL__RECORD__INIT;
     r.what_case = SLUICE__CONTROL__RECORD__WHAT_DESCRIPTOR_ADDED;
@@ -100,6 +120,7 @@ static int append_thing(struct catalog *c, enum thing what, uint64_t id, struct 
     switch (what) {
     case BEGIN: return append_begin(c, a);
     case TABLE: return append_table(c, (uint32_t)id, a);
+    case VERSION: return append_version(c, id, a);
     case DROP: return append_drop(c, (uint32_t)id, a);
     case DESCRIPTOR: return append_descriptor(c, (uint32_t)id, a);
     default: return append_stream(c, id, a);
@@ -138,6 +159,13 @@ static void add_id(struct ids *x, uint64_t id)
     x->ids[x->count++] = id;
 }
 
+static void add_versions(struct ids *x, const struct entry *en)
+{
+    bool has_more = en->table != en->schemas[en->schema_count - 1];
+    for (uint32_t i = 1; i < en->schema_count + has_more; i++)
+        add_id(x, (uint64_t)i << 32 | en->table->id);
+}
+
 static struct ids ids_of(struct catalog *c, enum thing what)
 {
     struct ids x = {0};
@@ -150,6 +178,11 @@ static struct ids ids_of(struct catalog *c, enum thing what)
         for (size_t i = 0; (en = map_next(&c->tables_by_id, &i)) != NULL;)
             if (!en->forgotten)
                 add_id(&x, en->table->id);
+        break;
+    case VERSION:
+        for (size_t i = 0; (en = map_next(&c->tables_by_id, &i)) != NULL;)
+            if (!en->forgotten)
+                add_versions(&x, en);
         break;
     case DESCRIPTOR:
         for (size_t i = 0; (d = map_next(&c->descriptors_by_id, &i)) != NULL;)
@@ -205,6 +238,7 @@ static int write_snapshot(struct catalog *c, bronze_pos *ret_pos, struct err *e)
     struct appended begun;
     TRY(write_thing(c, BEGIN, 0, &begun, e));
     TRY(write_things(c, TABLE, e));
+    TRY(write_things(c, VERSION, e));
     TRY(write_things(c, DESCRIPTOR, e));
     TRY(write_things(c, STREAM, e));
     TRY(write_tokens(c, e));

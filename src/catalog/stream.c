@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Streams and the descriptors they bring. A descriptor is interned: the same bytes for the same
- * table get the same id, so that ten thousand producers of one program cost one plan. Both take
+ * table get the same id, so that ten thousand producers of one program cost one plan. It belongs to
+ * the version of the table that it was checked against, for ever (decision 0006). Both take
  * effect when their record is appended, under the lock: rows that need them stand behind them in
  * the log, and what was not durable when a crash came took its rows with it.
  *
@@ -35,12 +36,15 @@ static struct descriptor *find_descriptor(struct catalog *c, uint32_t table_id, 
     return d;
 }
 
-static void install_descriptor(struct catalog *c, struct entry *en, uint32_t id, struct slice bytes,
-                               struct codec_plan *plan)
+/* @t: the version that it was checked against. */
+static void install_descriptor(struct catalog *c, const struct catalog_table *t, uint32_t id,
+                               struct slice bytes, struct codec_plan *plan)
 {
+    struct entry *en = catalog__entry(c, t->id);
     struct descriptor *d = mem_zalloc(sizeof(*d));
     d->id = id;
-    d->table_id = en->table->id;
+    d->table_id = t->id;
+    d->schema_version = t->schema_version;
     d->bytes = slice_of(mem_strndup((const char *)bytes.data, bytes.len), bytes.len);
     d->plan = codec_plan_ref(plan);
     struct hash_key key = hash_of(d->table_id, bytes);
@@ -50,17 +54,33 @@ static void install_descriptor(struct catalog *c, struct entry *en, uint32_t id,
     c->descriptors_bytes += bytes.len;
 }
 
-int catalog__descriptor_added(struct catalog *c, uint32_t id, uint32_t table_id, struct slice bytes)
+int catalog__descriptor_added(struct catalog *c, const Sluice__Control__DescriptorAdded *m)
 {
-    c->next_descriptor_id = MAX(c->next_descriptor_id, id + 1);
-    struct entry *en = catalog__entry(c, table_id);
-    if (en == NULL || map_get(&c->descriptors_by_id, catalog__key32(&id)) != NULL)
+    c->next_descriptor_id = MAX(c->next_descriptor_id, m->descriptor_id + 1);
+    struct entry *en = catalog__entry(c, m->table_id);
+    if (en == NULL || map_get(&c->descriptors_by_id, catalog__key32(&m->descriptor_id)) != NULL)
         return 0;
+    struct slice bytes = slice_of(m->descriptor_proto.data, m->descriptor_proto.len);
+    const struct catalog_table *t = catalog__schema_of(en, MAX(m->table_version, 1));
     _cleanup_(codec_plan_unrefp) struct codec_plan *plan = NULL;
-    if (codec_plan_new(bytes, en->table->schema, &plan, NULL) < 0)
+    if (codec_plan_new(bytes, t->schema, &plan, NULL) < 0)
         return ERR_DAMAGED;
-    install_descriptor(c, en, id, bytes, plan);
+    install_descriptor(c, t, m->descriptor_id, bytes, plan);
     return 0;
+}
+
+void catalog__own_added(struct catalog *c, const struct catalog_table *t)
+{
+    if (t->own_id == 0) /* the first columns': known by its table */
+        return;
+    c->next_descriptor_id = MAX(c->next_descriptor_id, t->own_id + 1);
+    struct descriptor *d = mem_zalloc(sizeof(*d));
+    d->id = t->own_id;
+    d->table_id = t->id;
+    d->schema_version = t->schema_version;
+    d->plan = codec_plan_ref(t->own);
+    struct descriptor *there = map_put(&c->descriptors_by_id, catalog__key32(&d->id), d);
+    must(there == NULL);
 }
 
 struct codec_plan *catalog_plan(struct catalog *c, uint32_t table_id, uint32_t descriptor_id)
@@ -69,7 +89,7 @@ struct codec_plan *catalog_plan(struct catalog *c, uint32_t table_id, uint32_t d
     struct codec_plan *plan = NULL;
     struct entry *en = catalog__entry(c, table_id);
     if (en != NULL && descriptor_id == 0) {
-        plan = en->table->own;
+        plan = en->schemas[0]->own;
     } else if (en != NULL) {
         struct descriptor *d = map_get(&c->descriptors_by_id, catalog__key32(&descriptor_id));
         plan = d != NULL && d->table_id == table_id ? d->plan : NULL;
@@ -184,6 +204,7 @@ static int intern(struct opening *o, struct err *e)
     Sluice__Control__DescriptorAdded m = SLUICE__CONTROL__DESCRIPTOR_ADDED__INIT;
     m.descriptor_id = c->next_descriptor_id;
     m.table_id = o->table->id;
+    m.table_version = o->table->schema_version;
     m.descriptor_proto =
         (ProtobufCBinaryData){o->descriptor.len, (uint8_t *)(uintptr_t)o->descriptor.data};
     record r = SLUICE__CONTROL__RECORD__INIT;
@@ -194,7 +215,7 @@ static int intern(struct opening *o, struct err *e)
     if (rc != 0)
         return rc;
     c->next_descriptor_id++;
-    install_descriptor(c, en, m.descriptor_id, o->descriptor, o->plan);
+    install_descriptor(c, o->table, m.descriptor_id, o->descriptor, o->plan);
     o->descriptor_id = m.descriptor_id;
     return 0;
 }
@@ -216,6 +237,7 @@ static int find_plan(struct opening *o, struct err *e)
 {
     if (o->descriptor.len == 0) {
         o->plan = codec_plan_ref(o->table->own);
+        o->descriptor_id = o->table->own_id;
         return 0;
     }
     if (o->descriptor.len > DESCRIPTOR_BYTES_MAX)

@@ -3,6 +3,8 @@
  * Tables. An entry stays for the life of the catalog, because plans are borrowed out of it:
  *
  *   in force ──► dropped (known by id: followers still meet its rows) ──► forgotten (unknown)
+ *      ▲  │ altered: the next version (version.c)
+ *      └──┘
  *
  * Thread: look-ups any; create and drop with the gate (rule L8: a drop refuses new streams, lets
  * the open ones end, and is logged then).
@@ -25,6 +27,7 @@ static struct catalog_live *live_new(void)
 {
     struct catalog_live *l = mem_zalloc(sizeof(*l));
     atomic_store(&l->refs, 1);
+    atomic_store(&l->version, 1);
     return l;
 }
 
@@ -66,6 +69,9 @@ void catalog__tables_free(struct catalog *c)
 {
     struct entry *en;
     for (size_t i = 0; (en = map_next(&c->tables_by_id, &i)) != NULL;) {
+        for (uint32_t v = 0; v < en->schema_count; v++)
+            catalog_table_unref(en->schemas[v]);
+        mem_free(en->schemas);
         catalog_table_unref(en->table);
         mem_free(en);
     }
@@ -105,6 +111,9 @@ void catalog__table_record(const struct catalog_table *t, struct table_record *r
     ret->m.created_at_us = t->created_at_us;
     ret->m.delta_id = t->delta_id;
     record_properties(&t->properties, ret);
+    ret->m.version = t->version;
+    ret->m.schema_version = t->schema_version;
+    ret->m.own_descriptor_id = t->own_id;
 }
 
 void catalog__table_record_deinit(struct table_record *r)
@@ -126,6 +135,46 @@ static int properties_of(const Sluice__Control__TableCreated *m, struct catalog_
     return rc;
 }
 
+/* Its columns are @shared ones, or stated by the record. Returns NULL when they do not parse. */
+static struct row_schema *schema_of(const Sluice__Control__TableCreated *m,
+                                    struct row_schema *shared, struct err *e)
+{
+    struct row_schema *schema;
+    if (shared != NULL)
+        return row_schema_ref(shared);
+    return row_schema_parse(slice_str(m->ddl), (const char *const *)m->primary_key,
+                            m->n_primary_key, &schema, e) < 0
+               ? NULL
+               : schema;
+}
+
+struct catalog_table *catalog__version_of(const Sluice__Control__TableCreated *m,
+                                          struct row_schema *shared, struct err *e)
+{
+    struct row_schema *schema = schema_of(m, shared, e);
+    if (schema == NULL)
+        return NULL;
+    struct catalog_properties properties;
+    if (properties_of(m, &properties, e) < 0) {
+        row_schema_unref(schema);
+        return NULL;
+    }
+    struct catalog_table *t = mem_zalloc(sizeof(*t));
+    t->id = m->table_id;
+    t->version = MAX(m->version, 1);
+    t->schema_version = MAX(m->schema_version, 1);
+    t->name = mem_strdup(m->name);
+    t->location = mem_strdup(m->location);
+    t->delta_id = mem_strdup(m->delta_id);
+    t->schema = schema;
+    t->properties = properties;
+    t->own = codec_plan_new_own(schema);
+    t->own_id = m->own_descriptor_id;
+    t->created_at_us = m->created_at_us;
+    atomic_store(&t->refs, 1);
+    return t;
+}
+
 int catalog__table_created(struct catalog *c, bronze_pos pos,
                            const Sluice__Control__TableCreated *m, struct err *e)
 {
@@ -134,29 +183,14 @@ int catalog__table_created(struct catalog *c, bronze_pos pos,
     c->next_table_id = MAX(c->next_table_id, m->table_id + 1);
     if (map_get(&c->tables_by_id, catalog__key32(&m->table_id)) != NULL)
         return 0; /* stated again by a snapshot */
-    struct row_schema *schema;
-    if (row_schema_parse(slice_str(m->ddl), (const char *const *)m->primary_key, m->n_primary_key,
-                         &schema, e) < 0)
+    struct catalog_table *t = catalog__version_of(m, NULL, e);
+    if (t == NULL)
         return ERR_DAMAGED;
-    struct catalog_properties properties;
-    if (properties_of(m, &properties, e) < 0) {
-        row_schema_unref(schema);
-        return ERR_DAMAGED;
-    }
-    struct catalog_table *t = mem_zalloc(sizeof(*t));
-    t->id = m->table_id;
-    t->name = mem_strdup(m->name);
-    t->location = mem_strdup(m->location);
-    t->delta_id = mem_strdup(m->delta_id);
-    t->schema = schema;
-    t->properties = properties;
-    t->own = codec_plan_new_own(schema);
-    t->created_at_us = m->created_at_us;
     t->created_pos = pos;
     t->live = live_new();
-    atomic_store(&t->refs, 1);
     struct entry *en = mem_zalloc(sizeof(*en));
     en->table = t;
+    catalog__schema_add(en, t);
     map_put(&c->tables_by_id, catalog__key32(&t->id), en);
     const struct entry *there = map_get(&c->tables_by_name, slice_str(t->name));
     if (there == NULL ||
@@ -309,6 +343,7 @@ static int draft(struct catalog *c, const struct catalog_create *r,
     t->location = catalog_location(r->name);
     t->schema = schema;
     t->properties = properties;
+    t->version = t->schema_version = 1;
     t->created_at_us = sys_now_us(c->sys);
     uint8_t random[16];
     sys_random(c->sys, random, sizeof(random));

@@ -87,14 +87,6 @@ int row_schema_change_check(const struct row_schema *from, const struct row_sche
 
 /* ---- making it ---- */
 
-static int find(const struct row_column *fields, uint32_t count, struct slice name)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (row__same_word(slice_str(fields[i].name), name))
-            return (int)i;
-    return -1;
-}
-
 /* "address.zip STRING": where the path ends and what stands behind it. */
 struct spec {
     struct slice path, rest;
@@ -136,7 +128,7 @@ static int find_place(struct row_schema *s, struct slice path, struct place *ret
     struct place at = {&s->columns, &s->column_count, true};
     struct slice part = take_part(&path);
     while (path.len > 0) {
-        int i = find(*at.fields, *at.count, part);
+        int i = row__column_find(*at.fields, *at.count, part);
         if (i < 0)
             return err_set(e, ERR_INVALID, "column %.*s: there is no %.*s", ARG(whole), ARG(part));
         struct row_column *c = &(*at.fields)[i];
@@ -173,7 +165,7 @@ static int add_column(struct row_schema *s, const char *text, struct err *e)
     if (!at.may_grow)
         return err_set(e, ERR_INVALID, "column %.*s: only a table and a STRUCT have columns to add",
                        ARG(spec.path));
-    if (find(*at.fields, *at.count, name) >= 0)
+    if (row__column_find(*at.fields, *at.count, name) >= 0)
         return err_set(e, ERR_INVALID, "column %.*s is there already", ARG(spec.path));
     _cleanup_(row_schema_unrefp) struct row_schema *one = NULL;
     TRY(parse_column(&spec, name, &one, e));
@@ -190,7 +182,7 @@ static int widen_column(struct row_schema *s, const char *text, struct err *e)
     struct slice name;
     TRY(read_spec(text, &spec, e));
     TRY(find_place(s, spec.path, &at, &name, e));
-    int i = find(*at.fields, *at.count, name);
+    int i = row__column_find(*at.fields, *at.count, name);
     if (i < 0)
         return err_set(e, ERR_INVALID, "there is no column %.*s to widen", ARG(spec.path));
     _cleanup_(row_schema_unrefp) struct row_schema *one = NULL;
