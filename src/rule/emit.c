@@ -113,35 +113,69 @@ static int fail_kinds(struct rule__compiler *c, const uint8_t *at, enum rule__ki
                       rule__kind_name(b));
 }
 
+/* A constant of @kind that is compared with a cell of 64 bits; it is changed to that form. */
+static bool make_word(struct rule__value *v, enum rule__kind kind, enum row_type type,
+                      uint8_t scale)
+{
+    if (v->null || kind < KIND_EXACT)
+        return false;
+    if (kind == KIND_DATE || kind == KIND_TIMESTAMP || kind == KIND_TIMESTAMP_NTZ)
+        return true;
+    if (kind != KIND_EXACT || type > ROW_LONG || scale > 0 || v->exact != (int64_t)v->exact)
+        return false;
+    *v = (struct rule__value){.i64 = (int64_t)v->exact};
+    return true;
+}
+
 /* LOAD, CONST, COMPARE as one instruction, where there is one. */
 static bool fuse_compare(struct rule__compiler *c, unsigned with, enum rule__kind kind,
                          uint8_t const_scale)
 {
     struct rule__insn *load = last_insn(c, 1), *constant = last_insn(c, 0);
-    if (load == NULL || load->op != OP_LOAD || constant->op != OP_CONST)
+    if (load->op != OP_LOAD || constant->op != OP_CONST)
         return false;
-    struct rule__value v = c->program->consts[constant->a];
+    struct rule__value *v = &c->program->consts[constant->a];
     enum row_type type = (enum row_type)load->kind;
+    bool is_equality = with == IF_EQUAL || with == (IF_LESS | IF_GREATER);
     uint8_t op = 0;
-    if (v.null)
-        return false;
-    if (kind == KIND_EXACT) {
-        if (type > ROW_LONG || const_scale > 0 || v.exact != (int64_t)v.exact)
-            return false;
-        v = (struct rule__value){.i64 = (int64_t)v.exact};
+    if (make_word(v, kind, type, const_scale))
         op = OP_COMPARE_WORD;
-    } else if (kind == KIND_DATE || kind == KIND_TIMESTAMP || kind == KIND_TIMESTAMP_NTZ) {
-        op = OP_COMPARE_WORD;
-    } else if (kind == KIND_DOUBLE && type == ROW_DOUBLE) {
+    else if (kind == KIND_DOUBLE && type == ROW_DOUBLE && !v->null)
         op = OP_COMPARE_DOUBLE;
-    } else if (kind == KIND_TEXT && (with == IF_EQUAL || with == (IF_LESS | IF_GREATER))) {
+    else if (kind == KIND_TEXT && is_equality && !v->null)
         op = OP_COMPARE_TEXT;
-    } else {
+    else
         return false;
-    }
-    c->program->consts[constant->a] = v;
     *load = (struct rule__insn){.op = op, .with = (uint8_t)with, .a = load->a, .b = constant->a};
     c->program->insn_count--;
+    return true;
+}
+
+void rule__emit_is_null(struct rule__compiler *c, bool negated)
+{
+    struct rule__insn *load = last_insn(c, 0);
+    if (load->op == OP_LOAD)
+        *load = (struct rule__insn){.op = OP_COLUMN_NULL, .with = negated, .a = load->a};
+    else
+        (void)rule__emit(c, (struct rule__insn){.op = OP_IS_NULL, .with = negated});
+}
+
+/* LOAD, CONST, CONST, BETWEEN likewise; constants stand in the order of the text. */
+static bool fuse_between(struct rule__compiler *c, enum rule__kind kind,
+                         const struct rule__type operands[3])
+{
+    struct rule__insn *load = last_insn(c, 2), *low = last_insn(c, 1), *high = last_insn(c, 0);
+    if (load == NULL || load->op != OP_LOAD || low->op != OP_CONST || high->op != OP_CONST)
+        return false;
+    struct rule__value *v = &c->program->consts[low->a];
+    struct rule__value words[2] = {v[0], v[1]};
+    enum row_type type = (enum row_type)load->kind;
+    if (high->a != low->a + 1 || !make_word(&words[0], kind, type, operands[1].scale) ||
+        !make_word(&words[1], kind, type, operands[2].scale))
+        return false;
+    memcpy(v, words, sizeof(words));
+    *load = (struct rule__insn){.op = OP_BETWEEN_WORD, .a = load->a, .b = low->a};
+    c->program->insn_count -= 2;
     return true;
 }
 
@@ -194,6 +228,8 @@ int rule__emit_between(struct rule__compiler *c, const uint8_t *at,
     use_as(c, kind, operands[1], 1);
     use_as(c, kind, operands[0], 2);
     c->height -= 2;
+    if (fuse_between(c, kind, operands))
+        return 0;
     (void)rule__emit(c, (struct rule__insn){.op = OP_BETWEEN,
                                             .kind = (uint8_t)kind,
                                             .with = operands[2].scale,

@@ -10,6 +10,7 @@
 #include "rule_priv.h"
 
 #include "base/must.h"
+#include "row/utf8.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -127,12 +128,28 @@ static bool accepts(unsigned with, int order)
     return (with >> (order + 1) & 1) != 0; /* IF_LESS, IF_EQUAL, IF_GREATER = bits 0, 1, 2 */
 }
 
-static struct rule__value boolean_of(bool b)
+/* Values are made in place, and only what their kind reads is written: copying the rest would be
+ * most of the work. */
+static inline void set_boolean(struct rule__value *v, bool b)
 {
-    return (struct rule__value){.boolean = b};
+    v->null = false;
+    v->boolean = b;
 }
 
-static const struct rule__value null_value = {.null = true};
+static inline void set_null(struct rule__value *v)
+{
+    v->null = true;
+}
+
+static void do_compare(const struct rule__insn *i, struct rule__value *a)
+{
+    const struct rule__value *b = a + 1;
+    enum rule__kind kind = (enum rule__kind)i->kind;
+    if (a->null || b->null)
+        set_null(a);
+    else
+        set_boolean(a, accepts(i->with, rule__compare(kind, a, i->scale_a, b, i->scale_b)));
+}
 
 static void do_between(const struct rule__insn *i, struct rule__value *v)
 {
@@ -144,9 +161,11 @@ static void do_between(const struct rule__insn *i, struct rule__value *v)
     if (!v->null && !high->null)
         above = rule__compare(kind, v, i->scale_a, high, i->with) > 0;
     if (below || above)
-        *v = boolean_of(false);
+        set_boolean(v, false);
+    else if (v->null || low->null || high->null)
+        set_null(v);
     else
-        *v = v->null || low->null || high->null ? null_value : boolean_of(true);
+        set_boolean(v, true);
 }
 
 static void do_in(const struct rule__program *p, const struct rule__insn *i, struct rule__value *v)
@@ -159,7 +178,7 @@ static void do_in(const struct rule__program *p, const struct rule__insn *i, str
         const struct rule__value *one = &p->consts[i->a + middle];
         int order = rule__compare((enum rule__kind)i->kind, v, i->scale_a, one, i->scale_b);
         if (order == 0) {
-            *v = boolean_of(true);
+            set_boolean(v, true);
             return;
         }
         if (order < 0)
@@ -167,51 +186,63 @@ static void do_in(const struct rule__program *p, const struct rule__insn *i, str
         else
             from = middle + 1;
     }
-    *v = i->with ? null_value : boolean_of(false);
+    if (i->with)
+        set_null(v);
+    else
+        set_boolean(v, false);
 }
 
 /* ---- what columns hold ---- */
 
-struct rule__value rule__value_of(enum row_type type, const struct row_value *v)
+static inline void load(enum row_type type, const struct row_value *v, struct rule__value *ret)
 {
+    ret->null = v->null;
     if (v->null)
-        return null_value;
+        return;
     switch (type) {
-    case ROW_BOOLEAN: return boolean_of(v->boolean);
+    case ROW_BOOLEAN: ret->boolean = v->boolean; break;
     case ROW_BYTE:
     case ROW_SHORT:
     case ROW_INT:
-    case ROW_LONG: return (struct rule__value){.exact = v->i64};
-    case ROW_FLOAT: return (struct rule__value){.f64 = (double)v->f32};
-    case ROW_DOUBLE: return (struct rule__value){.f64 = v->f64};
-    case ROW_DECIMAL: return (struct rule__value){.exact = v->decimal};
+    case ROW_LONG: ret->exact = v->i64; break;
+    case ROW_FLOAT: ret->f64 = (double)v->f32; break;
+    case ROW_DOUBLE: ret->f64 = v->f64; break;
+    case ROW_DECIMAL: ret->exact = v->decimal; break;
     case ROW_STRING:
     case ROW_BINARY:
     case ROW_VARIANT:
-        if (v->bytes.len == 0)
-            return (struct rule__value){.bytes = slice_of("", 0)};
-        return (struct rule__value){.bytes = v->bytes};
+        ret->bytes = v->bytes.len > 0 ? v->bytes : slice_of("", 0);
+        ret->fold = FOLD_NONE;
+        break;
     case ROW_DATE:
     case ROW_TIMESTAMP:
-    case ROW_TIMESTAMP_NTZ: return (struct rule__value){.i64 = v->i64};
+    case ROW_TIMESTAMP_NTZ: ret->i64 = v->i64; break;
     case ROW_STRUCT:
     case ROW_ARRAY:
-    case ROW_MAP: return (struct rule__value){.items = v->items, .item_count = v->item_count};
+    case ROW_MAP:
+        ret->items = v->items;
+        ret->item_count = v->item_count;
+        break;
     }
-    must_die("a column without a type");
-    return null_value;
+}
+
+struct rule__value rule__value_of(enum row_type type, const struct row_value *v)
+{
+    struct rule__value value = {0};
+    load(type, v, &value);
+    return value;
 }
 
 static enum rule__verdict do_item(const struct rule__insn *i, struct rule__value *array)
 {
     const struct rule__value *index = array + 1;
     if (array->null || index->null) {
-        *array = null_value;
+        set_null(array);
         return VERDICT_TRUE;
     }
     if (index->exact < 0 || index->exact >= array->item_count)
         return VERDICT_INDEX;
-    *array = rule__value_of((enum row_type)i->kind, &array->items[(size_t)index->exact]);
+    load((enum row_type)i->kind, &array->items[(size_t)index->exact], array);
     return VERDICT_TRUE;
 }
 
@@ -219,17 +250,20 @@ static void do_key(const struct rule__insn *i, struct rule__value *map)
 {
     const struct rule__value *key = map + 1;
     enum row_type key_type = (enum row_type)i->kind;
-    struct rule__value found = null_value;
+    const struct row_value *found = NULL;
     struct row_column column = {.type = key_type};
     enum rule__kind kind = rule__type_of(&column).kind;
     for (uint32_t n = 0; !map->null && !key->null && n + 1 < map->item_count; n += 2) {
         struct rule__value own = rule__value_of(key_type, &map->items[n]);
         if (!own.null && rule__compare(kind, &own, i->scale_a, key, i->scale_b) == 0) {
-            found = rule__value_of((enum row_type)i->a, &map->items[n + 1]);
+            found = &map->items[n + 1];
             break;
         }
     }
-    *map = found;
+    if (found == NULL)
+        set_null(map);
+    else
+        load((enum row_type)i->a, found, map);
 }
 
 /* ---- numbers ---- */
@@ -276,7 +310,7 @@ static enum rule__verdict do_arithmetic(const struct rule__insn *i, struct rule_
 {
     const struct rule__value *b = a + 1;
     if (a->null || b->null) {
-        *a = null_value;
+        set_null(a);
         return VERDICT_TRUE;
     }
     if (i->kind == KIND_DOUBLE)
@@ -311,6 +345,8 @@ static enum rule__verdict do_convert(const struct rule__insn *i, struct rule__va
 static size_t char_count(struct slice s)
 {
     size_t n = 0;
+    if (row_ascii_ok(s.data, s.len))
+        return s.len;
     for (size_t i = 0; i < s.len; i++)
         n += (s.data[i] & 0xc0) != 0x80;
     return n;
@@ -330,7 +366,7 @@ static void do_one(const struct rule__insn *i, struct rule__value *v)
     bool is_double = i->kind == KIND_DOUBLE;
     if (v->null) { /* NULL stays NULL */
         if (i->op == OP_IS_NAN)
-            *v = boolean_of(false);
+            set_boolean(v, false);
         return;
     }
     switch ((enum rule__op)i->op) {
@@ -347,17 +383,11 @@ static void do_one(const struct rule__insn *i, struct rule__value *v)
         else
             v->exact = v->exact < 0 ? -v->exact : v->exact;
         break;
-    case OP_IS_NAN: *v = boolean_of(isnan(v->f64)); break;
-    case OP_LENGTH: {
-        size_t n = i->kind == KIND_TEXT ? char_count(v->bytes) : v->bytes.len;
-        *v = (struct rule__value){.exact = (row_i128)n};
+    case OP_IS_NAN: set_boolean(v, isnan(v->f64)); break;
+    case OP_LENGTH:
+        v->exact = (row_i128)(i->kind == KIND_TEXT ? char_count(v->bytes) : v->bytes.len);
         break;
-    }
-    case OP_SIZE: {
-        uint32_t n = i->kind == KIND_MAP ? v->item_count / 2 : v->item_count;
-        *v = (struct rule__value){.exact = n};
-        break;
-    }
+    case OP_SIZE: v->exact = i->kind == KIND_MAP ? v->item_count / 2 : v->item_count; break;
     case OP_FOLD: v->fold = (uint8_t)i->a; break;
     case OP_TRIM: v->bytes = trimmed(v->bytes); break;
     default: must_die("rule: an unknown instruction");
@@ -369,25 +399,35 @@ static void do_join(struct rule__value *a, const struct rule__value *b, bool dec
 {
     bool found = (!a->null && a->boolean == decides) || (!b->null && b->boolean == decides);
     if (found)
-        *a = boolean_of(decides);
+        set_boolean(a, decides);
     else if (b->null)
-        *a = null_value;
+        set_null(a);
 }
 
-static struct rule__value compare_column(const struct rule__program *p, const struct rule__insn *i,
-                                         const struct row_value *v)
+/* A column with a constant, in one instruction. */
+static inline void compare_column(const struct rule__program *p, const struct rule__insn *i,
+                                  const struct row_value *v, struct rule__value *ret)
 {
     const struct rule__value *constant = &p->consts[i->b];
     int order;
+    ret->null = v->null;
     if (v->null)
-        return null_value;
+        return;
     if (i->op == OP_COMPARE_WORD)
-        order = v->i64 < constant->i64 ? -1 : v->i64 > constant->i64;
+        order = (v->i64 > constant->i64) - (v->i64 < constant->i64);
     else if (i->op == OP_COMPARE_DOUBLE)
         order = compare_double(v->f64, constant->f64);
     else
         order = slice_eq(v->bytes, constant->bytes) ? 0 : 1;
-    return boolean_of(accepts(i->with, order));
+    ret->boolean = accepts(i->with, order);
+}
+
+static inline void column_between(const struct rule__program *p, const struct rule__insn *i,
+                                  const struct row_value *v, struct rule__value *ret)
+{
+    const struct rule__value *low = &p->consts[i->b];
+    ret->null = v->null;
+    ret->boolean = !v->null && v->i64 >= low[0].i64 && v->i64 <= low[1].i64;
 }
 
 enum rule__verdict rule__eval(const struct rule__program *p, const struct row_value *values)
@@ -400,29 +440,24 @@ enum rule__verdict rule__eval(const struct rule__program *p, const struct row_va
         case OP_END: return top->null ? VERDICT_NULL : top->boolean ? VERDICT_TRUE : VERDICT_FALSE;
         case OP_COMPARE_WORD:
         case OP_COMPARE_DOUBLE:
-        case OP_COMPARE_TEXT: *++top = compare_column(p, i, &values[i->a]); break;
-        case OP_LOAD: *++top = rule__value_of((enum row_type)i->kind, &values[i->a]); break;
+        case OP_COMPARE_TEXT: compare_column(p, i, &values[i->a], ++top); break;
+        case OP_COLUMN_NULL: set_boolean(++top, values[i->a].null != i->with); break;
+        case OP_BETWEEN_WORD: column_between(p, i, &values[i->a], ++top); break;
+        case OP_LOAD: load((enum row_type)i->kind, &values[i->a], ++top); break;
         case OP_CONST: *++top = p->consts[i->a]; break;
         case OP_FIELD:
             if (!top->null)
-                *top = rule__value_of((enum row_type)i->kind, &top->items[i->a]);
+                load((enum row_type)i->kind, &top->items[i->a], top);
             break;
         case OP_ITEM: verdict = do_item(i, --top); break;
         case OP_KEY: do_key(i, --top); break;
-        case OP_COMPARE:
-            top--;
-            *top =
-                top[0].null || top[1].null
-                    ? null_value
-                    : boolean_of(accepts(i->with, rule__compare((enum rule__kind)i->kind, &top[0],
-                                                                i->scale_a, &top[1], i->scale_b)));
-            break;
+        case OP_COMPARE: do_compare(i, --top); break;
         case OP_BETWEEN: do_between(i, top -= 2); break;
         case OP_IN: do_in(p, i, top); break;
         case OP_LIKE:
             if (!top->null)
-                *top = boolean_of(
-                    rule__like(p->consts[i->a].bytes, top->bytes, (enum rule__fold)top->fold));
+                set_boolean(
+                    top, rule__like(p->consts[i->a].bytes, top->bytes, (enum rule__fold)top->fold));
             break;
         case OP_AND_SHORT:
         case OP_OR_SHORT:
@@ -440,8 +475,8 @@ enum rule__verdict rule__eval(const struct rule__program *p, const struct row_va
             else
                 i = &p->insns[i->a] - 1;
             break;
-        case OP_IS_NULL: *top = boolean_of(top->null); break;
-        case OP_IS: *top = boolean_of(!top->null && top->boolean == (i->a != 0)); break;
+        case OP_IS_NULL: set_boolean(top, top->null != i->with); break;
+        case OP_IS: set_boolean(top, !top->null && top->boolean == (i->a != 0)); break;
         case OP_CONVERT: verdict = do_convert(i, top - i->b); break;
         case OP_ADD:
         case OP_SUBTRACT:

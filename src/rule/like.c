@@ -51,7 +51,9 @@ bool rule__like(struct slice pattern, struct slice text, enum rule__fold fold)
     const uint8_t *again_p = NULL, *again_t = NULL; /* behind the last %: try here next */
     while (t < t_end || p < p_end) {
         if (p < p_end && *p == ANY_RUN) {
-            again_p = ++p;
+            if (++p == p_end)
+                return true;
+            again_p = p;
             again_t = t;
         } else if (p < p_end && t < t_end && *p == ANY_CHAR) {
             p++;

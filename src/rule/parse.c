@@ -133,8 +133,10 @@ static int parse_is(struct rule__compiler *c, const uint8_t *at, struct rule__ty
     if (negate)
         TRY(rule__advance(c));
     if (rule__is_word(c, "null")) {
-        (void)rule__emit(c, (struct rule__insn){.op = OP_IS_NULL});
-    } else if (rule__is_word(c, "true") || rule__is_word(c, "false")) {
+        rule__emit_is_null(c, negate);
+        return rule__advance(c);
+    }
+    if (rule__is_word(c, "true") || rule__is_word(c, "false")) {
         TRY(check_boolean(c, at, type));
         (void)rule__emit(c, (struct rule__insn){.op = OP_IS, .a = rule__is_word(c, "true")});
     } else {

@@ -90,6 +90,8 @@ enum rule__op {
     OP_COMPARE_WORD,   /* column a (64 bits) with constant b */
     OP_COMPARE_DOUBLE, /* column a (DOUBLE) with constant b */
     OP_COMPARE_TEXT,   /* column a (STRING) with constant b */
+    OP_COLUMN_NULL,    /* is column a NULL? with: is it not? never NULL itself */
+    OP_BETWEEN_WORD,   /* column a (64 bits) between constants b and b+1 */
     OP_BETWEEN,        /* value (scale_a), low, high (both scale_b) → BOOLEAN */
     OP_IN,             /* is top among constants a .. a+b-1? they are sorted; with: one is NULL */
     OP_LIKE,           /* top like the pattern in constant a */
@@ -98,7 +100,7 @@ enum rule__op {
     OP_OR_SHORT, /* top TRUE: go to a */
     OP_OR,
     OP_NOT,
-    OP_IS_NULL,
+    OP_IS_NULL,   /* with: is it not? */
     OP_IS,        /* top is exactly the boolean a → never NULL */
     OP_CONVERT,   /* the value b below top: EXACT of scale_a → kind, at scale_b */
     OP_SKIP_NULL, /* top has a value: go to a; else drop it */
@@ -194,6 +196,7 @@ void rule__emit_const(struct rule__compiler *c, struct rule__value v);
 must_use int rule__push(struct rule__compiler *c); /* a value more on the stack */
 must_use int rule__emit_compare(struct rule__compiler *c, const uint8_t *at, unsigned with,
                                 const struct rule__type operands[2]);
+void rule__emit_is_null(struct rule__compiler *c, bool negated);
 must_use int rule__emit_between(struct rule__compiler *c, const uint8_t *at,
                                 const struct rule__type operands[3]);
 must_use int rule__emit_arithmetic(struct rule__compiler *c, const uint8_t *at, enum rule__op op,

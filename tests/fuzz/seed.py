@@ -275,6 +275,22 @@ def deltas():
     yield part("{") + part(text[0]) + part(text[1][:20])
 
 
+RULES = [
+    "n > 0", "s IS NOT NULL AND length(s) <= 32", "d BETWEEN -90 AND 90 OR d IS NULL",
+    "at >= TIMESTAMP '2020-01-01T00:00:00Z' AND day < DATE '2100-01-01'",
+    "wall <> TIMESTAMP_NTZ '2026-01-01 00:00:00.5'", "s LIKE 'a%_b\\%' OR lower(s) NOT LIKE '%!%%' "
+    "ESCAPE '!'", "i IN (1, 2, -3, NULL)", "s IN ('x', 'it''s')", "b = X'00ff'",
+    "st.x + a[0] * 2 - l % 3 > abs(w) / 2", "m['k'] > 1e300 AND NOT isnan(m['k'])",
+    "coalesce(i, n, d, 0) = 0", "size(a) > 1 AND a[1] = 1", "t IS NOT FALSE", "v IS NULL",
+    "trim(upper(st.s)) < s", "w * w > 0", "f = 0.1 AND -f < +d", "((t", "i >", "nope = 1",
+]
+
+
+def rules():
+    for i, text in enumerate(RULES):
+        yield part(text) + bytes((i * 37 + k * 11) & 255 for k in range(200))
+
+
 def configs():
     yield (ROOT / "deploy/sluiced.conf").read_bytes()
     yield b"data_dir = /d\nlake_dir=/l\nlisten_plain = 127.0.0.1:1\nrpc_threads = 64\n"
@@ -289,7 +305,7 @@ SEEDS = {
     "variant": variants,
     "ddl": ddl, "request": requests, "session": sessions, "metadata": metadata,
     "service": services, "frames": frames, "recover": recoveries, "control": controls,
-    "parquet": parquets, "delta": deltas, "config": configs,
+    "parquet": parquets, "delta": deltas, "config": configs, "rule": rules,
 }
 
 
