@@ -25,10 +25,11 @@ void arena_deinit(struct arena *a); /* frees; empty and valid afterwards */
 void arena_reset(struct arena *a);
 void *arena_alloc_slow(struct arena *a, size_t size);
 
-/* @size bytes, aligned to 16, not cleared; they live until the reset. */
+/* @size bytes, aligned to 16, not cleared; they live until the reset. Never NULL, for none
+ * either. */
 static inline void *arena_alloc(struct arena *a, size_t size)
 {
-    size = (size + 15) & ~(size_t)15;
+    size = ((size | !size) + 15) & ~(size_t)15;
     if (unlikely((size_t)(a->end - a->at) < size))
         return arena_alloc_slow(a, size);
     void *p = a->at;

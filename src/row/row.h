@@ -134,7 +134,7 @@ typedef __int128 row_i128;
 
 struct row_value {
     bool null;
-    uint32_t item_count; /* STRUCT ARRAY MAP */
+    uint32_t item_count; /* STRUCT ARRAY MAP; of a MAP twice its entries */
     union {
         bool boolean;
         int64_t i64; /* BYTE SHORT INT LONG DATE TIMESTAMP TIMESTAMP_NTZ */
@@ -155,7 +155,7 @@ must_use int row_decimal_parse(struct slice text, const struct row_column *c, ro
 void row_decimal_format(row_i128 v, uint8_t scale, struct buf *out);
 
 /* Where a VARIANT's metadata ends and its value begins (Parquet's VariantEncoding.md: header byte,
- * dictionary size, offsets, strings). ERR_INVALID: not a metadata. */
+ * dictionary size, offsets, strings). ERR_INVALID: not a metadata, or nothing behind it. */
 must_use int row_variant_split(struct slice variant, struct slice *ret_metadata,
                                struct slice *ret_value);
 
@@ -215,6 +215,9 @@ void row_batch_reset(struct row_batch *b);             /* empty again, memory ke
 CLEANUP_FUNC(struct row_batch *, row_batch_free)
 /* Room for @rows rows in every column, for one who fills the vectors himself. */
 void row_batch_reserve(struct row_batch *b, uint32_t rows);
+/* Room for @entries entries in all in one vector, and in the children that go with it entry by
+ * entry (STRUCT, VARIANT). Leaves count to who fills it. */
+void row_vector_reserve(struct row_vector *v, uint32_t entries);
 /* Add one row: @values one per column. The caller keeps row_count below ROW_BATCH_ROWS_MAX. */
 void row_batch_append(struct row_batch *b, const struct row_value *values);
 /* The value of a cell; bytes are borrowed from the batch, items from @arena (which may be NULL for

@@ -205,6 +205,63 @@ Test(base_must, tells_a_handler_which_claim_does_not_hold)
 
 #endif
 
+Test(base_arena, what_it_gives_is_aligned_and_apart)
+{
+    struct arena a = ARENA_NULL;
+    uint8_t *last = NULL;
+
+    for (size_t size = 1; size < 3000; size += 7) {
+        uint8_t *p = arena_alloc(&a, size);
+        cr_assert_eq((uintptr_t)p % 16, 0u);
+        cr_assert(p >= last || p + size <= last - 1);
+        memset(p, (int)size, size); /* for the sanitizer to see */
+        last = p + size;
+    }
+    arena_deinit(&a);
+}
+
+Test(base_arena, what_recurs_takes_no_new_memory)
+{
+    struct arena a = ARENA_NULL;
+    for (int i = 0; i < 100; i++)
+        (void)arena_alloc(&a, 1000);
+    arena_reset(&a);
+    uint8_t *first = arena_alloc(&a, 1000), *last = first;
+    arena_reset(&a);
+
+    for (int round = 0; round < 10; round++) {
+        cr_assert_eq(arena_alloc(&a, 1000), first);
+        for (int i = 0; i < 30; i++)
+            last = arena_alloc(&a, 1000);
+        cr_assert_eq(last, first + (size_t)30 * 1008);
+        arena_reset(&a);
+    }
+    arena_deinit(&a);
+}
+
+Test(base_arena, a_reset_gives_back_what_was_extraordinarily_large)
+{
+    struct arena a = ARENA_NULL;
+    (void)arena_alloc(&a, 100);
+    (void)arena_alloc(&a, ARENA_KEEP_BYTES + 1);
+
+    arena_reset(&a);
+
+    cr_assert_leq((size_t)(a.end - a.at), ARENA_KEEP_BYTES);
+    cr_assert_neq(a.chunks, NULL);
+    arena_deinit(&a);
+    cr_assert_eq(a.chunks, NULL);
+}
+
+Test(base_arena, nothing_asked_for_is_fine)
+{
+    struct arena a = ARENA_NULL;
+    (void)arena_alloc(&a, 0);
+    arena_reset(&a);
+    arena_deinit(&a);
+    cr_assert_eq(a.chunks, NULL);
+}
+
 Test(base_arena, keeps_what_it_gave_until_the_reset)
 {
     struct arena a = ARENA_NULL;
