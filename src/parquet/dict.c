@@ -4,10 +4,10 @@
  * with linear probing, kept at most half full. Values are compared as bits (so -0.0, 0.0 and each
  * NaN are values of their own).
  *
- * It is given up as soon as it cannot pay: nearly all of the first SAMPLE values differ, or the
- * entries outgrow ENTRIES_BYTES_MAX. At the end the cost in bytes before compression decides:
- * entries + packed indexes must be well below the plain values, because plain values compress
- * better than indexes do.
+ * It is not begun where it cannot pay: SAMPLE values from all over the chunk hardly ever repeat. It
+ * is given up when the entries outgrow ENTRIES_BYTES_MAX. At the end the cost in bytes before
+ * compression decides: entries + packed indexes must be well below the plain values, because plain
+ * values compress better than indexes do.
  */
 #include "parquet_priv.h"
 
@@ -15,11 +15,12 @@
 #include "base/mem.h"
 #include "base/must.h"
 
-#define ENTRIES_BYTES_MAX   (1u << 20)
-#define SAMPLE              32768u /* more than one turn of things that report in turn */
-#define SAMPLE_DISTINCT_MAX (SAMPLE - SAMPLE / 64)
-#define SLOTS_FIRST         1024u
-#define VALUES_MIN          2u
+#define ENTRIES_BYTES_MAX  (1u << 20)
+#define SAMPLE             2048u
+#define RUN                8u
+#define SAMPLED_VALUES_MIN (8 * SAMPLE) /* a smaller chunk is not sampled */
+#define SLOTS_FIRST        1024u
+#define VALUES_MIN         2u
 
 /* An entry of bytes; fixed entries are the uint64_t of their bits. */
 struct key {
@@ -59,7 +60,7 @@ void parquet__dict_deinit(struct parquet_dict *d)
     buf_deinit(&d->indexes);
 }
 
-static void dict_reset(struct parquet_dict *d, uint32_t value_count)
+static void dict_reset(struct parquet_dict *d)
 {
     if (d->slots == NULL) {
         d->slot_cap = SLOTS_FIRST;
@@ -71,7 +72,6 @@ static void dict_reset(struct parquet_dict *d, uint32_t value_count)
     d->plain_bytes = 0;
     buf_reset(&d->keys);
     buf_reset(&d->indexes);
-    (void)buf_reserve(&d->indexes, (size_t)value_count * sizeof(uint32_t));
 }
 
 static uint32_t key_hash(const struct parquet_dict *d, uint32_t entry, bool fixed)
@@ -100,11 +100,10 @@ static void dict_make_room(struct parquet_dict *d, bool fixed)
     }
 }
 
-/* After value @i: is it clear already that it will not pay? */
-static inline bool is_hopeless(const struct parquet_dict *d, uint32_t i)
+/* Is it clear already that it will not pay? */
+static inline bool is_hopeless(const struct parquet_dict *d)
 {
-    return d->plain_bytes > ENTRIES_BYTES_MAX ||
-           (i == SAMPLE && d->entry_count > SAMPLE_DISTINCT_MAX);
+    return d->plain_bytes > ENTRIES_BYTES_MAX;
 }
 
 static inline uint32_t add_u64(struct parquet_dict *d, uint64_t bits, uint32_t width)
@@ -122,28 +121,6 @@ static inline uint32_t add_u64(struct parquet_dict *d, uint64_t bits, uint32_t w
     d->plain_bytes += width;
     dict_make_room(d, true);
     return entry;
-}
-
-static bool build_u32(struct parquet_dict *d, const struct parquet_data *data)
-{
-    uint32_t *to = (uint32_t *)(void *)d->indexes.data;
-    for (uint32_t i = 0; i < data->value_count; i++) {
-        if (unlikely(is_hopeless(d, i)))
-            return false;
-        to[i] = add_u64(d, get_le32(data->fixed + (size_t)i * 4), 4);
-    }
-    return true;
-}
-
-static bool build_u64(struct parquet_dict *d, const struct parquet_data *data)
-{
-    uint32_t *to = (uint32_t *)(void *)d->indexes.data;
-    for (uint32_t i = 0; i < data->value_count; i++) {
-        if (unlikely(is_hopeless(d, i)))
-            return false;
-        to[i] = add_u64(d, get_le64(data->fixed + (size_t)i * 8), 8);
-    }
-    return true;
 }
 
 static inline uint32_t add_bytes(struct parquet_dict *d, const uint8_t *base, struct key k,
@@ -166,31 +143,61 @@ static inline uint32_t add_bytes(struct parquet_dict *d, const uint8_t *base, st
     return entry;
 }
 
-static bool build_bytes(struct parquet_dict *d, const struct parquet_data *data)
+/* The index of value @i; an entry more when it is new. */
+static inline uint32_t add_value(struct parquet_dict *d, const struct parquet_leaf *leaf,
+                                 const struct parquet_data *data, uint32_t i)
 {
-    uint32_t *to = (uint32_t *)(void *)d->indexes.data;
-    for (uint32_t i = 0; i < data->value_count; i++) {
-        if (unlikely(is_hopeless(d, i)))
-            return false;
-        struct key k = {.begin = data->offsets[i], .len = data->offsets[i + 1] - data->offsets[i]};
+    struct key k;
+    if (leaf->physical == PHYS_BYTE_ARRAY) {
+        k = (struct key){.begin = data->offsets[i], .len = data->offsets[i + 1] - data->offsets[i]};
         k.hash = hash_bytes(data->bytes + k.begin, k.len);
-        to[i] = add_bytes(d, data->bytes, k, 4);
+        return add_bytes(d, data->bytes, k, 4);
     }
-    return true;
+    if (leaf->physical == PHYS_FIXED) {
+        k = (struct key){.begin = i * leaf->width, .len = leaf->width};
+        k.hash = hash_bytes(data->fixed + k.begin, k.len);
+        return add_bytes(d, data->fixed, k, 0);
+    }
+    const uint8_t *cell = data->fixed + (size_t)i * leaf->width;
+    return add_u64(d, leaf->width == 4 ? get_le32(cell) : get_le64(cell), leaf->width);
 }
 
-static bool build_fixed(struct parquet_dict *d, const struct parquet_data *data, uint32_t width)
+/*
+ * Does hardly any of SAMPLE values come a second time? They are short runs, one from each of as
+ * many equal parts of the chunk, at a scattered place: what recurs at once, at a fixed distance or
+ * anywhere is seen. Of n values with d distinct ones about SAMPLE² / 2d repeat; the bound is half
+ * of that for d = ¾ n, where a dictionary has long ceased to pay.
+ */
+static bool seldom_repeats(struct parquet_dict *d, const struct parquet_leaf *leaf,
+                           const struct parquet_data *data)
+{
+    uint64_t n = data->value_count, part = n / (SAMPLE / RUN);
+    for (uint64_t r = 0; r < SAMPLE / RUN; r++) {
+        uint64_t at = r * part + mix(r + 1) % (part - RUN);
+        for (uint64_t i = at; i < at + RUN; i++)
+            (void)add_value(d, leaf, data, (uint32_t)i);
+    }
+    uint64_t repeats = SAMPLE - d->entry_count;
+    return repeats * 3 * n < (uint64_t)SAMPLE * SAMPLE;
+}
+
+/* One loop per width. */
+static bool build(struct parquet_dict *d, const struct parquet_leaf *leaf,
+                  const struct parquet_data *data)
 {
     uint32_t *to = (uint32_t *)(void *)d->indexes.data;
-    must((uint64_t)data->value_count * width <= UINT32_MAX);
-    for (uint32_t i = 0; i < data->value_count; i++) {
-        if (unlikely(is_hopeless(d, i)))
-            return false;
-        struct key k = {.begin = i * width, .len = width};
-        k.hash = hash_bytes(data->fixed + k.begin, width);
-        to[i] = add_bytes(d, data->fixed, k, 0);
-    }
-    return true;
+    bool is_number = leaf->physical != PHYS_BYTE_ARRAY && leaf->physical != PHYS_FIXED;
+    must(is_number || (uint64_t)data->value_count * leaf->width <= UINT32_MAX);
+    if (is_number && leaf->width == 4)
+        for (uint32_t i = 0; i < data->value_count && !is_hopeless(d); i++)
+            to[i] = add_u64(d, get_le32(data->fixed + (size_t)i * 4), 4);
+    else if (is_number)
+        for (uint32_t i = 0; i < data->value_count && !is_hopeless(d); i++)
+            to[i] = add_u64(d, get_le64(data->fixed + (size_t)i * 8), 8);
+    else
+        for (uint32_t i = 0; i < data->value_count && !is_hopeless(d); i++)
+            to[i] = add_value(d, leaf, data, i);
+    return !is_hopeless(d);
 }
 
 static bool dict_pays(const struct parquet_dict *d, const struct parquet_leaf *leaf,
@@ -209,12 +216,14 @@ bool parquet__dict_build(struct parquet_dict *d, const struct parquet_leaf *leaf
 {
     if (leaf->physical == PHYS_BOOLEAN || data->value_count < VALUES_MIN)
         return false;
-    dict_reset(d, data->value_count);
-    bool built = leaf->physical == PHYS_BYTE_ARRAY ? build_bytes(d, data)
-                 : leaf->physical == PHYS_FIXED    ? build_fixed(d, data, leaf->width)
-                 : leaf->width == 4                ? build_u32(d, data)
-                                                   : build_u64(d, data);
-    if (!built || !dict_pays(d, leaf, data))
+    if (data->value_count >= SAMPLED_VALUES_MIN) {
+        dict_reset(d);
+        if (seldom_repeats(d, leaf, data))
+            return false;
+    }
+    dict_reset(d);
+    (void)buf_reserve(&d->indexes, (size_t)data->value_count * sizeof(uint32_t));
+    if (!build(d, leaf, data) || !dict_pays(d, leaf, data))
         return false;
     d->indexes.len = (size_t)data->value_count * sizeof(uint32_t);
     return true;

@@ -128,3 +128,48 @@ Test(parquet_dict, booleans_never_get_one)
     cr_assert_not(parquet__dict_build(&d, &leaf, &data));
     parquet__dict_deinit(&d);
 }
+
+/* What a chunk of 65,536 longs gets, whose value @i is of(i). */
+static bool gets_one(uint64_t (*of)(uint64_t i))
+{
+    enum { N = 65536 };
+    struct parquet_leaf leaf;
+    parquet__leaf_init(&leaf, ROW_LONG, 0, 0);
+    uint64_t *values = mem_calloc(N, sizeof(*values));
+    for (uint64_t i = 0; i < N; i++)
+        values[i] = of(i);
+    struct parquet_data data = {.row_count = N, .value_count = N, .fixed = (const uint8_t *)values};
+    struct parquet_dict d = {0};
+    bool built = parquet__dict_build(&d, &leaf, &data);
+    parquet__dict_deinit(&d);
+    mem_free(values);
+    return built;
+}
+
+static uint64_t each_once(uint64_t i)
+{
+    return i * 0x9e3779b97f4a7c15u;
+}
+
+static uint64_t four_in_a_row(uint64_t i)
+{
+    return i / 4 * 0x9e3779b97f4a7c15u;
+}
+
+static uint64_t sixteen_thousand_in_turn(uint64_t i)
+{
+    return i % 16384 * 0x9e3779b97f4a7c15u;
+}
+
+static uint64_t three_quarters_alike(uint64_t i)
+{
+    return i % 4 != 0 ? 7 : each_once(i);
+}
+
+Test(parquet_dict, a_large_chunk_is_judged_by_a_sample)
+{
+    cr_assert_not(gets_one(each_once));
+    cr_assert(gets_one(four_in_a_row));
+    cr_assert(gets_one(sixteen_thousand_in_turn));
+    cr_assert(gets_one(three_quarters_alike));
+}
