@@ -134,7 +134,7 @@ static int check_text(const struct rule_set *s, const struct rule_text *t, struc
     if (t->action < RULE_WARN || t->action > RULE_REJECT)
         return err_set(e, ERR_INVALID, "rule \"%.*s\" has no action", len, name);
     if (t->predicate.len > RULE_PREDICATE_BYTES_MAX)
-        return err_set(e, ERR_EXHAUSTED, "rule \"%.*s\": the predicate has %zu bytes, at most %d",
+        return err_set(e, ERR_INVALID, "rule \"%.*s\": the predicate has %zu bytes, at most %d",
                        len, name, t->predicate.len, RULE_PREDICATE_BYTES_MAX);
     if (!row_utf8_ok(t->predicate))
         return err_set(e, ERR_INVALID, "rule \"%.*s\": the predicate is not UTF-8 text", len, name);
@@ -181,8 +181,8 @@ int rule_set_new(struct row_schema *schema, const struct rule_text *rules, size_
                  struct rule_set **ret_set, struct err *e)
 {
     if (count > RULES_PER_TABLE_MAX)
-        return err_set(e, ERR_EXHAUSTED, "a table has at most %d rules, not %zu",
-                       RULES_PER_TABLE_MAX, count);
+        return err_set(e, ERR_INVALID, "a table has at most %d rules, not %zu", RULES_PER_TABLE_MAX,
+                       count);
     _cleanup_(rule_set_unrefp) struct rule_set *s =
         mem_zalloc(sizeof(*s) + count * sizeof(s->rules[0]));
     s->refs = 1;

@@ -43,8 +43,7 @@ struct rule_set;
 /*
  * Compile @count rules (0 is fine) against @schema, which is shared; the texts are copied.
  * Returns: 0. ERR_INVALID naming the rule, the byte of its predicate (from 1), what stands there
- * and what is expected. ERR_EXHAUSTED: more than RULES_PER_TABLE_MAX rules, or one that is too long
- * or too deep.
+ * and what is expected; or what is too many, too long or too deep.
  */
 must_use int rule_set_new(struct row_schema *schema, const struct rule_text *rules, size_t count,
                           struct rule_set **ret_set, struct err *e);
