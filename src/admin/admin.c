@@ -17,7 +17,9 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/must.h"
+#include "codec/wire.h"
 #include "grpc/health.pb-c.h"
+#include "row/utf8.h"
 #include "sluice/v1/sluice.pb-c.h"
 #include "sys/sys.h"
 
@@ -187,9 +189,32 @@ static void on_open(struct rpc_call *c, void *ctx)
     catalog_token_unref(j.token);
 }
 
+/* A C string ends at its first zero byte: what a client writes behind one would be lost unseen. */
+static int check_texts(struct slice message, const ProtobufCMessageDescriptor *d, struct err *e)
+{
+    const uint8_t *p = message.data, *end = p + message.len;
+    struct wire_field f;
+    int rc;
+    while ((rc = wire_next(&p, end, &f)) > 0) {
+        const ProtobufCFieldDescriptor *field =
+            protobuf_c_message_descriptor_get_field(d, f.number);
+        if (field == NULL || f.type != WIRE_LEN)
+            continue;
+        if (field->type == PROTOBUF_C_TYPE_MESSAGE)
+            TRY(check_texts(f.bytes, field->descriptor, e));
+        else if (field->type == PROTOBUF_C_TYPE_STRING && !row_utf8_ok(f.bytes))
+            return err_set(e, ERR_INVALID, "%s in the request is not UTF-8 text", field->name);
+        else if (field->type == PROTOBUF_C_TYPE_STRING && f.bytes.len > 0 &&
+                 memchr(f.bytes.data, 0, f.bytes.len) != NULL)
+            return err_set(e, ERR_INVALID, "%s in the request holds a zero byte", field->name);
+    }
+    return rc < 0 ? err_set(e, ERR_INVALID, "the request is not a valid %s", d->name) : 0;
+}
+
 static int unpack(struct job *j)
 {
     struct slice bytes = rpc_message_bytes(j->message);
+    TRY(check_texts(bytes, j->method->request, &j->err));
     j->request = protobuf_c_message_unpack(j->method->request, NULL, bytes.len, bytes.data);
     if (j->request == NULL)
         return err_set(&j->err, ERR_INVALID, "the request is not a valid %s",
