@@ -10,95 +10,51 @@
  */
 #include "delta/delta.h"
 
+#include "base/arena.h"
 #include "base/mem.h"
 #include "base/must.h"
 #include "objstore/objstore.h"
-#include "parquet/nested.h"
+#include "parquet/parquet.h"
 
 #include "delta_priv.h"
 
 #include <jansson.h>
 #include <string.h>
 
-#define LEAF(name_, type_)                                                                         \
-    {                                                                                              \
-        .name = (name_), .kind = PARQUET_LEAF, .type = (type_)                                     \
-    }
-#define TEXT_MAP(name_)                                                                            \
-    {                                                                                              \
-        .name = (name_), .kind = PARQUET_MAP, .type = ROW_STRING                                   \
-    }
-#define TEXT_LIST(name_)                                                                           \
-    {                                                                                              \
-        .name = (name_), .kind = PARQUET_LIST, .type = ROW_STRING                                  \
-    }
-#define STRUCT(name_, fields_)                                                                     \
-    {                                                                                              \
-        .name = (name_), .kind = PARQUET_STRUCT, .fields = (fields_),                              \
-        .field_count = ARRAY_LEN(fields_)                                                          \
-    }
+/* Every column is nullable, as Spark has it. Tables with deletion vectors are refused; readers
+ * expect the columns all the same. */
+#define VECTOR                                                                                     \
+    "deletionVector STRUCT<storageType STRING, pathOrInlineDv STRING, `offset` INT, "              \
+    "sizeInBytes INT, cardinality BIGINT>"
+#define STRINGS "ARRAY<STRING>"
+#define PAIRS   "MAP<STRING, STRING>"
+static const char checkpoint_ddl[] =
+    "txn STRUCT<appId STRING, version BIGINT, lastUpdated BIGINT>,"
+    "`add` STRUCT<path STRING, partitionValues " PAIRS ", size BIGINT, modificationTime BIGINT, "
+    "dataChange BOOLEAN, stats STRING, tags " PAIRS ", " VECTOR ">,"
+    "remove STRUCT<path STRING, deletionTimestamp BIGINT, dataChange BOOLEAN, "
+    "extendedFileMetadata BOOLEAN, partitionValues " PAIRS ", size BIGINT, " VECTOR ">,"
+    "metaData STRUCT<id STRING, name STRING, description STRING, "
+    "format STRUCT<provider STRING, options " PAIRS ">, schemaString STRING, "
+    "partitionColumns " STRINGS ", configuration " PAIRS ", createdTime BIGINT>,"
+    "protocol STRUCT<minReaderVersion INT, minWriterVersion INT, readerFeatures " STRINGS
+    ", writerFeatures " STRINGS ">";
 
-static const struct parquet_field txn_fields[] = {
-    LEAF("appId", ROW_STRING),
-    LEAF("version", ROW_LONG),
-    LEAF("lastUpdated", ROW_LONG),
-};
-/* Tables with deletion vectors are refused; readers expect the columns all the same. */
-static const struct parquet_field vector_fields[] = {
-    LEAF("storageType", ROW_STRING), LEAF("pathOrInlineDv", ROW_STRING), LEAF("offset", ROW_INT),
-    LEAF("sizeInBytes", ROW_INT),    LEAF("cardinality", ROW_LONG),
-};
-static const struct parquet_field add_fields[] = {
-    LEAF("path", ROW_STRING),
-    TEXT_MAP("partitionValues"),
-    LEAF("size", ROW_LONG),
-    LEAF("modificationTime", ROW_LONG),
-    LEAF("dataChange", ROW_BOOLEAN),
-    LEAF("stats", ROW_STRING),
-    TEXT_MAP("tags"),
-    STRUCT("deletionVector", vector_fields),
-};
-static const struct parquet_field remove_fields[] = {
-    LEAF("path", ROW_STRING),
-    LEAF("deletionTimestamp", ROW_LONG),
-    LEAF("dataChange", ROW_BOOLEAN),
-    LEAF("extendedFileMetadata", ROW_BOOLEAN),
-    TEXT_MAP("partitionValues"),
-    LEAF("size", ROW_LONG),
-    STRUCT("deletionVector", vector_fields),
-};
-static const struct parquet_field format_fields[] = {
-    LEAF("provider", ROW_STRING),
-    TEXT_MAP("options"),
-};
-static const struct parquet_field meta_fields[] = {
-    LEAF("id", ROW_STRING),           LEAF("name", ROW_STRING),
-    LEAF("description", ROW_STRING),  STRUCT("format", format_fields),
-    LEAF("schemaString", ROW_STRING), TEXT_LIST("partitionColumns"),
-    TEXT_MAP("configuration"),        LEAF("createdTime", ROW_LONG),
-};
-static const struct parquet_field protocol_fields[] = {
-    LEAF("minReaderVersion", ROW_INT),
-    LEAF("minWriterVersion", ROW_INT),
-    TEXT_LIST("readerFeatures"),
-    TEXT_LIST("writerFeatures"),
-};
-
+/* Its columns. */
 enum root { ROOT_TXN, ROOT_ADD, ROOT_REMOVE, ROOT_META, ROOT_PROTOCOL, ROOT_COUNT };
-static const struct parquet_field root_fields[ROOT_COUNT] = {
-    [ROOT_TXN] = STRUCT("txn", txn_fields),
-    [ROOT_ADD] = STRUCT("add", add_fields),
-    [ROOT_REMOVE] = STRUCT("remove", remove_fields),
-    [ROOT_META] = STRUCT("metaData", meta_fields),
-    [ROOT_PROTOCOL] = STRUCT("protocol", protocol_fields),
-};
 static const char *const root_names[ROOT_COUNT] = {"txn", "add", "remove", "metaData", "protocol"};
+#define GROUP_ROWS_MAX  (128u << 10)
+#define GROUP_BYTES_MAX ((size_t)64 << 20)
 
 struct checkpoint {
     struct delta_table *table;
     int64_t now_ms;
     struct buf file;
-    struct parquet_nested *writer;
+    struct row_schema *schema;
+    struct row_batch *batch; /* the row group in work */
+    struct arena arena;      /* of the row in work */
+    struct parquet_writer *writer;
+    uint64_t rows;
     struct buf state; /* the same rows as lines of JSON, for the next checkpoint */
     struct map seen;  /* "a" app id, "f" file path, "p" protocol, "m" metaData → a token */
     uint64_t files;
@@ -106,96 +62,89 @@ struct checkpoint {
 
 /* ---- one action → one row ---- */
 
-#define SCRATCH_MAX 8
-/* Arrays of the row under construction. */
-struct scratch {
-    void *blocks[SCRATCH_MAX];
-    unsigned count;
-};
-
-static void *scratch_array(struct scratch *s, size_t count, size_t size)
+static struct row_value text_value(const json_t *v)
 {
-    must(s->count < SCRATCH_MAX);
-    return s->blocks[s->count++] = mem_calloc(count + 1, size);
+    if (!json_is_string(v))
+        return (struct row_value){.null = true};
+    return (struct row_value){.bytes = slice_of(json_string_value(v), json_string_length(v))};
 }
 
-static void scratch_deinit(struct scratch *s)
-{
-    while (s->count > 0)
-        mem_free(s->blocks[--s->count]);
-}
-
-static struct slice text_of(const json_t *v)
-{
-    return slice_of(json_string_value(v), json_string_length(v));
-}
-
-static struct parquet_value map_value(const json_t *object, struct scratch *s)
+/* The maps and lists of actions hold strings. */
+static struct row_value map_value(const json_t *object, struct arena *a)
 {
     const char *key;
     json_t *v;
-    size_t n = 0;
-    struct parquet_pair *pairs = scratch_array(s, json_object_size(object), sizeof(*pairs));
+    size_t count = json_object_size(object);
+    uint32_t n = 0;
+    struct row_value *items = arena_alloc(a, 2 * count * sizeof(*items));
     json_object_foreach((json_t *)(uintptr_t)object, key, v)
     {
-        pairs[n].key = slice_str(key);
-        if (json_is_string(v))
-            pairs[n].value = parquet_cell_text(text_of(v));
-        n++;
+        items[n++] = (struct row_value){.bytes = slice_str(key)};
+        items[n++] = text_value(v);
     }
-    return parquet_value_map(pairs, n);
+    return (struct row_value){.items = items, .item_count = n};
 }
 
-static struct parquet_value list_value(const json_t *array, struct scratch *s)
+static struct row_value list_value(const json_t *array, struct arena *a)
 {
     size_t i;
     json_t *v;
-    struct parquet_cell *cells = scratch_array(s, json_array_size(array), sizeof(*cells));
+    size_t count = json_array_size(array);
+    struct row_value *items = arena_alloc(a, count * sizeof(*items));
     json_array_foreach(array, i, v)
     {
-        if (json_is_string(v))
-            cells[i] = parquet_cell_text(text_of(v));
+        items[i] = text_value(v);
     }
-    return parquet_value_list(cells, json_array_size(array));
+    return (struct row_value){.items = items, .item_count = (uint32_t)count};
 }
 
-static struct parquet_value value_of(const struct parquet_field *f, const json_t *v,
-                                     struct scratch *s);
+static struct row_value value_of(const struct row_column *c, const json_t *v, struct arena *a);
 
-static struct parquet_value struct_value(const struct parquet_field *f, const json_t *object,
-                                         struct scratch *s)
+static struct row_value struct_value(const struct row_column *c, const json_t *object,
+                                     struct arena *a)
 {
-    struct parquet_value *values = scratch_array(s, f->field_count, sizeof(*values));
-    for (size_t i = 0; i < f->field_count; i++)
-        values[i] = value_of(&f->fields[i], json_object_get(object, f->fields[i].name), s);
-    return parquet_value_struct(values);
+    struct row_value *items = arena_alloc(a, c->field_count * sizeof(*items));
+    for (uint32_t i = 0; i < c->field_count; i++)
+        items[i] = value_of(&c->fields[i], json_object_get(object, c->fields[i].name), a);
+    return (struct row_value){.items = items, .item_count = c->field_count};
 }
 
-/* The JSON value in the field's shape; null when it is missing or of another type. */
-static struct parquet_value value_of(const struct parquet_field *f, const json_t *v,
-                                     struct scratch *s)
+/* The JSON value as the column's; null when it is missing or of another type. */
+static struct row_value value_of(const struct row_column *c, const json_t *v, struct arena *a)
 {
-    struct parquet_value null = {0};
-    switch (f->kind) {
-    case PARQUET_STRUCT: return json_is_object(v) ? struct_value(f, v, s) : null;
-    case PARQUET_MAP: return json_is_object(v) ? map_value(v, s) : null;
-    case PARQUET_LIST: return json_is_array(v) ? list_value(v, s) : null;
-    case PARQUET_LEAF: break;
+    struct row_value null = {.null = true};
+    switch (c->type) {
+    case ROW_STRUCT: return json_is_object(v) ? struct_value(c, v, a) : null;
+    case ROW_MAP: return json_is_object(v) ? map_value(v, a) : null;
+    case ROW_ARRAY: return json_is_array(v) ? list_value(v, a) : null;
+    case ROW_STRING: return text_value(v);
+    case ROW_BOOLEAN:
+        return json_is_boolean(v) ? (struct row_value){.boolean = json_is_true(v)} : null;
+    default: return json_is_integer(v) ? (struct row_value){.i64 = json_integer_value(v)} : null;
     }
-    if (f->type == ROW_STRING)
-        return json_is_string(v) ? parquet_value_text(text_of(v)) : null;
-    if (f->type == ROW_BOOLEAN)
-        return json_is_boolean(v) ? parquet_value_bool(json_is_true(v)) : null;
-    return json_is_integer(v) ? parquet_value_int(json_integer_value(v)) : null;
+}
+
+static int write_group(struct checkpoint *x, struct err *e)
+{
+    if (x->batch->row_count == 0)
+        return 0;
+    TRY(parquet_write_batch(x->writer, x->batch, e));
+    row_batch_reset(x->batch);
+    return 0;
 }
 
 static int append(struct checkpoint *x, enum root kind, const json_t *body, struct err *e)
 {
+    struct row_value row[ROOT_COUNT];
+    for (unsigned i = 0; i < ROOT_COUNT; i++)
+        row[i] = (struct row_value){.null = true};
     delta__action_line(root_names[kind], body, &x->state);
-    _cleanup_(scratch_deinit) struct scratch s = {.count = 0};
-    struct parquet_value row[ROOT_COUNT] = {{0}};
-    row[kind] = value_of(&root_fields[kind], body, &s);
-    return parquet_nested_append(x->writer, row, e);
+    arena_reset(&x->arena);
+    row[kind] = value_of(&x->schema->columns[kind], body, &x->arena);
+    row_batch_append(x->batch, row);
+    x->rows++;
+    bool full = x->batch->row_count >= GROUP_ROWS_MAX || x->batch->bytes_used >= GROUP_BYTES_MAX;
+    return full ? write_group(x, e) : 0;
 }
 
 /* ---- which actions are still in force ---- */
@@ -313,12 +262,23 @@ static int put_files(struct checkpoint *x, struct delta_commit *c, struct err *e
     _cleanup_(buf_deinit) struct buf text = BUF_NULL;
     TRY(objstore_put(t->lake, name, buf_slice(&x->file), e));
     buf_printf(&text, "{\"version\":%lld,\"size\":%llu,\"sizeInBytes\":%zu,\"numOfAddFiles\":%llu}",
-               (long long)t->version, (unsigned long long)parquet_nested_row_count(x->writer),
-               x->file.len, (unsigned long long)x->files);
+               (long long)t->version, (unsigned long long)x->rows, x->file.len,
+               (unsigned long long)x->files);
     TRY(objstore_put(t->lake, hint, buf_slice(&text), e));
     c->checkpoint_file = seal_of(buf_slice(&x->file));
     c->hint_file = seal_of(buf_slice(&text));
     return 0;
+}
+
+static void checkpoint_deinit(struct checkpoint *x)
+{
+    parquet_writer_free(x->writer);
+    row_batch_free(x->batch);
+    row_schema_unref(x->schema);
+    arena_deinit(&x->arena);
+    map_deinit(&x->seen);
+    buf_deinit(&x->file);
+    buf_deinit(&x->state);
 }
 
 int delta__checkpoint_write(struct delta_table *t, struct delta_commit *c, struct err *e)
@@ -328,17 +288,19 @@ int delta__checkpoint_write(struct delta_table *t, struct delta_commit *c, struc
                            .file = BUF_NULL,
                            .state = BUF_NULL,
                            .seen = MAP_NULL};
-    x.writer = parquet_nested_new(root_fields, ROOT_COUNT, NULL, &x.file);
-    int r = take_all(&x, e);
+    int r = row_schema_parse(slice_str(checkpoint_ddl), NULL, 0, &x.schema, e);
+    must(r == 0);
+    x.batch = row_batch_new(x.schema);
+    x.writer = parquet_writer_new(x.schema, NULL, &x.file);
+    r = take_all(&x, e);
     if (r == 0)
-        r = parquet_nested_finish(x.writer, e);
+        r = write_group(&x, e);
+    if (r == 0)
+        r = parquet_finish(x.writer, e);
     if (r == 0)
         r = put_files(&x, c, e);
     if (r == 0) /* without it the next checkpoint has more to read */
         (void)delta__state_write(t->lake, t->location, t->version, buf_slice(&x.state), NULL);
-    parquet_nested_free(x.writer);
-    map_deinit(&x.seen);
-    buf_deinit(&x.file);
-    buf_deinit(&x.state);
+    checkpoint_deinit(&x);
     return r;
 }

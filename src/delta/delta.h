@@ -71,8 +71,9 @@ struct delta_file {
 };
 /* XXH3-128 in its canonical byte order: what delta_file.hash holds. */
 void delta_hash(struct slice data, uint8_t ret_hash[16]);
-/* add.stats from a finished file: numRecords, min/max/nullCount of the first 32 columns, strings
- * cut at 32 characters (max rounded up), timestamps to ms (min down, max up). */
+/* add.stats from a finished file: numRecords, min/max/nullCount of the first 32 columns and fields
+ * of STRUCTs, strings cut at 32 characters (max rounded up), timestamps to ms (min down, max up).
+ * Of an ARRAY, MAP or VARIANT the nullCount only. */
 void delta_file_stats(const struct parquet_writer *w, const struct row_schema *s, struct buf *out);
 
 /* Size and XXH3-128 of an object in the lake; size 0 = none. */

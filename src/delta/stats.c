@@ -176,24 +176,67 @@ static bool add_bound(const struct row_column *c, const struct row_value *v, boo
     return false;
 }
 
-static void add_bounds(struct json *j, const struct parquet_writer *w, const struct row_schema *s,
-                       bool is_max)
+/* ---- the columns ---- */
+
+enum part { PART_MIN, PART_MAX, PART_NULLS };
+
+/* A walk over the columns, fields of STRUCTs included. */
+struct walk {
+    const struct parquet_writer *writer;
+    enum part part;
+    uint32_t leaf;  /* the next one in the file */
+    unsigned count; /* columns and fields seen; what an ARRAY, MAP or VARIANT holds has none */
+};
+
+/* What there is to say about one that is no STRUCT; false: nothing. */
+static bool add_fact(const struct walk *w, const struct row_column *c, struct buf *out)
+{
+    struct parquet_stats st;
+    parquet_stats(w->writer, w->leaf, &st);
+    if (w->part == PART_NULLS) {
+        buf_printf(out, "%llu", (unsigned long long)st.null_count);
+        return true;
+    }
+    if (!row_type_is_flat(c->type) || !st.has_range || st.has_nan)
+        return false; /* engines disagree on where NaN stands */
+    return add_bound(c, w->part == PART_MAX ? &st.max : &st.min, w->part == PART_MAX, out);
+}
+
+/* {"<name>":<fact>, …}; returns whether it holds any. */
+static bool add_columns(struct walk *w, const struct row_column *columns, uint32_t count,
+                        struct buf *out)
 {
     _cleanup_(buf_deinit) struct buf value = BUF_NULL;
-    json_key(j, is_max ? "maxValues" : "minValues");
-    json_open(j, '{');
-    for (uint32_t i = 0; i < MIN(s->column_count, DELTA_INDEXED_COLUMNS); i++) {
-        struct parquet_stats st;
-        parquet_stats(w, i, &st);
+    struct json j = json_on(out);
+    bool any = false;
+    json_open(&j, '{');
+    for (uint32_t i = 0; i < count && w->count < DELTA_INDEXED_COLUMNS; i++) {
+        const struct row_column *c = &columns[i];
+        uint32_t next = w->leaf + row_leaf_count(c);
         buf_reset(&value);
-        if (!st.has_range || st.has_nan)
-            continue; /* engines disagree on where NaN stands */
-        if (!add_bound(&s->columns[i], is_max ? &st.max : &st.min, is_max, &value))
+        bool has = c->type == ROW_STRUCT ? add_columns(w, c->fields, c->field_count, &value)
+                                         : add_fact(w, c, &value);
+        w->count += c->type != ROW_STRUCT;
+        w->leaf = next;
+        if (!has)
             continue;
-        json_key(j, s->columns[i].name);
-        json_raw(j, buf_slice(&value));
+        json_key(&j, c->name);
+        json_raw(&j, buf_slice(&value));
+        any = true;
     }
-    json_close(j, '}');
+    json_close(&j, '}');
+    return any;
+}
+
+static void add_part(struct json *j, const struct parquet_writer *w, const struct row_schema *s,
+                     enum part part)
+{
+    static const char *const names[] = {"minValues", "maxValues", "nullCount"};
+    _cleanup_(buf_deinit) struct buf value = BUF_NULL;
+    struct walk walk = {.writer = w, .part = part};
+    (void)add_columns(&walk, s->columns, s->column_count, &value);
+    json_key(j, names[part]);
+    json_raw(j, buf_slice(&value));
 }
 
 void delta_file_stats(const struct parquet_writer *w, const struct row_schema *s, struct buf *out)
@@ -204,16 +247,8 @@ void delta_file_stats(const struct parquet_writer *w, const struct row_schema *s
     json_u64(&j, parquet_row_count(w));
     json_key(&j, "tightBounds");
     json_bool(&j, true);
-    add_bounds(&j, w, s, false);
-    add_bounds(&j, w, s, true);
-    json_key(&j, "nullCount");
-    json_open(&j, '{');
-    for (uint32_t i = 0; i < MIN(s->column_count, DELTA_INDEXED_COLUMNS); i++) {
-        struct parquet_stats st;
-        parquet_stats(w, i, &st);
-        json_key(&j, s->columns[i].name);
-        json_u64(&j, st.null_count);
-    }
-    json_close(&j, '}');
+    add_part(&j, w, s, PART_MIN);
+    add_part(&j, w, s, PART_MAX);
+    add_part(&j, w, s, PART_NULLS);
     json_close(&j, '}');
 }

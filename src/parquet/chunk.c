@@ -281,7 +281,7 @@ int parquet__chunk_write(struct parquet_file *f, uint32_t index, const struct pa
 {
     struct job j = {
         .file = f,
-        .leaf = &f->leaves[index],
+        .leaf = &f->shape.leaves[index],
         .data = data,
         .chunk = &f->groups[f->group_count - 1].chunks[index],
     };

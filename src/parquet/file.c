@@ -18,9 +18,10 @@
 #define PAGE_BYTES (1u << 20)
 
 void parquet__file_init(struct parquet_file *f, const struct parquet_options *o,
-                        uint32_t leaf_count, struct buf *out)
+                        const struct row_schema *schema, struct buf *out)
 {
-    *f = (struct parquet_file){.out = out, .leaf_count = leaf_count};
+    *f = (struct parquet_file){.out = out};
+    parquet__shape_init(&f->shape, schema);
     if (o != NULL)
         f->options = *o;
     if (f->options.zstd_level == 0)
@@ -29,8 +30,7 @@ void parquet__file_init(struct parquet_file *f, const struct parquet_options *o,
         f->options.page_rows_max = PAGE_ROWS;
     if (f->options.page_bytes_max == 0)
         f->options.page_bytes_max = PAGE_BYTES;
-    f->leaves = mem_calloc(leaf_count, sizeof(*f->leaves));
-    f->totals = mem_calloc(leaf_count, sizeof(*f->totals));
+    f->totals = mem_calloc(f->shape.leaf_count, sizeof(*f->totals));
     f->zstd = ZSTD_createCCtx();
     must(f->zstd != NULL);
     size_t r = ZSTD_CCtx_setParameter(f->zstd, ZSTD_c_compressionLevel, f->options.zstd_level);
@@ -40,7 +40,7 @@ void parquet__file_init(struct parquet_file *f, const struct parquet_options *o,
 
 void parquet__file_deinit(struct parquet_file *f)
 {
-    for (uint32_t i = 0; i < f->leaf_count; i++) {
+    for (uint32_t i = 0; i < f->shape.leaf_count; i++) {
         buf_deinit(&f->totals[i].min);
         buf_deinit(&f->totals[i].max);
     }
@@ -48,10 +48,9 @@ void parquet__file_deinit(struct parquet_file *f)
         mem_free(f->groups[i].chunks);
     mem_free(f->groups);
     mem_free(f->totals);
-    mem_free(f->leaves);
+    parquet__shape_deinit(&f->shape);
     ZSTD_freeCCtx(f->zstd);
     parquet__dict_deinit(&f->dict);
-    buf_deinit(&f->schema);
     buf_deinit(&f->bounds);
     buf_deinit(&f->column_indexes);
     buf_deinit(&f->offset_indexes);
@@ -78,9 +77,9 @@ int parquet__file_group(struct parquet_file *f, uint32_t row_count, struct err *
         f->group_cap = f->group_cap == 0 ? 4 : f->group_cap * 2;
         f->groups = mem_realloc(f->groups, f->group_cap * sizeof(*f->groups));
     }
-    struct parquet_group *g = &f->groups[f->group_count++];
+    struct parquet_rows *g = &f->groups[f->group_count++];
     g->row_count = row_count;
-    g->chunks = mem_calloc(f->leaf_count, sizeof(*g->chunks));
+    g->chunks = mem_calloc(f->shape.leaf_count, sizeof(*g->chunks));
     f->row_count += row_count;
     return 0;
 }

@@ -179,9 +179,11 @@ static void put_column_meta(struct parquet_thrift *t, const struct parquet_file 
     parquet__thrift_item_int(t, ENC_RLE);
     if (dict)
         parquet__thrift_item_int(t, ENC_RLE_DICTIONARY);
-    parquet__thrift_list(t, CM_PATH, THRIFT_BINARY, leaf->path_len);
-    for (uint32_t i = 0; i < leaf->path_len; i++)
-        parquet__thrift_item_binary(t, slice_str(leaf->path[i]));
+    const char *path[PARQUET_PATH_MAX];
+    uint32_t path_len = parquet__shape_path(&f->shape, leaf->node, path);
+    parquet__thrift_list(t, CM_PATH, THRIFT_BINARY, path_len);
+    for (uint32_t i = 0; i < path_len; i++)
+        parquet__thrift_item_binary(t, slice_str(path[i]));
     parquet__thrift_i32(t, CM_CODEC, PARQUET_CODEC_ZSTD);
     parquet__thrift_i64(t, CM_VALUES, c->value_count);
     parquet__thrift_i64(t, CM_PLAIN_BYTES, (int64_t)c->plain_bytes);
@@ -217,7 +219,7 @@ static void put_chunk(struct parquet_thrift *t, const struct parquet_file *f, ui
     parquet__thrift_item_struct(t);
     parquet__thrift_i64(t, CC_FILE_OFFSET, 0); /* there is no copy of the metadata elsewhere */
     parquet__thrift_struct(t, CC_META);
-    put_column_meta(t, f, &f->leaves[index], c);
+    put_column_meta(t, f, &f->shape.leaves[index], c);
     parquet__thrift_end(t);
     parquet__thrift_i64(t, CC_OFFSET_INDEX, (int64_t)(at->offsets + c->offset_index_at));
     parquet__thrift_i32(t, CC_OFFSET_INDEX_LEN, (int32_t)c->offset_index_len);
@@ -239,13 +241,13 @@ static void put_group(struct parquet_thrift *t, const struct parquet_file *f, ui
         RG_PACKED_BYTES,
         RG_ORDINAL,
     };
-    const struct parquet_group *g = &f->groups[ordinal];
+    const struct parquet_rows *g = &f->groups[ordinal];
     const struct parquet_chunk *first = &g->chunks[0];
     uint64_t plain = 0;
     uint64_t packed = 0;
     parquet__thrift_item_struct(t);
-    parquet__thrift_list(t, RG_COLUMNS, THRIFT_STRUCT, f->leaf_count);
-    for (uint32_t i = 0; i < f->leaf_count; i++) {
+    parquet__thrift_list(t, RG_COLUMNS, THRIFT_STRUCT, f->shape.leaf_count);
+    for (uint32_t i = 0; i < f->shape.leaf_count; i++) {
         put_chunk(t, f, i, &g->chunks[i], at);
         plain += g->chunks[i].plain_bytes;
         packed += g->chunks[i].packed_bytes;
@@ -285,14 +287,14 @@ int parquet__footer_write(struct parquet_file *f, struct err *e)
     buf_reset(footer);
     parquet__thrift_init(&t, footer);
     parquet__thrift_i32(&t, FM_VERSION, 1);
-    parquet__thrift_list(&t, FM_SCHEMA, THRIFT_STRUCT, f->schema_count);
-    buf_add_slice(footer, buf_slice(&f->schema));
+    parquet__thrift_list(&t, FM_SCHEMA, THRIFT_STRUCT, f->shape.node_count);
+    parquet__shape_put(&f->shape, footer);
     parquet__thrift_i64(&t, FM_ROWS, (int64_t)f->row_count);
     parquet__thrift_list(&t, FM_GROUPS, THRIFT_STRUCT, f->group_count);
     for (uint32_t i = 0; i < f->group_count; i++)
         put_group(&t, f, i, &at);
     parquet__thrift_binary(&t, FM_CREATED_BY, slice_str(PARQUET_CREATED_BY));
-    put_column_orders(&t, FM_COLUMN_ORDERS, f->leaf_count);
+    put_column_orders(&t, FM_COLUMN_ORDERS, f->shape.leaf_count);
     parquet__thrift_end(&t);
     if (footer->len > INT32_MAX)
         return err_set(e, ERR_EXHAUSTED, "the Parquet footer is too long");

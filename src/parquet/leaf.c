@@ -11,15 +11,6 @@
 
 #define DECIMAL_PRECISION_MAX 38
 
-/* ConvertedType */
-enum {
-    CONV_UTF8 = 0,
-    CONV_DECIMAL = 5,
-    CONV_DATE = 6,
-    CONV_TIMESTAMP_MICROS = 10,
-    CONV_INT_8 = 15,
-    CONV_INT_16 = 16,
-};
 /* Fields of the LogicalType union, and of TimeUnit */
 enum {
     LOGICAL_STRING = 1,
@@ -27,9 +18,11 @@ enum {
     LOGICAL_LIST = 3,
     LOGICAL_DECIMAL = 5,
     LOGICAL_DATE = 6,
-    LOGICAL_TIMESTAMP = 8,
+    LOGICAL_TIMESTAMP = PARQUET_LOGICAL_TIMESTAMP,
     LOGICAL_INTEGER = 10,
+    LOGICAL_VARIANT = 16,
 };
+#define VARIANT_SPECIFICATION 1
 enum { UNIT_MICROS = 2 };
 /* Fields of SchemaElement */
 enum {
@@ -274,20 +267,32 @@ void parquet__schema_leaf(struct buf *out, const struct parquet_leaf *leaf, cons
     parquet__thrift_end(&t);
 }
 
-void parquet__schema_group(struct buf *out, const char *name, int repetition, size_t child_count,
-                           enum parquet_converted converted)
+static void put_group_logical(struct parquet_thrift *t, enum parquet_group kind)
+{
+    parquet__thrift_struct(t, SE_LOGICAL);
+    if (kind == GROUP_VARIANT) {
+        parquet__thrift_struct(t, LOGICAL_VARIANT);
+        parquet__thrift_i8(t, 1, VARIANT_SPECIFICATION);
+        parquet__thrift_end(t);
+    } else {
+        put_empty(t, kind == GROUP_MAP ? LOGICAL_MAP : LOGICAL_LIST);
+    }
+    parquet__thrift_end(t);
+}
+
+void parquet__schema_group(struct buf *out, const struct parquet_node *node)
 {
     struct parquet_thrift t;
     parquet__thrift_init(&t, out);
-    if (repetition != PARQUET_SCHEMA_ROOT)
-        parquet__thrift_i32(&t, SE_REPETITION, repetition);
-    parquet__thrift_binary(&t, SE_NAME, slice_str(name));
-    parquet__thrift_i32(&t, SE_NUM_CHILDREN, (int32_t)child_count);
-    if (converted != CONV_NONE) {
-        parquet__thrift_i32(&t, SE_CONVERTED, (int32_t)converted);
-        parquet__thrift_struct(&t, SE_LOGICAL);
-        put_empty(&t, converted == CONV_MAP ? LOGICAL_MAP : LOGICAL_LIST);
-        parquet__thrift_end(&t);
-    }
+    if (node->rep != REP_NONE)
+        parquet__thrift_i32(&t, SE_REPETITION, (int32_t)node->rep);
+    parquet__thrift_binary(&t, SE_NAME, slice_str(node->name));
+    parquet__thrift_i32(&t, SE_NUM_CHILDREN, (int32_t)node->child_count);
+    if (node->kind == GROUP_LIST || node->kind == GROUP_MAP)
+        parquet__thrift_i32(&t, SE_CONVERTED, node->kind == GROUP_MAP ? CONV_MAP : CONV_LIST);
+    if (node->field_id != 0)
+        parquet__thrift_i32(&t, SE_FIELD_ID, (int32_t)node->field_id);
+    if (node->kind != GROUP_PLAIN)
+        put_group_logical(&t, node->kind);
     parquet__thrift_end(&t);
 }

@@ -2,21 +2,20 @@
 #pragma once
 
 /*
- * What the files of this module share. A column chunk goes
+ * What the files of this module share. shape.c says which schema elements and leaves a table's
+ * columns are. A column chunk goes
  *
- *   row_vector ──leaf.c──► parquet_data (dense values, levels) ──chunk.c──► pages in the file
+ *   row_vector ──levels.c, leaf.c──► parquet_data (levels, dense values) ──chunk.c──► pages
  *                            dict.c: dictionary?  hybrid.c: levels, indexes  range.c: min, max
  *
- * and leaves a parquet_chunk behind, from which footer.c writes indexes and footer. parquet.c
- * (flat) and nested.c (trees) drive a parquet_file; they differ only in where values and levels
- * come from.
+ * and leaves a parquet_chunk behind, from which footer.c writes indexes and footer.
  */
 
-#include "parquet/nested.h"
 #include "parquet/parquet.h"
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "row/row.h"
 
 #include <stdbool.h>
@@ -37,16 +36,34 @@ enum parquet_physical {
 };
 enum parquet_encoding { ENC_PLAIN = 0, ENC_RLE = 3, ENC_RLE_DICTIONARY = 8 };
 enum parquet_page_type { PAGE_DATA = 0, PAGE_DICTIONARY = 2 };
-enum parquet_repetition { REP_REQUIRED = 0, REP_OPTIONAL = 1, REP_REPEATED = 2 };
-enum parquet_converted { CONV_NONE = -1, CONV_MAP = 1, CONV_LIST = 3 };
-#define PARQUET_CODEC_ZSTD 6
+enum parquet_repetition {
+    REP_NONE = -1, /* the root has none */
+    REP_REQUIRED = 0,
+    REP_OPTIONAL = 1,
+    REP_REPEATED = 2,
+};
+/* ConvertedType */
+enum parquet_converted {
+    CONV_NONE = -1,
+    CONV_UTF8 = 0,
+    CONV_MAP = 1,
+    CONV_LIST = 3,
+    CONV_DECIMAL = 5,
+    CONV_DATE = 6,
+    CONV_TIMESTAMP_MICROS = 10,
+    CONV_INT_8 = 15,
+    CONV_INT_16 = 16,
+};
+#define PARQUET_LOGICAL_TIMESTAMP 8 /* field of the LogicalType union */
+#define PARQUET_CODEC_ZSTD        6
 
 #define PARQUET_MAGIC           "PAR1"
 #define PARQUET_CREATED_BY      "sluice version 0.1.0 (build 1)"
 #define PARQUET_ROW_GROUPS_MAX  32767 /* ordinals have 16 bits */
 #define PARQUET_PAGES_MAX       32767
 #define PARQUET_BOUND_BYTES_MAX 64 /* of a min or max of bytes, in footer and index */
-#define PARQUET_PATH_MAX        (PARQUET_NESTED_DEPTH_MAX + 3)
+#define PARQUET_PATH_MAX        (2 * ROW_DEPTH_MAX + 2) /* a type within is two elements at most */
+#define PARQUET_LEVELS_MAX      (1u << 27)              /* of a column chunk; rows at least */
 
 /* A leaf of the schema as Parquet sees it. */
 struct parquet_leaf {
@@ -55,8 +72,8 @@ struct parquet_leaf {
     enum parquet_physical physical;
     uint8_t width; /* bytes of a value, in memory and in PLAIN; boolean 1 in memory; BYTE_ARRAY 0 */
     uint8_t def_max, rep_max;
-    uint8_t path_len;
-    const char *path[PARQUET_PATH_MAX]; /* borrowed */
+    uint8_t def_entry; /* from this definition level on the vector has an entry */
+    uint32_t node;
 };
 
 /* The values of one column chunk. All borrowed. */
@@ -67,6 +84,53 @@ struct parquet_data {
     const uint32_t *offsets;  /* value_count + 1 places in */
     const uint8_t *bytes;
 };
+
+/* ---- shape.c: the schema ---- */
+
+/* What the logical type of a group says. */
+enum parquet_group { GROUP_PLAIN = 0, GROUP_LIST, GROUP_MAP, GROUP_VARIANT };
+
+/* A schema element. */
+struct parquet_node {
+    const char *name; /* borrowed */
+    enum parquet_repetition rep;
+    enum parquet_group kind;
+    uint32_t child_count; /* 0: a leaf */
+    uint32_t field_id;    /* 0: none */
+    uint32_t parent;      /* node; the root is its own */
+    uint32_t end;         /* the first node behind all those below this one */
+    uint32_t leaf;        /* its number; of a group, that of the first leaf below */
+};
+
+struct parquet_shape {
+    struct parquet_node *nodes; /* depth first, the root at 0 */
+    struct parquet_leaf *leaves;
+    uint32_t node_count, leaf_count;
+};
+/* Borrows the names of @schema. */
+void parquet__shape_init(struct parquet_shape *s, const struct row_schema *schema);
+void parquet__shape_deinit(struct parquet_shape *s);
+/* All schema elements, in order. */
+void parquet__shape_put(const struct parquet_shape *s, struct buf *out);
+/* The names from below the root to @node; returns how many. */
+uint32_t parquet__shape_path(const struct parquet_shape *s, uint32_t node,
+                             const char *ret_path[PARQUET_PATH_MAX]);
+
+/* ---- levels.c: vectors to levels ---- */
+
+/* The levels that every leaf below a field begins with. */
+struct parquet_slots {
+    const uint8_t *def, *rep; /* count each; NULL: all 0 */
+    uint32_t count;
+    uint8_t def_max, def_entry, rep_max;
+};
+/* The slots of a nullable field: those with a value in @v rise. @def holds the new levels. */
+void parquet__slots_own(const struct parquet_slots *s, const struct row_vector *v, struct buf *def,
+                        struct parquet_slots *ret);
+/* The slots of what an ARRAY or MAP holds, whose entries @offsets delimit. False: more than
+ * PARQUET_LEVELS_MAX. */
+bool parquet__slots_expand(const struct parquet_slots *s, const uint32_t *offsets, struct buf *def,
+                           struct buf *rep, struct parquet_slots *ret);
 
 /* ---- leaf.c: types ---- */
 
@@ -82,12 +146,10 @@ void parquet__leaf_init(struct parquet_leaf *leaf, enum row_type type, uint8_t p
 void parquet__leaf_values(const struct parquet_leaf *leaf, const struct row_vector *v,
                           uint32_t row_count, struct parquet_dense *scratch,
                           struct parquet_data *ret_data);
-/* Schema elements, one after the other in depth-first order. @field_id 0: none. */
+/* A schema element. @field_id 0: none. */
 void parquet__schema_leaf(struct buf *out, const struct parquet_leaf *leaf, const char *name,
                           enum parquet_repetition rep, uint32_t field_id);
-void parquet__schema_group(struct buf *out, const char *name, int repetition, size_t child_count,
-                           enum parquet_converted converted);
-#define PARQUET_SCHEMA_ROOT (-1) /* the root has no repetition */
+void parquet__schema_group(struct buf *out, const struct parquet_node *node);
 
 /* ---- hybrid.c: runs and bit-packed groups ---- */
 
@@ -159,9 +221,10 @@ struct parquet_chunk {
     size_t offset_index_at, offset_index_len; /* in offset_indexes */
 };
 
-struct parquet_group {
+/* A row group. */
+struct parquet_rows {
     uint64_t row_count;
-    struct parquet_chunk *chunks; /* leaf_count */
+    struct parquet_chunk *chunks; /* one per leaf */
 };
 
 /* Over all row groups of the file; the bytes of min and max are the column's own. */
@@ -176,12 +239,10 @@ struct parquet_file {
     uint64_t pos;    /* bytes written to out so far */
     uint64_t row_count;
     struct parquet_options options;
-    struct parquet_leaf *leaves;
-    struct parquet_total *totals;
-    uint32_t leaf_count, group_count, group_cap;
-    struct parquet_group *groups;
-    struct buf schema; /* schema elements */
-    uint32_t schema_count;
+    struct parquet_shape shape;
+    struct parquet_total *totals; /* one per leaf */
+    uint32_t group_count, group_cap;
+    struct parquet_rows *groups;
     bool finished;
     struct buf bounds, column_indexes, offset_indexes;
     /* scratch of the chunk in work */
@@ -190,9 +251,8 @@ struct parquet_file {
     struct buf body, packed, header, pages;
 };
 
-/* leaves is the caller's until deinit; every element is set later, before the first group. */
 void parquet__file_init(struct parquet_file *f, const struct parquet_options *o,
-                        uint32_t leaf_count, struct buf *out);
+                        const struct row_schema *schema, struct buf *out);
 void parquet__file_deinit(struct parquet_file *f);
 void parquet__file_put(struct parquet_file *f, struct slice bytes);
 must_use int parquet__file_group(struct parquet_file *f, uint32_t row_count, struct err *e);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The reader: footer → places of the chunks, and the face. The pages are read_chunk.c's.
+ * The reader: footer → places of the chunks, and the face. The columns are read_schema.c's, the
+ * pages read_chunk.c's, vectors assemble.c's.
  *
- * I1: every chunk lies within the file, in front of the footer, and has as many values as its row
- *     group has rows.
- * I2: the columns are those of the schema, one by one: name, physical type, width, optional or
- *     not, field id.
+ * I1: every chunk lies within the file, in front of the footer, and has a value for each row of its
+ *     row group at least; of columns that do not repeat, just as many.
  */
 #include "parquet/read.h"
 
@@ -25,61 +24,6 @@ int parquet__read_damaged(struct err *e, uint64_t offset, const char *what)
 {
     return err_set(e, ERR_DAMAGED, "the Parquet file is damaged at byte %llu: %s",
                    (unsigned long long)offset, what);
-}
-
-/* ---- schema ---- */
-
-struct element {
-    int64_t physical, width, repetition, children, field_id;
-    struct slice name;
-};
-
-static void read_element(struct parquet_in *in, struct element *ret)
-{
-    enum { SE_TYPE = 1, SE_WIDTH, SE_REPETITION, SE_NAME, SE_CHILDREN, SE_FIELD_ID = 9 };
-    int id = 0, type;
-    *ret = (struct element){-1, 0, -1, 0, 0, SLICE_NULL};
-    while (parquet__in_field(in, &id, &type)) {
-        switch (id) {
-        case SE_TYPE: ret->physical = parquet__in_int(in, type); break;
-        case SE_WIDTH: ret->width = parquet__in_int(in, type); break;
-        case SE_REPETITION: ret->repetition = parquet__in_int(in, type); break;
-        case SE_NAME: ret->name = parquet__in_binary(in, type); break;
-        case SE_CHILDREN: ret->children = parquet__in_int(in, type); break;
-        case SE_FIELD_ID: ret->field_id = parquet__in_int(in, type); break;
-        default: parquet__in_skip(in, type);
-        }
-    }
-}
-
-/* I2 */
-static bool is_column(const struct element *el, const struct row_column *c,
-                      const struct parquet_leaf *leaf)
-{
-    return el->children == 0 && el->physical == (int64_t)leaf->physical &&
-           slice_eq(el->name, slice_str(c->name)) && el->field_id == c->field_id &&
-           el->repetition == (c->not_null ? REP_REQUIRED : REP_OPTIONAL) &&
-           (leaf->physical != PHYS_FIXED || el->width == leaf->width);
-}
-
-static int read_schema(struct parquet_reader *r, struct parquet_in *in, int type, struct err *e)
-{
-    const struct row_schema *s = r->schema;
-    struct element el;
-    uint32_t count = parquet__in_list(in, type, THRIFT_STRUCT);
-    if (in->bad)
-        return 0; /* the caller says where */
-    if (count != s->column_count + 1)
-        return err_set(e, ERR_UNSUPPORTED, "the Parquet file has other columns than the table");
-    read_element(in, &el);
-    for (uint32_t i = 0; i < s->column_count && !in->bad; i++) {
-        read_element(in, &el);
-        if (!in->bad && !is_column(&el, &s->columns[i], &r->leaves[i]))
-            return err_set(e, ERR_UNSUPPORTED,
-                           "the Parquet file's column %u is not the table's column %s", i + 1,
-                           s->columns[i].name);
-    }
-    return 0;
 }
 
 /* ---- row groups ---- */
@@ -122,7 +66,7 @@ static int read_group(struct parquet_reader *r, struct parquet_in *in, uint32_t 
                       struct err *e)
 {
     enum { RG_COLUMNS = 1, RG_ROWS = 3 };
-    const uint32_t columns = r->schema->column_count;
+    const uint32_t columns = r->source_count;
     struct parquet_chunk_at *chunks = r->chunks + (size_t)group * columns;
     int id = 0, type;
     int64_t rows = 0;
@@ -142,8 +86,9 @@ static int read_group(struct parquet_reader *r, struct parquet_in *in, uint32_t 
     in->bad |= rows <= 0 || rows > ROW_BATCH_ROWS_MAX;
     for (uint32_t i = 0; i < columns && !in->bad; i++) {
         const struct parquet_chunk_at *c = &chunks[i];
-        in->bad = c->value_count != (uint64_t)rows || c->bytes > r->file.len ||
-                  c->offset > r->file.len - c->bytes || c->offset < MAGIC_BYTES; /* I1 */
+        in->bad = c->value_count < (uint64_t)rows || c->value_count > PARQUET_LEVELS_MAX ||
+                  c->bytes > r->file.len || c->offset > r->file.len - c->bytes ||
+                  c->offset < MAGIC_BYTES; /* I1 */
     }
     r->group_rows[group] = in->bad ? 0 : (uint32_t)rows;
     return 0;
@@ -156,7 +101,7 @@ static int read_groups(struct parquet_reader *r, struct parquet_in *in, int type
     if (in->bad)
         return 0;
     r->group_rows = mem_calloc((size_t)count + 1, sizeof(*r->group_rows));
-    r->chunks = mem_calloc((size_t)count * r->schema->column_count + 1, sizeof(*r->chunks));
+    r->chunks = mem_calloc((size_t)count * r->source_count + 1, sizeof(*r->chunks));
     r->group_count = count;
     for (uint32_t i = 0; i < count && !in->bad; i++)
         TRY(read_group(r, in, i, e));
@@ -173,7 +118,7 @@ static int read_fields(struct parquet_reader *r, struct parquet_in *in, struct e
     while (parquet__in_field(in, &id, &type)) {
         if (id == FM_SCHEMA) {
             has_schema = true;
-            TRY(read_schema(r, in, type, e));
+            TRY(parquet__schema_read(r, in, type, e));
         } else if (id == FM_ROWS) {
             r->row_count = (uint64_t)parquet__in_int(in, type);
         } else if (id == FM_GROUPS) {
@@ -215,12 +160,8 @@ int parquet_reader_new(struct row_schema *schema, struct slice file,
     struct parquet_reader *r = mem_zalloc(sizeof(*r));
     r->schema = row_schema_ref(schema);
     r->file = file;
-    r->leaves = mem_calloc(schema->column_count, sizeof(*r->leaves));
-    for (uint32_t i = 0; i < schema->column_count; i++) {
-        const struct row_column *c = &schema->columns[i];
-        parquet__leaf_init(&r->leaves[i], c->type, c->precision, c->scale);
-        r->leaves[i].def_max = c->not_null ? 0 : 1;
-    }
+    parquet__shape_init(&r->shape, schema);
+    r->sources = mem_calloc(r->shape.leaf_count, sizeof(*r->sources));
     r->zstd = ZSTD_createDCtx();
     must(r->zstd != NULL);
     int rc = read_footer(r, e);
@@ -242,18 +183,30 @@ uint64_t parquet_reader_row_count(const struct parquet_reader *r)
     return r->row_count;
 }
 
+static size_t vector_bytes(const struct row_vector *v)
+{
+    size_t bytes = (size_t)v->count * (1 + (v->cell_bytes != 0 ? v->cell_bytes : 4)) + v->bytes.len;
+    for (uint32_t i = 0; i < v->child_count; i++)
+        bytes += vector_bytes(&v->children[i]);
+    return bytes;
+}
+
 int parquet_reader_batch(struct parquet_reader *r, uint32_t group, struct row_batch *batch,
                          struct err *e)
 {
     must(group < r->group_count && batch->schema->column_count == r->schema->column_count);
     row_batch_reset(batch);
     row_batch_reserve(batch, r->group_rows[group]);
+    uint32_t leaf = 0;
     for (uint32_t i = 0; i < r->schema->column_count; i++) {
-        int rc = parquet__chunk_read(r, group, i, batch, e);
+        const struct row_column *c = &r->schema->columns[i];
+        int rc = parquet__column_read(r, group, c, leaf, &batch->columns[i], e);
         if (rc < 0) {
             row_batch_reset(batch);
-            return err_wrap(e, "column %s", r->schema->columns[i].name);
+            return err_wrap(e, "column %s", c->name);
         }
+        batch->bytes_used += vector_bytes(&batch->columns[i]);
+        leaf += row_leaf_count(c);
     }
     batch->row_count = r->group_rows[group];
     return 0;
@@ -270,9 +223,12 @@ struct parquet_reader *parquet_reader_free(struct parquet_reader *r)
     buf_deinit(&r->dict_cells);
     buf_deinit(&r->indexes);
     buf_deinit(&r->levels);
+    buf_deinit(&r->def);
+    buf_deinit(&r->rep);
     mem_free(r->group_rows);
     mem_free(r->chunks);
-    mem_free(r->leaves);
+    mem_free(r->sources);
+    parquet__shape_deinit(&r->shape);
     row_schema_unref(r->schema);
     mem_free(r);
     return NULL;

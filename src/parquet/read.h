@@ -2,10 +2,11 @@
 #pragma once
 
 /*
- * Parquet files of ours read back: bytes → column batches. Reads what parquet.h writes (flat
- * columns, PLAIN or dictionary, zstd, data page v1 with CRC) and refuses everything else. The bytes
- * are not trusted: every length is checked, every page's checksum too. Pure: the file is in memory;
- * no I/O, no threads.
+ * Parquet files of ours read back: bytes → column batches. Reads what parquet.h writes (PLAIN or
+ * dictionary, zstd, data page v1 with CRC) and refuses everything else. A file may be older than
+ * the table's schema: added columns are null then, narrow values are widened. The bytes are not
+ * trusted: every length is checked, every level, every page's checksum too. Pure: the file is in
+ * memory; no I/O, no threads.
  */
 
 #include "base/attr.h"
@@ -17,7 +18,8 @@
 
 struct parquet_reader;
 
-/* @file is borrowed until free; the columns must be those of @schema. ERR_DAMAGED with the byte in
+/* @file is borrowed until free; its columns must be those of @schema, or of what it was before
+ * (row_widening_ok). ERR_DAMAGED with the byte in
  * the file; ERR_UNSUPPORTED: a file that we would not have written (other columns, other codec). */
 must_use int parquet_reader_new(struct row_schema *schema, struct slice file,
                                 struct parquet_reader **ret_reader, struct err *e);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One column chunk, read: pages → checksum → unpacked → levels and values → the batch's vector.
+ * One column chunk, read: pages → checksum → unpacked → levels and values → the leaf's vector.
  *
- *   page ─► CRC-32 ─► zstd ─► levels (which rows have a value) ─► values, PLAIN or by dictionary
+ *   page ─► CRC-32 ─► zstd ─► levels (which entries have a value) ─► values, PLAIN or by dictionary
  *
  * Values are first laid out as cells (what the vector holds; struct slice for bytes), once for the
- * dictionary or once per page, and then set row by row.
+ * dictionary or once per page, and then set entry by entry.
  */
 #include "read_priv.h"
 #include "thrift_priv.h"
@@ -70,9 +70,9 @@ bool parquet__hybrid_read(struct slice runs, uint32_t width, size_t count, uint3
 
 /* ---- values as cells ---- */
 
-static size_t cell_size(const struct row_vector *v)
+static size_t cell_size(const struct parquet_leaf *leaf)
 {
-    return v->cell_bytes != 0 ? v->cell_bytes : sizeof(struct slice);
+    return leaf->physical != PHYS_BYTE_ARRAY ? parquet__cell_bytes(leaf) : sizeof(struct slice);
 }
 
 static bool plain_bytes(struct slice s, size_t count, struct buf *cells)
@@ -110,20 +110,13 @@ static row_i128 decimal_at(const struct parquet_leaf *leaf, const uint8_t *p)
 }
 
 /* @count PLAIN values, which @s must hold exactly. */
-static bool plain_read(const struct parquet_leaf *leaf, const struct row_vector *v, struct slice s,
-                       size_t count, struct buf *cells)
+static bool plain_read(const struct parquet_leaf *leaf, struct slice s, size_t count, uint8_t *to)
 {
-    buf_reset(cells);
-    uint8_t *to = buf_reserve(cells, count * cell_size(v) + 1);
-    if (leaf->physical == PHYS_BYTE_ARRAY)
-        return plain_bytes(s, count, cells);
-    cells->len = count * cell_size(v);
     if (leaf->physical == PHYS_BOOLEAN)
         return plain_booleans(s, count, to);
     if (s.len != count * leaf->width)
         return false;
     if (leaf->type != ROW_DECIMAL) {
-        must(leaf->width == v->cell_bytes);
         memcpy(to, s.data, s.len);
         return true;
     }
@@ -144,28 +137,51 @@ struct page {
 
 struct filling {
     struct parquet_reader *r;
-    const struct parquet_leaf *leaf;
+    const struct parquet_source *source;
+    const struct parquet_leaf *leaf; /* as the table has it */
     struct row_vector *v;
-    uint32_t row, dict_count;
+    bool nested;                /* not a column itself: levels are kept, the vector grows */
+    uint32_t slots, slot_count; /* pairs of levels: those seen, those of the chunk */
+    uint32_t rows, entries, dict_count;
 };
 
-/* The rows of a page: @levels NULL = all have a value; @indexes NULL = the cells stand in order. */
-static bool set_rows(struct filling *f, size_t count, const uint32_t *levels,
-                     const struct buf *cells, const uint32_t *indexes)
+/* The values of a page, as cells of the table's type. */
+static bool read_cells(const struct filling *f, struct slice s, size_t count, struct buf *cells)
+{
+    const struct parquet_leaf *from = &f->source->leaf;
+    size_t size = MAX(cell_size(from), cell_size(f->leaf));
+    buf_reset(cells);
+    uint8_t *to = buf_reserve(cells, count * size + 1);
+    if (from->physical == PHYS_BYTE_ARRAY)
+        return plain_bytes(s, count, cells);
+    cells->len = count * size;
+    return plain_read(from, s, count, to) &&
+           (!f->source->widened || parquet__widen(from, f->leaf, to, count));
+}
+
+/* The entries of a page: @levels NULL = all have a value; @indexes NULL = the cells stand in order.
+ */
+static bool set_entries(struct filling *f, size_t count, const uint32_t *levels,
+                        const struct buf *cells, const uint32_t *indexes)
 {
     struct row_vector *v = f->v;
-    const size_t size = cell_size(v);
+    const size_t size = cell_size(f->leaf);
     size_t next = 0;
-    for (size_t i = 0; i < count; i++, f->row++) {
-        bool has = levels == NULL || levels[i] != 0;
-        v->valid[f->row] = has;
+    if (f->nested)
+        row_vector_reserve(v, f->entries + (uint32_t)count);
+    for (size_t i = 0; i < count; i++) {
+        if (levels != NULL && levels[i] < f->leaf->def_entry)
+            continue; /* of a list that has none */
+        bool has = levels == NULL || levels[i] == f->leaf->def_max;
+        uint32_t entry = f->entries++;
+        v->valid[entry] = has;
         v->null_count += !has;
         const uint8_t *cell = NULL;
         if (has)
             cell = cells->data + (indexes != NULL ? indexes[next] : next) * size;
         next += has;
         if (v->cell_bytes != 0) {
-            uint8_t *to = v->fixed + (size_t)f->row * size;
+            uint8_t *to = v->fixed + (size_t)entry * size;
             if (has)
                 memcpy(to, cell, size);
             else
@@ -178,25 +194,65 @@ static bool set_rows(struct filling *f, size_t count, const uint32_t *levels,
         if (s.len > VECTOR_BYTES_MAX - v->bytes.len)
             return false;
         buf_add_slice(&v->bytes, s);
-        v->offsets[f->row + 1] = (uint32_t)v->bytes.len;
+        v->offsets[entry + 1] = (uint32_t)v->bytes.len;
     }
     return true;
 }
 
-static bool read_levels(struct parquet_reader *r, size_t count, struct slice *body,
-                        size_t *ret_present)
+/* Takes levels off @body; the number of those that are @counted. */
+static bool read_levels(struct parquet_reader *r, size_t count, uint8_t level_max, uint32_t counted,
+                        struct slice *body, size_t *ret_counted)
 {
     if (body->len < 4 || get_le32(body->data) > body->len - 4)
         return false;
     size_t len = get_le32(body->data);
     buf_reset(&r->levels);
     uint32_t *levels = (uint32_t *)(void *)buf_reserve(&r->levels, count * sizeof(*levels) + 4);
-    if (!parquet__hybrid_read(slice_of(body->data + 4, len), 1, count, levels))
+    if (!parquet__hybrid_read(slice_of(body->data + 4, len), parquet__bit_width(level_max), count,
+                              levels))
         return false;
-    *ret_present = 0;
-    for (size_t i = 0; i < count; i++)
-        *ret_present += levels[i];
+    *ret_counted = 0;
+    bool good = true;
+    for (size_t i = 0; i < count; i++) {
+        good &= levels[i] <= level_max;
+        *ret_counted += levels[i] == counted;
+    }
     *body = slice_of(body->data + 4 + len, body->len - 4 - len);
+    return good;
+}
+
+static void keep_levels(const struct parquet_reader *r, size_t count, struct buf *out)
+{
+    const uint32_t *levels = (const uint32_t *)(const void *)r->levels.data;
+    uint8_t *to = buf_reserve(out, count);
+    for (size_t i = 0; i < count; i++)
+        to[i] = (uint8_t)levels[i];
+    out->len += count;
+}
+
+/* Both kinds of levels of a page. *ret_levels: the definition levels, NULL when all are full. */
+static bool page_levels(struct filling *f, size_t count, struct slice *body,
+                        const uint32_t **ret_levels, size_t *ret_present)
+{
+    struct parquet_reader *r = f->r;
+    size_t rows = count;
+    *ret_levels = NULL;
+    *ret_present = count;
+    if (f->leaf->rep_max > 0) {
+        if (!read_levels(r, count, f->leaf->rep_max, 0, body, &rows))
+            return false;
+        keep_levels(r, count, &r->rep);
+        if (r->rep.data[r->rep.len - count] != 0)
+            return false; /* a page begins with a row */
+    }
+    f->rows += (uint32_t)rows;
+    if (f->leaf->def_max == 0)
+        return true;
+    if (!read_levels(r, count, f->leaf->def_max, f->leaf->def_max, body, ret_present))
+        return false;
+    if (f->nested)
+        keep_levels(r, count, &r->def);
+    *ret_levels = (const uint32_t *)(const void *)r->levels.data;
     return true;
 }
 
@@ -216,22 +272,22 @@ static bool read_indexes(struct filling *f, struct slice body, size_t count)
     return true;
 }
 
-static bool data_page(struct filling *f, const struct page *p, struct slice body, uint32_t rows)
+static bool data_page(struct filling *f, const struct page *p, struct slice body)
 {
     struct parquet_reader *r = f->r;
-    if (p->count <= 0 || (uint64_t)p->count > rows - f->row)
+    if (p->count <= 0 || (uint64_t)p->count > f->slot_count - f->slots)
         return false;
-    size_t count = (size_t)p->count, present = count;
-    if (f->leaf->def_max > 0 && !read_levels(r, count, &body, &present))
+    size_t count = (size_t)p->count, present;
+    const uint32_t *levels;
+    if (!page_levels(f, count, &body, &levels, &present))
         return false;
-    const uint32_t *levels =
-        f->leaf->def_max > 0 ? (const uint32_t *)(const void *)r->levels.data : NULL;
+    f->slots += (uint32_t)count;
     if (p->encoding == ENC_RLE_DICTIONARY)
         return read_indexes(f, body, present) &&
-               set_rows(f, count, levels, &r->dict_cells,
-                        (const uint32_t *)(const void *)r->indexes.data);
-    return p->encoding == ENC_PLAIN && plain_read(f->leaf, f->v, body, present, &r->cells) &&
-           set_rows(f, count, levels, &r->cells, NULL);
+               set_entries(f, count, levels, &r->dict_cells,
+                           (const uint32_t *)(const void *)r->indexes.data);
+    return p->encoding == ENC_PLAIN && read_cells(f, body, present, &r->cells) &&
+           set_entries(f, count, levels, &r->cells, NULL);
 }
 
 /* ---- pages ---- */
@@ -291,8 +347,7 @@ static int unpack(struct parquet_reader *r, const struct page *p, struct buf *ou
 }
 
 /* The page at in->at; moves behind it. */
-static int next_page(struct filling *f, struct parquet_in *in, uint32_t rows, bool is_dict,
-                     struct err *e)
+static int next_page(struct filling *f, struct parquet_in *in, bool is_dict, struct err *e)
 {
     struct parquet_reader *r = f->r;
     uint64_t at = (uint64_t)(in->at - r->file.data);
@@ -308,27 +363,38 @@ static int next_page(struct filling *f, struct parquet_in *in, uint32_t rows, bo
     bool good;
     if (is_dict) {
         good = p.encoding == ENC_PLAIN && p.count >= 0 && p.count <= ROW_BATCH_ROWS_MAX &&
-               plain_read(f->leaf, f->v, buf_slice(out), (size_t)p.count, &r->dict_cells);
+               read_cells(f, buf_slice(out), (size_t)p.count, &r->dict_cells);
         f->dict_count = good ? (uint32_t)p.count : 0;
     } else {
-        good = data_page(f, &p, buf_slice(out), rows);
+        good = data_page(f, &p, buf_slice(out));
     }
     return good ? 0 : parquet__read_damaged(e, p.offset, "a page's values cannot be read");
 }
 
-int parquet__chunk_read(struct parquet_reader *r, uint32_t group, uint32_t index,
-                        struct row_batch *batch, struct err *e)
+int parquet__chunk_read(struct parquet_reader *r, uint32_t group, uint32_t leaf,
+                        struct row_vector *v, struct err *e)
 {
-    const struct parquet_chunk_at *c = &r->chunks[(size_t)group * r->schema->column_count + index];
-    uint32_t rows = r->group_rows[group];
-    struct filling f = {r, &r->leaves[index], &batch->columns[index], 0, 0};
+    const struct parquet_source *source = &r->sources[leaf];
+    const struct parquet_chunk_at *c = &r->chunks[(size_t)group * r->source_count + source->index];
+    struct filling f = {
+        .r = r,
+        .source = source,
+        .leaf = &r->shape.leaves[leaf],
+        .v = v,
+        .slot_count = (uint32_t)c->value_count,
+    };
     struct parquet_in in = {r->file.data + c->offset, r->file.data + c->offset + c->bytes, false};
+    f.nested = r->shape.nodes[f.leaf->node].parent != 0;
+    buf_reset(&r->def);
+    buf_reset(&r->rep);
+    if (f.leaf->rep_max == 0 && f.slot_count != r->group_rows[group])
+        return parquet__read_damaged(e, c->offset, "a column has not a value per row");
     if (c->has_dict)
-        TRY(next_page(&f, &in, rows, true, e));
+        TRY(next_page(&f, &in, true, e));
     while (in.at < in.end)
-        TRY(next_page(&f, &in, rows, false, e));
-    if (f.row != rows)
-        return parquet__read_damaged(e, c->offset, "a column has fewer rows than its row group");
-    batch->bytes_used += (size_t)rows * (1 + cell_size(f.v)) + f.v->bytes.len;
+        TRY(next_page(&f, &in, false, e));
+    if (f.slots != f.slot_count || f.rows != r->group_rows[group])
+        return parquet__read_damaged(e, c->offset, "a column has not the rows of its row group");
+    v->count = f.entries;
     return 0;
 }

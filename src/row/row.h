@@ -102,6 +102,8 @@ void row_type_name(const struct row_column *c, bool delta_words, struct buf *out
  * nullable fields at its end. Names and NOT NULL of @from and @to themselves are not looked at,
  * those of their fields stay. */
 bool row_widening_ok(const struct row_column *from, const struct row_column *to);
+/* Flat columns that the column is made of: 1 when it is flat itself, 2 of a VARIANT. */
+uint32_t row_leaf_count(const struct row_column *c);
 /* Index of a column by name (letter case ignored), or -1. */
 int row_schema_find(const struct row_schema *s, struct slice name);
 

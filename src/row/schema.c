@@ -53,6 +53,14 @@ int row__column_find(const struct row_column *fields, uint32_t count, struct sli
     return -1;
 }
 
+uint32_t row_leaf_count(const struct row_column *c)
+{
+    uint32_t n = c->type == ROW_VARIANT ? 2 : row_type_is_flat(c->type) ? 1 : 0;
+    for (uint32_t i = 0; i < c->field_count; i++)
+        n += row_leaf_count(&c->fields[i]);
+    return n;
+}
+
 int row_schema_find(const struct row_schema *s, struct slice name)
 {
     return row__column_find(s->columns, s->column_count, name);

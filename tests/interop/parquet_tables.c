@@ -6,14 +6,16 @@
  *   NAME.parquet
  *   NAME.json    {"schema": Delta's schemaString, "types": […], "groups": [rows…], "stats": […]}
  *   NAME.ndjson  a row a line, as an array of cells: floats as their bits, binaries as hex,
- *                decimals as text, dates and timestamps as numbers. nested.ndjson holds objects.
+ *                decimals as text, dates and timestamps as numbers; structs as objects, maps as
+ *                arrays of pairs, variants as the JSON they were made of.
  */
-#include "parquet/nested.h"
 #include "parquet/parquet.h"
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/must.h"
+#include "codec/variant.h"
 #include "row/row.h"
 
 #include <math.h>
@@ -55,8 +57,16 @@ struct writing {
     struct row_schema *schema;
     struct row_batch *batch;
     struct buf file, cells, text;
+    struct arena arena; /* what the row in work holds */
     uint64_t row;
 };
+
+static struct slice keep(struct writing *w, struct slice s)
+{
+    uint8_t *p = arena_alloc(&w->arena, s.len + 1);
+    memcpy(p, s.data, s.len);
+    return slice_of(p, s.len);
+}
 
 /* ---- values ---- */
 
@@ -161,7 +171,80 @@ static struct slice make_bytes(struct writing *w, bool utf8, enum spread spread)
         make_text(w, utf8, (uint32_t)below(&w->random, 1 + below(&w->random, long_bytes)));
         break;
     }
-    return w->text.len != 0 ? buf_slice(&w->text) : slice_of("", 0);
+    return w->text.len != 0 ? keep(w, buf_slice(&w->text)) : slice_of("", 0);
+}
+
+/* Any JSON value, @depth deep at most. */
+static void make_json(struct writing *w, struct json *j, unsigned depth)
+{
+    static const char *const names[] = {"a", "b", "c", "name", "\xc3\xa9"};
+    switch (below(&w->random, depth > 0 ? 8 : 6)) {
+    case 0: json_null(j); return;
+    case 1: json_bool(j, below(&w->random, 2)); return;
+    case 2: json_i64(j, (int64_t)next(&w->random) >> below(&w->random, 64)); return;
+    case 3: json_double(j, (double)((int64_t)below(&w->random, 2000) - 1000) / 8); return;
+    case 4: json_str(j, "\xe2\x82\xac \"quoted\""); return;
+    case 5:
+        json_str(j, "a text that is longer than the sixty-four bytes of a short string has room");
+        return;
+    case 6:
+        json_open(j, '[');
+        for (uint64_t n = below(&w->random, 4); n > 0; n--)
+            make_json(w, j, depth - 1);
+        json_close(j, ']');
+        return;
+    default:
+        json_open(j, '{');
+        for (size_t i = 0; i < ARRAY_LEN(names); i++)
+            if (below(&w->random, 2)) {
+                json_key(j, names[i]);
+                make_json(w, j, depth - 1);
+            }
+        json_close(j, '}');
+        return;
+    }
+}
+
+static struct slice make_variant(struct writing *w)
+{
+    struct buf variant = BUF_NULL;
+    buf_reset(&w->text);
+    struct json j = json_on(&w->text);
+    make_json(w, &j, 3);
+    if (codec_variant_from_json(buf_slice(&w->text), &variant, NULL) != 0)
+        must_die("no variant: %s", buf_cstr(&w->text));
+    struct slice s = keep(w, buf_slice(&variant));
+    buf_deinit(&variant);
+    return s;
+}
+
+static struct row_value make_value(struct writing *w, const struct row_column *c, uint32_t index);
+
+/* Keys of a map are told apart by their place. */
+static struct row_value make_key(struct writing *w, const struct row_column *c, uint32_t i)
+{
+    if (c->type == ROW_BOOLEAN)
+        return (struct row_value){.boolean = i & 1};
+    if (c->type != ROW_STRING)
+        return (struct row_value){.i64 = i * 7};
+    buf_reset(&w->text);
+    buf_printf(&w->text, "key %u", i);
+    return (struct row_value){.bytes = keep(w, buf_slice(&w->text))};
+}
+
+static struct row_value make_items(struct writing *w, const struct row_column *c, uint32_t index)
+{
+    uint32_t times = c->type == ROW_STRUCT ? 1 : (uint32_t)below(&w->random, 4);
+    if (c->type == ROW_MAP && c->fields[ROW_KEY].type == ROW_BOOLEAN)
+        times = times > 2 ? 2 : times;
+    uint32_t count = times * c->field_count;
+    struct row_value *items = arena_alloc(&w->arena, count * sizeof(*items));
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t f = i % c->field_count;
+        items[i] = c->type == ROW_MAP && f == ROW_KEY ? make_key(w, &c->fields[f], i / 2)
+                                                      : make_value(w, &c->fields[f], index + f);
+    }
+    return (struct row_value){.items = items, .item_count = count};
 }
 
 static struct row_value make_value(struct writing *w, const struct row_column *c, uint32_t index)
@@ -182,12 +265,34 @@ static struct row_value make_value(struct writing *w, const struct row_column *c
     case ROW_DECIMAL: v.decimal = make_decimal(w, c->precision, spread); break;
     case ROW_STRING:
     case ROW_BINARY: v.bytes = make_bytes(w, c->type == ROW_STRING, spread); break;
+    case ROW_VARIANT: v.bytes = make_variant(w); break;
+    case ROW_STRUCT:
+    case ROW_ARRAY:
+    case ROW_MAP: return make_items(w, c, index + 1);
     default: v.i64 = make_int(w, c->type, spread); break;
     }
     return v;
 }
 
 /* ---- cells as JSON ---- */
+
+static void put_cell(struct json *j, const struct row_column *c, const struct row_value *v);
+
+static void put_items(struct json *j, const struct row_column *c, const struct row_value *v)
+{
+    json_open(j, c->type == ROW_STRUCT ? '{' : '[');
+    for (uint32_t i = 0; i < v->item_count; i++) {
+        const struct row_column *f = &c->fields[i % c->field_count];
+        if (c->type == ROW_STRUCT)
+            json_key(j, f->name);
+        if (c->type == ROW_MAP && i % 2 == 0)
+            json_open(j, '[');
+        put_cell(j, f, &v->items[i]);
+        if (c->type == ROW_MAP && i % 2 == 1)
+            json_close(j, ']');
+    }
+    json_close(j, c->type == ROW_STRUCT ? '}' : ']');
+}
 
 static void put_cell(struct json *j, const struct row_column *c, const struct row_value *v)
 {
@@ -218,6 +323,13 @@ static void put_cell(struct json *j, const struct row_column *c, const struct ro
             buf_printf(&text, "%02x", v->bytes.data[i]);
         json_slice(j, buf_slice(&text));
         break;
+    case ROW_VARIANT:
+        must(codec_variant_to_json(v->bytes, &text, NULL) == 0);
+        json_raw(j, buf_slice(&text));
+        break;
+    case ROW_STRUCT:
+    case ROW_ARRAY:
+    case ROW_MAP: put_items(j, c, v); break;
     default: json_i64(j, v->i64); break;
     }
     buf_deinit(&text);
@@ -234,6 +346,23 @@ static void save(const char *folder, const char *name, const char *suffix, struc
     buf_deinit(&path);
 }
 
+static void put_stats(struct writing *w, const struct parquet_writer *p, struct json *j)
+{
+    json_open(j, '[');
+    for (uint32_t i = 0; w->schema->is_flat && i < w->schema->column_count; i++) {
+        struct parquet_stats s;
+        parquet_stats(p, i, &s);
+        s.min.null = s.max.null = !s.has_range;
+        json_open(j, '[');
+        json_u64(j, s.null_count);
+        put_cell(j, &w->schema->columns[i], &s.min);
+        put_cell(j, &w->schema->columns[i], &s.max);
+        json_bool(j, s.has_nan);
+        json_close(j, ']');
+    }
+    json_close(j, ']');
+}
+
 static void save_facts(struct writing *w, const struct parquet_writer *p, const char *folder)
 {
     struct buf out = BUF_NULL, text = BUF_NULL;
@@ -247,39 +376,22 @@ static void save_facts(struct writing *w, const struct parquet_writer *p, const 
     json_key(&j, "rows");
     json_u64(&j, parquet_row_count(p));
     json_key(&j, "stats");
-    json_open(&j, '[');
-    for (uint32_t i = 0; i < w->schema->column_count; i++) {
-        struct parquet_stats s;
-        parquet_stats(p, i, &s);
-        s.min.null = s.max.null = !s.has_range;
-        json_open(&j, '[');
-        json_u64(&j, s.null_count);
-        put_cell(&j, &w->schema->columns[i], &s.min);
-        put_cell(&j, &w->schema->columns[i], &s.max);
-        json_bool(&j, s.has_nan);
-        json_close(&j, ']');
-    }
-    json_close(&j, ']');
+    put_stats(w, p, &j);
     json_close(&j, '}');
     save(folder, w->table->name, "json", buf_slice(&out));
     buf_deinit(&out);
     buf_deinit(&text);
 }
 
-static void add_row(struct writing *w, struct buf *strings)
+static void add_row(struct writing *w)
 {
     struct row_value values[64];
     struct json j = json_on(&w->cells);
+    arena_reset(&w->arena);
     json_open(&j, '[');
     for (uint32_t i = 0; i < w->schema->column_count; i++) {
-        const struct row_column *c = &w->schema->columns[i];
-        values[i] = make_value(w, c, i);
-        if (!values[i].null && (c->type == ROW_STRING || c->type == ROW_BINARY)) {
-            buf_reset(&strings[i]);
-            buf_add_slice(&strings[i], values[i].bytes);
-            values[i].bytes = buf_slice(&strings[i]);
-        }
-        put_cell(&j, c, &values[i]);
+        values[i] = make_value(w, &w->schema->columns[i], i);
+        put_cell(&j, &w->schema->columns[i], &values[i]);
     }
     json_close(&j, ']');
     buf_add_byte(&w->cells, '\n');
@@ -291,7 +403,6 @@ static void write_table(const struct table *t, uint64_t seed, const char *folder
 {
     struct writing w = {.random = {seed}, .table = t};
     struct err e;
-    struct buf strings[64] = {0};
     if (row_schema_parse(slice_str(t->ddl), NULL, 0, &w.schema, &e) != 0)
         must_die("%s: %s", t->name, e.text);
     w.batch = row_batch_new(w.schema);
@@ -299,7 +410,7 @@ static void write_table(const struct table *t, uint64_t seed, const char *folder
     for (uint32_t g = 0; g < t->groups; g++) {
         row_batch_reset(w.batch);
         for (uint32_t i = 0; i < t->rows; i++)
-            add_row(&w, strings);
+            add_row(&w);
         if (parquet_write_batch(p, w.batch, &e) != 0)
             must_die("%s: %s", t->name, e.text);
     }
@@ -311,162 +422,10 @@ static void write_table(const struct table *t, uint64_t seed, const char *folder
     parquet_writer_free(p);
     row_batch_free(w.batch);
     row_schema_unref(w.schema);
-    for (size_t i = 0; i < ARRAY_LEN(strings); i++)
-        buf_deinit(&strings[i]);
+    arena_deinit(&w.arena);
     buf_deinit(&w.file);
     buf_deinit(&w.cells);
     buf_deinit(&w.text);
-}
-
-/* ---- nested ---- */
-
-static const struct parquet_field deep_fields[] = {
-    {"text", PARQUET_LEAF, ROW_STRING, 0, 0, NULL, 0},
-    {"price", PARQUET_LEAF, ROW_DECIMAL, 12, 2, NULL, 0},
-};
-static const struct parquet_field inner_fields[] = {
-    {"id", PARQUET_LEAF, ROW_LONG, 0, 0, NULL, 0},
-    {"tags", PARQUET_MAP, ROW_STRING, 0, 0, NULL, 0},
-    {"deep", PARQUET_STRUCT, 0, 0, 0, deep_fields, ARRAY_LEN(deep_fields)},
-    {"names", PARQUET_LIST, ROW_STRING, 0, 0, NULL, 0},
-};
-static const struct parquet_field root_fields[] = {
-    {"flag", PARQUET_LEAF, ROW_BOOLEAN, 0, 0, NULL, 0},
-    {"inner", PARQUET_STRUCT, 0, 0, 0, inner_fields, ARRAY_LEN(inner_fields)},
-    {"numbers", PARQUET_LIST, ROW_INT, 0, 0, NULL, 0},
-    {"never", PARQUET_STRUCT, 0, 0, 0, inner_fields, ARRAY_LEN(inner_fields)},
-};
-
-#define LIST_MAX 4
-
-/* The values of one row, to be pointed to. */
-struct nested_row {
-    struct parquet_value root[4], inner[4], deep[2];
-    struct parquet_cell names[LIST_MAX], numbers[LIST_MAX];
-    struct parquet_pair pairs[LIST_MAX];
-};
-
-static struct parquet_value make_text_list(struct random *r, struct parquet_cell *cells)
-{
-    static const char *const words[] = {"", "alpha", "beta", "\xe2\x82\xac"};
-    size_t n = below(r, LIST_MAX + 1);
-    for (size_t i = 0; i < n; i++)
-        cells[i] = below(r, 4) ? parquet_cell_text(slice_str(words[below(r, 4)]))
-                               : (struct parquet_cell){.present = false};
-    return below(r, 4) ? parquet_value_list(cells, n) : (struct parquet_value){.present = false};
-}
-
-static struct parquet_value make_map(struct random *r, struct parquet_pair *pairs)
-{
-    static const char *const keys[] = {"k0", "k1", "k2", "k3"};
-    size_t n = below(r, LIST_MAX + 1);
-    for (size_t i = 0; i < n; i++) {
-        pairs[i] = (struct parquet_pair){.key = slice_str(keys[i])};
-        if (below(r, 3))
-            pairs[i].value = parquet_cell_text(slice_str(keys[below(r, 4)]));
-    }
-    return below(r, 4) ? parquet_value_map(pairs, n) : (struct parquet_value){.present = false};
-}
-
-static void make_nested(struct random *r, struct nested_row *n)
-{
-    *n = (struct nested_row){0};
-    if (below(r, 3))
-        n->deep[0] = parquet_value_text(slice_str(below(r, 2) ? "deep" : "down"));
-    if (below(r, 3))
-        n->deep[1] =
-            parquet_value_row((struct row_value){.decimal = (row_i128)below(r, 1000) - 500});
-    if (below(r, 3))
-        n->inner[0] = parquet_value_int((int64_t)next(r));
-    n->inner[1] = make_map(r, n->pairs);
-    if (below(r, 3))
-        n->inner[2] = parquet_value_struct(n->deep);
-    n->inner[3] = make_text_list(r, n->names);
-    if (below(r, 3))
-        n->root[0] = parquet_value_bool(below(r, 2));
-    if (below(r, 3))
-        n->root[1] = parquet_value_struct(n->inner);
-    size_t count = below(r, LIST_MAX + 1);
-    for (size_t i = 0; i < count; i++)
-        n->numbers[i] =
-            (struct parquet_cell){.present = below(r, 5) != 0, .value.i64 = (int)next(r)};
-    if (below(r, 3))
-        n->root[2] = parquet_value_list(n->numbers, count);
-}
-
-static void put_nested(struct json *j, const struct parquet_field *f,
-                       const struct parquet_value *v);
-
-static void put_leaf(struct json *j, const struct parquet_field *f, const struct row_value *v)
-{
-    struct row_column c = {.type = f->type, .precision = f->precision, .scale = f->scale};
-    put_cell(j, &c, v);
-}
-
-static void put_fields(struct json *j, const struct parquet_field *f, size_t count,
-                       const struct parquet_value *v)
-{
-    json_open(j, '{');
-    for (size_t i = 0; i < count; i++) {
-        json_key(j, f[i].name);
-        put_nested(j, &f[i], &v[i]);
-    }
-    json_close(j, '}');
-}
-
-static void put_nested(struct json *j, const struct parquet_field *f, const struct parquet_value *v)
-{
-    static const struct row_value null = {.null = true};
-    if (!v->present) {
-        json_null(j);
-        return;
-    }
-    switch (f->kind) {
-    case PARQUET_LEAF: put_leaf(j, f, &v->leaf); return;
-    case PARQUET_STRUCT: put_fields(j, f->fields, f->field_count, v->fields); return;
-    case PARQUET_LIST:
-        json_open(j, '[');
-        for (size_t i = 0; i < v->list.count; i++)
-            put_leaf(j, f, v->list.items[i].present ? &v->list.items[i].value : &null);
-        json_close(j, ']');
-        return;
-    case PARQUET_MAP:
-        json_open(j, '[');
-        for (size_t i = 0; i < v->map.count; i++) {
-            json_open(j, '[');
-            json_slice(j, v->map.pairs[i].key);
-            put_leaf(j, f, v->map.pairs[i].value.present ? &v->map.pairs[i].value.value : &null);
-            json_close(j, ']');
-        }
-        json_close(j, ']');
-        return;
-    }
-}
-
-static void write_nested(const char *name, uint32_t rows, uint64_t seed, const char *folder)
-{
-    struct random r = {seed};
-    struct buf file = BUF_NULL, text = BUF_NULL;
-    struct err e;
-    struct nested_row n;
-    struct parquet_options o = {.page_rows_max = rows > 1000 ? 0 : 7};
-    struct parquet_nested *w = parquet_nested_new(root_fields, ARRAY_LEN(root_fields), &o, &file);
-    for (uint32_t i = 0; i < rows; i++) {
-        struct json j = json_on(&text);
-        make_nested(&r, &n);
-        put_fields(&j, root_fields, ARRAY_LEN(root_fields), n.root);
-        buf_add_byte(&text, '\n');
-        if (parquet_nested_append(w, n.root, &e) != 0)
-            must_die("%s: %s", name, e.text);
-    }
-    if (parquet_nested_finish(w, &e) != 0)
-        must_die("%s: %s", name, e.text);
-    must(parquet_nested_row_count(w) == rows);
-    parquet_nested_free(w);
-    save(folder, name, "parquet", buf_slice(&file));
-    save(folder, name, "ndjson", buf_slice(&text));
-    buf_deinit(&file);
-    buf_deinit(&text);
 }
 
 /* ---- the tables ---- */
@@ -481,6 +440,22 @@ static void write_nested(const char *name, uint32_t rows, uint64_t seed, const c
     "d2 double not null, dec92 decimal(9,2) not null, dec182 decimal(18,6), "                      \
     "dec382 decimal(38,10), s2 string not null, s3 string, bin2 binary, bin3 binary not null, "    \
     "day2 date, ts2 timestamp not null, d3 double, f3 float not null, s4 string"
+
+/* Every shape, every type in some shape. */
+#define NESTED                                                                                     \
+    "id bigint not null, flag boolean, "                                                           \
+    "inner struct<id bigint, tags map<string, string>, deep struct<text string, "                  \
+    "price decimal(12,2), big decimal(38,10) not null>, names array<string>>, "                    \
+    "numbers array<int>, doubles array<double not null> not null, "                                \
+    "lists array<array<smallint>>, lines array<struct<sku string not null, n tinyint, "            \
+    "at timestamp, more array<struct<x float, y binary>>>>, "                                      \
+    "days map<int, date not null>, by map<bigint, struct<a double, b array<timestamp_ntz>>>, "     \
+    "flags map<boolean, array<map<string, decimal(9,2)>>> not null, "                              \
+    "fixed struct<a int not null, b struct<c string not null> not null> not null, "                \
+    "never struct<a int, l array<string>>, last string"
+#define VARIANTS                                                                                   \
+    "id bigint not null, v variant, w variant not null, s struct<v variant, n int>, "              \
+    "l array<variant>, m map<string, variant>"
 
 int main(int argc, char **argv)
 {
@@ -500,6 +475,12 @@ int main(int argc, char **argv)
         {"long_text", "s0 string, s string not null, b binary", 2, 200, {0}, 300000},
         {"required", "a int not null, b string not null, c boolean not null", 1, 70000, {0}, 30},
         {"no_rows", ALL_TYPES, 0, 1, {0}, 10},
+        {"nested_one", NESTED, 1, 1, {0}, 20},
+        {"nested_few", NESTED, 3, 100, {1, 7, 0}, 20},
+        {"nested_many", NESTED, 2, 20000, {0}, 20},
+        {"nested_none", NESTED, 0, 1, {0}, 20},
+        {"variant_few", VARIANTS, 2, 200, {1, 30, 0}, 20},
+        {"variant_many", VARIANTS, 1, 10000, {0}, 20},
     };
     if (argc != 3) {
         (void)fprintf(stderr, "parquet_tables FOLDER SEED\n");
@@ -508,8 +489,5 @@ int main(int argc, char **argv)
     uint64_t seed = strtoull(argv[2], NULL, 10);
     for (size_t i = 0; i < ARRAY_LEN(tables); i++)
         write_table(&tables[i], seed * 1000 + i, argv[1]);
-    write_nested("nested_few", 300, seed * 1000 + 500, argv[1]);
-    write_nested("nested_many", 140000, seed * 1000 + 501, argv[1]);
-    write_nested("nested_none", 0, seed, argv[1]);
     return 0;
 }

@@ -190,3 +190,60 @@ Test(delta_stats, only_the_first_32_columns_are_indexed)
     buf_deinit(&out);
     buf_deinit(&ddl);
 }
+
+Test(delta_stats, fields_of_structs_have_bounds_and_nulls_of_their_rows)
+{
+    struct row_value deep[] = {text("z")}, more[] = {{.null = true}};
+    struct row_value a[] = {{.i64 = 3}, {.items = deep, .item_count = 1}};
+    struct row_value b[] = {{.null = true}, {.items = more, .item_count = 1}};
+    struct row_value v[] = {
+        {.items = a, .item_count = 2}, {.items = b, .item_count = 2}, {.null = true}};
+
+    check("s STRUCT<n INT, d STRUCT<t STRING>>", v, 3,
+          "{\"numRecords\":3,\"tightBounds\":true,\"minValues\":{\"s\":{\"n\":3,\"d\":{\"t\":\"z\"}"
+          "}},"
+          "\"maxValues\":{\"s\":{\"n\":3,\"d\":{\"t\":\"z\"}}},"
+          "\"nullCount\":{\"s\":{\"n\":2,\"d\":{\"t\":2}}}}");
+}
+
+Test(delta_stats, lists_maps_and_variants_have_only_their_own_nulls)
+{
+    struct row_value items[] = {{.i64 = 3}, {.null = true}},
+                     list = {.items = items, .item_count = 2};
+    struct row_value pair[] = {text("k"), {.null = true}}, map = {.items = pair, .item_count = 2};
+    struct row_value variant = {.bytes = slice_of("\1\0\0\0", 4)}, null = {.null = true};
+    struct row_value a[] = {list, map, variant}, b[] = {null, {.item_count = 0}, null};
+    struct row_value v[] = {{.items = a, .item_count = 3}, {.items = b, .item_count = 3}, null};
+
+    check("s STRUCT<l ARRAY<INT>, m MAP<STRING, INT>, v VARIANT>", v, 3,
+          "{\"numRecords\":3,\"tightBounds\":true,\"minValues\":{},\"maxValues\":{},"
+          "\"nullCount\":{\"s\":{\"l\":2,\"m\":1,\"v\":2}}}");
+}
+
+Test(delta_stats, a_column_behind_lists_has_its_own_bounds)
+{
+    struct row_value fields[] = {{.item_count = 0}, {.null = true}, {.i64 = 9}};
+    struct row_value v[] = {{.items = fields, .item_count = 3}};
+
+    check("s STRUCT<m MAP<STRING, ARRAY<INT>>, v VARIANT, n INT>", v, 1,
+          "{\"numRecords\":1,\"tightBounds\":true,\"minValues\":{\"s\":{\"n\":9}},"
+          "\"maxValues\":{\"s\":{\"n\":9}},\"nullCount\":{\"s\":{\"m\":0,\"v\":1,\"n\":0}}}");
+}
+
+Test(delta_stats, no_more_than_32_fields_are_indexed_at_any_depth)
+{
+    struct buf ddl = BUF_NULL;
+    struct row_value fields[33] = {{0}};
+    struct row_value v = {.items = fields, .item_count = 33};
+    buf_add_str(&ddl, "s STRUCT<");
+    for (int i = 0; i < 33; i++)
+        buf_printf(&ddl, "%sc%d INT", i ? ", " : "", i);
+    buf_add_str(&ddl, ">");
+
+    struct buf out = stats_of(buf_cstr(&ddl), &v, 1);
+
+    cr_assert(strstr(buf_cstr(&out), "\"c31\":0") != NULL);
+    cr_assert(strstr(buf_cstr(&out), "\"c32\"") == NULL);
+    buf_deinit(&out);
+    buf_deinit(&ddl);
+}

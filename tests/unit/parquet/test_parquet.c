@@ -137,3 +137,57 @@ Test(parquet_writer, freeing_nothing_is_fine)
 {
     cr_assert_null(parquet_writer_free(NULL));
 }
+
+Test(parquet_writer, a_null_deep_in_a_column_is_named_by_its_path)
+{
+    struct table t;
+    struct err e = {0};
+    struct row_value null = {.null = true}, element = {.items = &null, .item_count = 1};
+    struct row_value row = {.items = &element, .item_count = 1};
+    table_init(&t, "a array<struct<x int not null>>", NULL);
+    row_batch_append(t.batch, &row);
+
+    cr_assert_eq(parquet_write_batch(t.writer, t.batch, &e), ERR_INVALID);
+
+    cr_assert_not_null(strstr(e.text, "column a.element.x is NOT NULL"), "%s", e.text);
+    cr_assert_eq(t.file.len, 4);
+    table_deinit(&t);
+}
+
+Test(parquet_writer, fields_of_a_null_struct_may_be_not_null)
+{
+    struct table t;
+    table_init(&t, "s struct<x int not null>", NULL);
+    row_batch_append(t.batch, &(struct row_value){.null = true});
+
+    cr_assert_eq(parquet_write_batch(t.writer, t.batch, NULL), 0);
+
+    table_deinit(&t);
+}
+
+Test(parquet_writer, statistics_count_the_nulls_of_the_column_that_can_be_skipped_by)
+{
+    struct table t;
+    struct parquet_stats s;
+    struct row_value items[] = {{.i64 = 5}, {.null = true}, {.null = true}};
+    struct row_value fields[] = {{.i64 = 7}, {.items = items, .item_count = 3}};
+    struct row_value rows[][3] = {
+        {{.items = fields, .item_count = 2}, {.null = true}, {.bytes = slice_of("\1\0\0\0", 4)}},
+        {{.null = true}, {.items = items, .item_count = 1}, {.null = true}},
+        {{.null = true}, {.item_count = 0}, {.null = true}},
+    };
+    table_init(&t, "s struct<x int, l array<int>>, a array<int>, v variant", NULL);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        row_batch_append(t.batch, rows[i]);
+
+    table_finish(&t);
+
+    static const uint64_t nulls[] = {2, 2, 1, 2, 2};
+    for (uint32_t leaf = 0; leaf < ARRAY_LEN(nulls); leaf++) {
+        parquet_stats(t.writer, leaf, &s);
+        cr_assert_eq(s.null_count, nulls[leaf], "leaf %u", leaf);
+    }
+    parquet_stats(t.writer, 0, &s);
+    cr_assert(s.has_range && s.min.i64 == 7 && s.max.i64 == 7);
+    table_deinit(&t);
+}

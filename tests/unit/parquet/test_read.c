@@ -142,9 +142,9 @@ Test(parquet_reader, another_schema_is_refused_by_name)
     cr_assert_eq(parquet_reader_new(other, buf_slice(&t.file), &r, &e), ERR_UNSUPPORTED);
     row_schema_unref(other);
     struct table small;
-    table_init(&small, "id bigint, n int", NULL);
+    table_init(&small, "id bigint, n bigint", NULL);
     table_finish(&small);
-    cr_assert_eq(row_schema_parse(slice_str("id bigint, n bigint"), NULL, 0, &other, NULL), 0);
+    cr_assert_eq(row_schema_parse(slice_str("id bigint, n int"), NULL, 0, &other, NULL), 0);
 
     cr_assert_eq(parquet_reader_new(other, buf_slice(&small.file), &r, &e), ERR_UNSUPPORTED);
 
