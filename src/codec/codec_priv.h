@@ -164,6 +164,10 @@ struct codec__text codec__show(struct slice s);
 /* A column's type for a message: "decimal(10,2)". */
 struct codec__text codec__type_text(const struct row_column *c);
 
+/* A nested message of the row that is being written to @out: field @number begins; what is appended
+ * until the close is its content. */
+size_t codec__row_open(struct buf *out, uint32_t number);
+void codec__row_close(struct buf *out, size_t start);
 /* One field of the table's own message; null appends nothing. @v's bytes may stand in @out itself
  * behind its length, when at least 16 bytes lie between and the room is reserved. */
 void codec__put_value(struct buf *out, const struct row_column *c, const struct row_value *v);
