@@ -2,12 +2,14 @@
 /* sluice.v1.Tables: create, describe, list, drop. On the admin worker. */
 #include "admin_priv.h"
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "codec/codec.h"
 #include "row/row.h"
 #include "sluice/v1/sluice.pb-c.h"
 #include "sys/sys.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define DROP_WAIT_MS 5000
@@ -34,16 +36,15 @@ static Sluice__V1__Column *column_message(struct job *j, const struct row_schema
     return col;
 }
 
-/* The message's name: the table's last part, with characters that a message name cannot have as
- * _. */
+/* The message's name: the table's last part, with hyphens as _, and T in front of a digit. */
 static void message_name(const char *table, char *out, size_t size)
 {
     const char *last = strrchr(table, '.');
     last = last != NULL ? last + 1 : table;
-    size_t n = 0;
-    for (; last[n] != '\0' && n + 1 < size; n++)
-        out[n] = strchr("-", last[n]) != NULL ? '_' : last[n];
-    out[n] = '\0';
+    bool is_digit = *last >= '0' && *last <= '9';
+    (void)snprintf(out, size, "%s%s", is_digit ? "T" : "", last);
+    for (char *p = strchr(out, '-'); p != NULL; p = strchr(p, '-'))
+        *p = '_';
 }
 
 static void add_properties(struct job *j, const struct catalog_properties *from,
@@ -75,7 +76,7 @@ static Sluice__V1__Table *table_message(struct job *j, const struct catalog_tabl
     for (uint32_t i = 0; i < t->schema->column_count; i++)
         m->columns[i] = column_message(j, t->schema, i);
     add_properties(j, &t->properties, m);
-    char name[256];
+    char name[TABLE_NAME_BYTES_MAX + 2];
     message_name(t->name, name, sizeof(name));
     codec_table_descriptor(t->schema, name, &text);
     m->descriptor_proto.len = text.len;

@@ -44,6 +44,7 @@ struct cli {
     int property_count;
     bool log_only, no_rows, stopped_well;
     int64_t lifetime_s;
+    const char *as; /* table show */
     const char *table, *stream, *offset, *time, *position;
     uint32_t timeout_ms;
     struct sluice_client *client; /* made on first use */

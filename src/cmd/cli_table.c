@@ -3,6 +3,8 @@
 #include "cli_priv.h"
 
 #include "base/mem.h"
+#include "codec/show.h"
+#include "row/row.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -172,6 +174,72 @@ static int list(struct cli *c)
     return EXIT_OK;
 }
 
+static bool takes_iso_timestamps(const Table *t)
+{
+    for (size_t i = 0; i < t->n_properties; i++)
+        if (strcmp(t->properties[i]->key, "timestamps") == 0)
+            return strcmp(t->properties[i]->value, "iso8601") == 0;
+    return false;
+}
+
+static int print_json_schema(const Table *t)
+{
+    struct row_schema *s = NULL;
+    struct err e = {0};
+    if (row_schema_parse(slice_str(t->ddl), NULL, 0, &s, &e) < 0) {
+        fprintf(stderr, "sluice: table %s: the server's DDL cannot be read: %s\n", t->name, e.text);
+        return EXIT_FAILED;
+    }
+    struct buf out = BUF_NULL;
+    codec_json_schema(s, t->name, takes_iso_timestamps(t), &out);
+    cli_json_print(&out);
+    row_schema_unref(s);
+    return EXIT_OK;
+}
+
+static int print_proto(const Table *t)
+{
+    struct buf out = BUF_NULL;
+    struct err e = {0};
+    struct slice descriptor = slice_of(t->descriptor_proto.data, t->descriptor_proto.len);
+    buf_printf(&out, "// Rows of %s.\n", t->name);
+    int r = codec_proto_text(descriptor, &out, &e);
+    if (r < 0)
+        fprintf(stderr, "sluice: table %s: %s\n", t->name, e.text);
+    else
+        printf("%s", buf_cstr(&out));
+    buf_deinit(&out);
+    return r < 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+static int print_descriptor(const Table *t)
+{
+    struct buf out = BUF_NULL;
+    codec_base64(slice_of(t->descriptor_proto.data, t->descriptor_proto.len), &out);
+    printf("%s\n", buf_cstr(&out));
+    buf_deinit(&out);
+    return EXIT_OK;
+}
+
+static int print_as(struct cli *c, const Table *t)
+{
+    if (c->as == NULL && c->json)
+        print_table_json(t);
+    else if (c->as == NULL)
+        print_table(t);
+    else if (strcmp(c->as, "ddl") == 0)
+        printf("%s\n", t->ddl);
+    else if (strcmp(c->as, "json-schema") == 0)
+        return print_json_schema(t);
+    else if (strcmp(c->as, "proto") == 0)
+        return print_proto(t);
+    else if (strcmp(c->as, "descriptor") == 0)
+        return print_descriptor(t);
+    else
+        return cli_usage("--as takes ddl, json-schema, proto or descriptor");
+    return EXIT_OK;
+}
+
 static int show(struct cli *c)
 {
     if (c->word_count != 3)
@@ -184,12 +252,9 @@ static int show(struct cli *c)
                  &sluice__v1__describe_table_response__descriptor, &status);
     if (a == NULL)
         return status;
-    if (c->json)
-        print_table_json(a->table);
-    else
-        print_table(a->table);
+    status = print_as(c, a->table);
     sluice__v1__describe_table_response__free_unpacked(a, NULL);
-    return EXIT_OK;
+    return status;
 }
 
 static int drop(struct cli *c)

@@ -22,6 +22,7 @@ static const char help_text[] =
     "timestamps=micros|iso8601,\n"
     "                                           evolve=none|add_columns\n"
     "  sluice table list | show NAME | drop NAME\n"
+    "  sluice table show NAME --as ddl | json-schema | proto | descriptor   (the last in base64)\n"
     "  sluice token create NAME --grant TABLE:rw [--grant …] [--admin] [--lifetime-s N]\n"
     "  sluice token list | revoke NAME\n"
     "  sluice ingest NAME FILE.ndjson       one JSON object a line; - reads standard input\n"
@@ -122,6 +123,7 @@ static int parse(struct cli *c, int argc, char **argv)
         {"--out", &c->out, NULL, NULL},
         {"--admin-token-file", &c->admin_token_file, NULL, NULL},
         {"--primary-key", &c->primary_key, NULL, NULL},
+        {"--as", &c->as, NULL, NULL},
         {"--table", &c->table, NULL, NULL},
         {"--stream", &c->stream, NULL, NULL},
         {"--offset", &c->offset, NULL, NULL},

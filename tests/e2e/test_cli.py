@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line against a running server: human output, --json, exit statuses."""
+import base64
 import json
 import pathlib
+import subprocess
+import sys
 
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorSet
 from sluice_local.server import free_port
 
 from world import eventually
@@ -47,6 +51,57 @@ def test_table_properties_are_kept_and_unknown_ones_are_refused(world):
                                ("on_error", "KEY=VALUE", USAGE)]:
         refused = run(world, "table", "create", f"{name}2", DDL, "--property", word, status=status)
         assert says in refused.stderr, refused.stderr
+
+
+EVERY_TYPE = ("id BIGINT NOT NULL COMMENT 'the key', b BOOLEAN, i8 TINYINT, i32 INT, f FLOAT, "
+              "x DOUBLE NOT NULL, d DECIMAL(9,2), s STRING, raw BINARY, day DATE, ts TIMESTAMP")
+
+
+def shown_as(world, table, form):
+    return run(world, "table", "show", table, "--as", form).stdout
+
+
+def protoc(folder, text):
+    """The one message of a .proto file, as protoc understands it."""
+    (folder / "row.proto").write_text(text)
+    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", f"-I{folder}",
+                    f"--descriptor_set_out={folder / 'row.set'}", "row.proto"], check=True)
+    files = FileDescriptorSet.FromString((folder / "row.set").read_bytes())
+    message, = files.file[0].message_type
+    return message
+
+
+def plain(message):
+    """A message type without what protoc adds or orders: JSON names, whole names of types."""
+    for field in message.field:
+        field.ClearField("json_name")
+        if field.type_name:
+            field.type_name = field.type_name.rpartition(".")[2]
+    nested = sorted((plain(n) for n in message.nested_type), key=lambda n: n.name)
+    del message.nested_type[:]
+    message.nested_type.extend(nested)
+    return message
+
+
+def check_forms(world, ddl):
+    table = world.table(ddl)
+    assert shown_as(world, table, "ddl") == world.admin.table(table).ddl + "\n"
+    descriptor = DescriptorProto.FromString(base64.b64decode(shown_as(world, table, "descriptor")))
+    assert descriptor == DescriptorProto.FromString(world.admin.table(table).descriptor_proto)
+    compiled = protoc(pathlib.Path(world.folder), shown_as(world, table, "proto"))
+    assert plain(compiled) == plain(descriptor), (compiled, descriptor)
+    schema = json.loads(shown_as(world, table, "json-schema"))
+    assert schema["title"] == table and schema["additionalProperties"] is False, schema
+    return schema
+
+
+def test_a_table_is_shown_as_ddl_json_schema_proto_and_descriptor(world):
+    schema = check_forms(world, EVERY_TYPE)
+    assert schema["required"] == ["id", "x"], schema
+    assert schema["properties"]["id"]["description"] == "the key", schema
+    assert schema["properties"]["i8"]["maximum"] == 127, schema
+    refused = run(world, "table", "show", world.table(DDL), "--as", "xml", status=USAGE)
+    assert "json-schema" in refused.stderr, refused.stderr
 
 
 def test_errors_have_a_status_and_say_what_is_wrong(world):
