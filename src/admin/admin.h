@@ -27,6 +27,7 @@ struct admin;
 /* What a table's followers say of it. */
 struct admin_table {
     uint64_t committed_pos, rows_committed, lag_rows;
+    uint64_t spilled_rows, spilled_bytes, spilled_files;
     int64_t delta_version; /* -1 = none yet */
     char fault[256];       /* "" = all is well */
 };

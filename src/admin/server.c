@@ -59,6 +59,10 @@ static Sluice__V1__TableStatus *table_status(struct job *j, struct catalog_table
     m->delta_version = from.delta_version;
     m->rows_committed = from.rows_committed;
     m->lag_rows = from.lag_rows;
+    m->spilled_rows = from.spilled_rows;
+    m->spilled_bytes = from.spilled_bytes;
+    m->spilled_files = from.spilled_files;
+    m->slowed = atomic_load(&t->live->slowed);
     m->fault = job_str(j, from.fault);
     return m;
 }

@@ -34,6 +34,9 @@
 #define LARGE_REQUEST_BYTES       (256u * 1024)
 #define UNWRITTEN_SHARE_FOR_LARGE 4
 
+/* A spill file is closed when it has grown to this: it goes when all of its rows are committed. */
+#define SPILL_FILE_BYTES (64u * 1024 * 1024)
+
 /* Values of one row at any depth below its columns: a decoded one takes 32 bytes of memory. */
 #define ROW_VALUES_MAX (1u << 20)
 /* Messages nested in a descriptor, used or not. */

@@ -376,6 +376,11 @@ uint64_t bronze_epoch(const struct bronze *log)
     return log->epoch;
 }
 
+const char *bronze_folder(const struct bronze *log)
+{
+    return log->path;
+}
+
 const struct trace_hist *bronze_write_hist(const struct bronze *log)
 {
     return &log->write_hist;

@@ -102,6 +102,7 @@ void bronze_segment_step(struct bronze *log);
 struct uuid bronze_uuid(const struct bronze *log);
 uint64_t bronze_timeline(const struct bronze *log);
 uint64_t bronze_epoch(const struct bronze *log);
+const char *bronze_folder(const struct bronze *log); /* the data folder; borrowed */
 
 /* ---- append ---- */
 
@@ -208,6 +209,13 @@ struct bronze_usage {
     bool no_space; /* the last try to make a segment failed for space */
 };
 void bronze_usage(struct bronze *log, struct bronze_usage *ret_usage);
+
+/*
+ * First position of the segment where the last @bytes of the log up to @pos begin, in whole
+ * segments, the one of @pos counted; 0 = the log does not reach back so far. Who still needs a
+ * position below it holds more than that.
+ */
+bronze_pos bronze_behind(struct bronze *log, bronze_pos pos, uint64_t bytes);
 
 /*
  * While on, a full log takes control records though its limit is reached: a snapshot of the catalog

@@ -6,8 +6,10 @@
 #include "bronze_priv.h"
 
 #include "base/bits.h"
+#include "base/buf.h"
 #include "base/crc.h"
 #include "base/must.h"
+#include "bronze/frames.h"
 
 static const char segment_magic[8] = "SLUICSEG";
 static const char block_magic[8] = "SLUICBLK";
@@ -205,4 +207,37 @@ bool bronze_frame_row(const struct bronze_frame *f, size_t *at, struct slice *re
     *ret_row = slice_of(f->payload.data + *at + 4, len);
     *at += 4 + (size_t)len;
     return true;
+}
+
+/* ---- frames elsewhere (frames.h) ---- */
+
+void bronze_frame_add(const struct bronze_frame *f, struct buf *out)
+{
+    uint32_t len = (uint32_t)f->payload.len;
+    size_t bytes = (size_t)align_up(FRAME_HEADER_BYTES + (size_t)len, FRAME_ALIGN);
+    uint8_t *p = buf_reserve(out, bytes);
+    bronze__frame_encode(f, len, p);
+    memcpy(p + FRAME_HEADER_BYTES, f->payload.data, len);
+    memset(p + FRAME_HEADER_BYTES + len, 0, bytes - FRAME_HEADER_BYTES - len);
+    out->len += bytes;
+}
+
+bool bronze_frames_look(struct slice frames, uint32_t table_id, struct bronze_frames *ret)
+{
+    *ret = (struct bronze_frames){0};
+    for (size_t at = 0; at < frames.len; ret->frame_count++) {
+        const uint8_t *p = frames.data + at;
+        int64_t rows = count_rows(p, frames.len - at);
+        if (rows <= 0 || get_le64(p + 8) <= ret->last_pos || get_le32(p + 24) != table_id ||
+            get_le32(p + 4) == BRONZE_CONTROL)
+            return false;
+        if (ret->frame_count == 0) {
+            ret->first_pos = get_le64(p + 8);
+            ret->first_time_us = (int64_t)get_le64(p + 48);
+        }
+        ret->last_pos = get_le64(p + 8) + (uint64_t)rows - 1;
+        ret->row_count += (uint32_t)rows;
+        at = (size_t)align_up(at + get_le32(p), FRAME_ALIGN);
+    }
+    return ret->frame_count > 0;
 }

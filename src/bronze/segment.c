@@ -228,6 +228,16 @@ bronze_pos bronze_trimmed_pos(const struct bronze *log)
     return pos;
 }
 
+bronze_pos bronze_behind(struct bronze *log, bronze_pos pos, uint64_t bytes)
+{
+    sys_mutex_lock(&log->lock);
+    size_t at = (size_t)(bronze__segment_of_pos(log, pos) - log->segments);
+    uint64_t count = MAX(bytes / log->segment_bytes, 1u);
+    bronze_pos first = at >= count ? log->segments[at + 1 - count].first_pos : 0;
+    sys_mutex_unlock(&log->lock);
+    return first;
+}
+
 void bronze_usage(struct bronze *log, struct bronze_usage *ret_usage)
 {
     sys_mutex_lock(&log->lock);

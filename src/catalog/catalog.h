@@ -47,6 +47,7 @@ void catalog_properties_deinit(struct catalog_properties *p);
 /* What all versions of a table share. */
 struct catalog_live {
     _Atomic bool dropped;      /* streams end with NOT_FOUND, no new ones */
+    _Atomic bool slowed;       /* its rows wait at the door: the space for spilled rows is used */
     _Atomic uint64_t last_pos; /* last position appended for this table (fence of lookups) */
     _Atomic uint64_t rows_appended;
     _Atomic uint32_t streams_open;

@@ -27,6 +27,14 @@ static void tables_json(struct json *j, const Status *s)
         json_u64(j, t->rows_committed);
         json_key(j, "lag_rows");
         json_u64(j, t->lag_rows);
+        json_key(j, "spilled_rows");
+        json_u64(j, t->spilled_rows);
+        json_key(j, "spilled_bytes");
+        json_u64(j, t->spilled_bytes);
+        json_key(j, "spilled_files");
+        json_u64(j, t->spilled_files);
+        json_key(j, "slowed");
+        json_bool(j, t->slowed);
         json_key(j, "fault");
         json_str(j, t->fault);
         json_close(j, '}');
@@ -102,9 +110,9 @@ static void print_json(const Status *s)
 
 static void print_tables(const Status *s)
 {
-    struct cli_grid g = {.columns = 6};
-    static const char *const heads[] = {"table",    "rows appended", "rows in Delta",
-                                        "lag rows", "version",       "fault"};
+    struct cli_grid g = {.columns = 7};
+    static const char *const heads[] = {"table",   "rows appended", "rows in Delta", "lag rows",
+                                        "spilled", "version",       "fault"};
     for (size_t i = 0; i < ARRAY_LEN(heads); i++)
         cli_grid_cell(&g, "%s", heads[i]);
     for (size_t i = 0; i < s->n_tables; i++) {
@@ -113,6 +121,8 @@ static void print_tables(const Status *s)
         cli_grid_cell(&g, "%llu", (unsigned long long)t->rows_appended);
         cli_grid_cell(&g, "%llu", (unsigned long long)t->rows_committed);
         cli_grid_cell(&g, "%llu", (unsigned long long)t->lag_rows);
+        cli_grid_cell(&g, "%llu%s", (unsigned long long)t->spilled_rows,
+                      t->slowed ? ", streams wait" : "");
         cli_grid_cell(&g, "%lld", (long long)t->delta_version);
         cli_grid_cell(&g, "%s", t->fault[0] != '\0' ? t->fault : "-");
     }

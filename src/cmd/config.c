@@ -115,6 +115,7 @@ static void set_defaults(struct config *c)
         .grace_ms = 10000,
         .stop_grace_ms = 30000,
         .orphan_grace_ms = 86400000,
+        .spill_bytes = UINT64_MAX,
     };
 }
 
@@ -133,6 +134,8 @@ static int parse(struct config *c, const char *path, char *text, struct err *e)
         {"log_keep_bytes", NULL, &c->log_keep_bytes, 0, 1ull << 50},
         {"log_memory_bytes", NULL, &c->log_memory_bytes, 32 * MIB, 1ull << 40},
         {"compact_memory_bytes", NULL, &c->compact_memory_bytes, 32 * MIB, 1ull << 40},
+        {"table_log_bytes", NULL, &c->table_log_bytes, 0, 1ull << 50},
+        {"spill_bytes", NULL, &c->spill_bytes, 0, 1ull << 50},
         {"commit_bytes", NULL, &c->commit_bytes, MIB, 1024 * MIB},
         {"store_cache_bytes", NULL, &c->store_cache_bytes, MIB, 1ull << 40},
         {"row_cache_bytes", NULL, &c->row_cache_bytes, 0, 1ull << 40},
@@ -151,6 +154,8 @@ static int parse(struct config *c, const char *path, char *text, struct err *e)
         if (take_line(rows, ARRAY_LEN(rows), at, e) < 0)
             return err_wrap(e, "%s line %d", path, number);
     }
+    if (c->spill_bytes == UINT64_MAX)
+        c->spill_bytes = c->log_bytes_max; /* not said */
     return check(c, e) < 0 ? err_wrap(e, "%s", path) : 0;
 }
 

@@ -17,6 +17,7 @@ struct config {
     uint64_t freshness_ms;
     uint64_t segment_bytes, log_bytes_max, log_keep_bytes, log_memory_bytes;
     uint64_t compact_memory_bytes, commit_bytes;
+    uint64_t table_log_bytes, spill_bytes; /* 0 = a quarter of the log; nothing is spilled */
     uint64_t store_cache_bytes, row_cache_bytes;
     uint64_t grace_ms, stop_grace_ms;
     uint64_t orphan_grace_ms;

@@ -86,6 +86,9 @@ static void hook_table(void *ctx, uint32_t table_id, struct admin_table *ret)
     ret->committed_pos = st.committed_pos;
     ret->rows_committed = st.rows_committed;
     ret->lag_rows = st.rows_waiting;
+    ret->spilled_rows = st.rows_spilled;
+    ret->spilled_bytes = st.spill_bytes;
+    ret->spilled_files = st.spill_files;
     ret->delta_version = st.delta_version;
     (void)snprintf(ret->fault, sizeof(ret->fault), "%s", st.fault);
 }
@@ -148,6 +151,9 @@ static void hook_report(void *ctx, struct admin_report *r)
         {"lake_leftovers_removed", co.leftovers_removed},
         {"compact_memory_bytes", co.memory_bytes},
         {"compact_rows_unknown", co.rows_unknown},
+        {"spill_rows_written", co.rows_spilled},
+        {"spill_files", co.spill_files},
+        {"spill_bytes", co.spill_bytes},
         {"log_trims", co.trims},
         {"catalog_snapshots", co.snapshots},
         {"rpc_calls_open", rpc.calls_open},
@@ -306,6 +312,8 @@ static int build_services(struct server *s, struct err *e)
         .trim_interval_ms = 200,
         .orphan_grace_ms = (uint32_t)s->config.orphan_grace_ms,
         .log_keep_bytes = s->config.log_keep_bytes,
+        .table_log_bytes = s->config.table_log_bytes,
+        .spill_bytes = s->config.spill_bytes,
     };
     TRY(compact_new(&cd, &co, &s->compact, e));
     struct admin_options ao = {

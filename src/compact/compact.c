@@ -113,10 +113,14 @@ static void add_tables(struct compact *c)
     add_known(c, metas, count);
     count = catalog_dropped_tables(c->d.catalog, &metas);
     add_known(c, metas, count);
+    struct compact_table *t;
+    for (size_t i = 0; (t = map_next(&c->tables, &i)) != NULL;)
+        if (atomic_load(&t->meta->live->dropped))
+            t->drop_pos = MAX(bronze_durable_pos(c->d.log), 1); /* no row of it is above */
 }
 
 /* This life ends, and its lake is away: the log keeps its rows. */
-static bool is_left(const struct compact *c, const struct compact_table *t)
+bool compact__is_left(const struct compact *c, const struct compact_table *t)
 {
     return c->ending && t->failures >= DRAIN_FAILURES_MAX;
 }
@@ -125,7 +129,8 @@ static void open_tables(struct compact *c)
 {
     for (size_t i = 0; c->opening > 0 && i < c->busy.count; i++) {
         struct compact_table *t = c->busy.items[i];
-        if (t->state == COMPACT_OPENING && sys_mono_ns(c->d.sys) >= t->retry_ns && !is_left(c, t))
+        if (t->state == COMPACT_OPENING && sys_mono_ns(c->d.sys) >= t->retry_ns &&
+            !compact__is_left(c, t))
             compact__open(c, t);
     }
 }
@@ -217,15 +222,17 @@ static void take_block(struct compact *c, const struct bronze_block *b)
 static bool can_go_on(const struct compact *c, const struct compact_table *t, uint64_t now_ns)
 {
     return t->missed != 0 && t->state == COMPACT_READY && !t->cut.frozen && now_ns >= t->retry_ns &&
-           !is_left(c, t);
+           !compact__is_left(c, t) && !compact__is_spilled(c, t);
 }
 
 static void look_at(struct compact *c, struct compact_table *t, const struct compact_now *now)
 {
-    if (t->state == COMPACT_OPENING || now->ns < t->retry_ns || is_left(c, t))
+    if (t->state == COMPACT_OPENING || now->ns < t->retry_ns || compact__is_left(c, t))
         return;
     if (t->state == COMPACT_READY) {
-        bool due = t->drop_pos != 0 || (c->draining && now->caught_up && t->open.load.rows > 0) ||
+        bool due = (t->drop_pos != 0 && t->drop_pos <= c->scanned) ||
+                   compact__spill_presses(c, t) ||
+                   (c->draining && now->caught_up && t->open.load.rows > 0) ||
                    compact__is_due(&c->policy, &t->open.load, now);
         if (t->cut.frozen || (due && t->open.load.rows > 0))
             compact__push(c, t);
@@ -275,6 +282,7 @@ static void look(struct compact *c, bool caught_up)
 {
     struct compact_now now = compact__now(c, caught_up);
     size_t kept = 0;
+    compact__spill_look(c);
     for (size_t i = 0; i < c->busy.count; i++)
         look_at(c, c->busy.items[i], &now);
     relieve(c);
@@ -301,7 +309,7 @@ static void rewind_reader(struct compact *c)
     c->rewind = false;
     for (size_t i = 0; (t = map_next(&c->tables, &i)) != NULL;)
         if (can_go_on(c, t, now_ns))
-            from = MIN(from, t->missed);
+            from = MIN(from, MAX(t->missed, t->spill.to + 1));
     if (bronze_reader_open(c->d.log, "compact", from, &reader, &e) < 0)
         must_die("compact cannot go back to position %llu, which it holds: %s",
                  (unsigned long long)from, e.text);
@@ -400,6 +408,8 @@ bool compact_step(struct compact *c, uint64_t wait_us)
     if (c->rewind)
         rewind_reader(c);
     bool read = read_block(c);
+    read |= compact__spill(c);
+    read |= compact__unspill(c);
     c->worked |= read;
     uint64_t now_ns = sys_mono_ns(c->d.sys);
     if (!read || c->look || now_ns >= c->look_next_ns)
@@ -441,7 +451,7 @@ static bool has_hope(const struct compact *c)
     for (size_t i = 0; i < c->busy.count; i++) {
         const struct compact_table *t = c->busy.items[i];
         if ((t->state == COMPACT_OPENING || t->state == COMPACT_READY) &&
-            compact__table_is_busy(t) && !is_left(c, t))
+            compact__table_is_busy(t) && !compact__is_left(c, t))
             return true;
     }
     return c->read_next_ns != 0;
@@ -504,6 +514,7 @@ static void set_options(struct compact *c, const struct compact_options *o)
     };
     c->trim_interval_ns = o->trim_interval_ms * 1000000ull;
     c->log_keep_bytes = o->log_keep_bytes;
+    compact__spill_init(c, o->table_log_bytes, o->spill_bytes);
 }
 
 /* Everything below was committed for all tables, or is not in the log any more. */
@@ -530,8 +541,10 @@ int compact_new(const struct compact_deps *d, const struct compact_options *o,
     bronze_pos from = start_position(c);
     c->scanned = from - 1;
     add_tables(c);
+    int r = compact__spill_load(c, e);
     compact__publish(c);
-    int r = bronze_reader_open(d->log, "compact", from, &c->reader, e);
+    if (r == 0)
+        r = bronze_reader_open(d->log, "compact", from, &c->reader, e);
     if (r < 0) {
         compact_free(c);
         return r;
@@ -579,6 +592,7 @@ struct compact *compact_free(struct compact *c)
     if (!c)
         return NULL;
     must(!c->thread);
+    compact__spill_deinit(c);
     struct compact_table *t;
     for (size_t i = 0; (t = map_next(&c->tables, &i)) != NULL;)
         compact__table_free(t);

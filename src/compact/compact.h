@@ -32,6 +32,10 @@ struct compact_options {
     uint32_t trim_interval_ms; /* look this often whether the log can be trimmed; 0 = never */
     uint32_t orphan_grace_ms;  /* a file that is in no commit is removed at this age; 0 = a day */
     uint64_t log_keep_bytes;   /* a smaller log is not trimmed, unless it is half full */
+    uint64_t table_log_bytes;  /* a table that holds more of the log is committed at once, or its
+                                  rows are spilled; 0 = a quarter of the log */
+    uint64_t spill_bytes;      /* beyond, the streams of tables with spilled rows are slowed; 0 =
+                                  nothing is spilled */
 };
 
 /* All borrowed until compact_free(); the log must be started before and stopped after compact. */
@@ -78,37 +82,40 @@ enum compact_state {
 struct compact_table_status {
     uint32_t table_id;
     enum compact_state state;
-    bronze_pos committed_pos;      /* the newest txn in Delta; 0 = none */
-    bronze_pos first_waiting;      /* the first row not in Delta yet; 0 = none */
-    int64_t delta_version;         /* -1 = not open */
-    uint64_t rows_committed;       /* by this process */
-    uint64_t rows_waiting;         /* read in the log, not committed */
-    uint64_t bytes_waiting;        /* of those that are in memory */
-    int64_t oldest_waiting_us;     /* arrival of the oldest of them; 0 = none */
-    char fault[COMPACT_FAULT_MAX]; /* "" = none */
+    bronze_pos committed_pos;                        /* the newest txn in Delta; 0 = none */
+    bronze_pos first_waiting;                        /* the first row not in Delta yet; 0 = none */
+    int64_t delta_version;                           /* -1 = not open */
+    uint64_t rows_committed;                         /* by this process */
+    uint64_t rows_waiting;                           /* read in the log, not committed */
+    uint64_t bytes_waiting;                          /* of those that are in memory */
+    uint64_t rows_spilled, spill_files, spill_bytes; /* of those that had to leave the log */
+    int64_t oldest_waiting_us;                       /* arrival of the oldest of them; 0 = none */
+    char fault[COMPACT_FAULT_MAX];                   /* "" = none */
 };
 /* *ret_tables is given (mem_free), sorted by table id. */
 size_t compact_tables(struct compact *c, struct compact_table_status **ret_tables);
 bool compact_table(struct compact *c, uint32_t table_id, struct compact_table_status *ret_status);
 
 struct compact_totals {
-    bronze_pos scanned_pos;                    /* read up to here */
-    bronze_pos floor_pos;                      /* everything below is committed, for all tables */
+    bronze_pos scanned_pos;   /* read up to here */
+    bronze_pos floor_pos;     /* everything below is committed, for all tables */
+    bronze_pos log_floor_pos; /* … or spilled: what the log may lose as far as the lake goes */
     uint64_t rows, files, file_bytes, commits; /* committed */
     uint64_t checkpoints, failures;
     uint64_t memory_bytes, rewinds;
     uint64_t snapshots, trims;
     uint64_t orphans_removed, orphan_bytes_removed; /* files that no commit names */
-    uint64_t orphans_young;     /* in the last search: not old enough to be removed */
-    uint64_t leftovers_removed; /* of puts that were interrupted */
+    uint64_t orphans_young;            /* in the last search: not old enough to be removed */
+    uint64_t leftovers_removed;        /* of puts that were interrupted */
+    uint64_t rows_spilled;             /* by this process */
+    uint64_t spill_files, spill_bytes; /* there now */
     uint64_t rows_unknown; /* of tables the catalog does not know: 0, unless a dropped table is read
                               again */
 };
 void compact_totals(struct compact *c, struct compact_totals *ret_totals);
 /* Arrival of the oldest row of a commit → the commit is done, µs. */
 const struct trace_hist *compact_freshness_hist(const struct compact *c);
-/* Everything below is committed for all tables: what the log may lose as far as the lake is
- * concerned. */
+/* Everything below is committed for all tables. */
 bronze_pos compact_floor(struct compact *c);
 
 #define COMPACT_ALL UINT32_MAX

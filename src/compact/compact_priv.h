@@ -9,6 +9,7 @@
 #include "catalog/catalog.h"
 #include "compact/compact.h"
 #include "delta/delta.h"
+#include "spill_priv.h"
 #include "sys/bug.h"
 #include "sys/point.h"
 #include "sys/sys.h"
@@ -105,6 +106,7 @@ struct compact_table {
     bronze_pos drop_pos;   /* of its drop record; 0 = none */
     struct compact_open open;
     struct compact_cut cut;
+    struct compact_spill spill;
     uint64_t rows_committed;
     unsigned failures; /* in a row */
     uint64_t retry_ns; /* not before */
@@ -119,6 +121,9 @@ struct compact_table *compact__table_free(struct compact_table *t);
 /* Add a frame's rows that are not taken yet. A row that does not decode: ERR_DAMAGED. */
 must_use int compact__table_take(struct compact_table *t, const struct codec_plan *plan,
                                  const struct bronze_frame *f, uint64_t now_ns, struct err *e);
+/* The same from a spill file, while it misses rows: these are missed no longer. */
+must_use int compact__table_take_back(struct compact_table *t, const struct codec_plan *plan,
+                                      const struct bronze_frame *f, uint64_t now_ns, struct err *e);
 /* The frame's rows are passed over; they are read again later. */
 void compact__table_miss(struct compact_table *t, const struct bronze_frame *f);
 void compact__table_missed_none(struct compact_table *t); /* they are read now */
@@ -136,6 +141,8 @@ uint64_t compact__table_memory(const struct compact_table *t);
 bronze_pos compact__table_reach(const struct compact_table *t, bronze_pos scanned);
 /* Everything of this table below is committed. */
 bronze_pos compact__table_floor(const struct compact_table *t, bronze_pos scanned);
+/* … or spilled: from here on it needs the log. */
+bronze_pos compact__table_log_floor(const struct compact_table *t, bronze_pos scanned);
 bool compact__table_is_busy(const struct compact_table *t);
 void compact__table_fault(struct compact_table *t, const struct err *e, uint64_t now_ns);
 void compact__table_stop(struct compact_table *t, const struct err *e);
@@ -193,6 +200,7 @@ struct compact {
     struct store_batch *batch;
     struct trace_hist *freshness;
     struct compact_sweep sweep;
+    struct compact_spilling spilling;
     struct compact_totals totals; /* the worker's own copy */
 
     struct sys_thread *thread;
@@ -211,6 +219,8 @@ struct compact_table *compact__table(struct compact *c, uint32_t id);
 void compact__list_add(struct compact_list *l, struct compact_table *t);
 /* Its status has changed, and it may have work. */
 void compact__touch(struct compact *c, struct compact_table *t);
+/* This life ends, and its lake is away. */
+bool compact__is_left(const struct compact *c, const struct compact_table *t);
 
 /* push.c: the ways into the lake. Failures end up in the table's fault and its next try. */
 void compact__open(struct compact *c, struct compact_table *t);
@@ -229,6 +239,7 @@ must_use int compact__seals_check(struct compact *c, const struct compact_table 
 
 /* trim.c */
 bronze_pos compact__floor(const struct compact *c);
+bronze_pos compact__log_floor(const struct compact *c);
 void compact__trim(struct compact *c);
 /* How far to trim: enough that a segment is freed, else 0. */
 bronze_pos compact__trim_bound(bronze_pos floor, bronze_pos applied, bronze_pos next_trim_pos);

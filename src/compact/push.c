@@ -127,6 +127,8 @@ static int open_table(struct compact *c, struct compact_table *t, struct err *e)
     if (strcmp(delta_id(t->delta), t->meta->delta_id) != 0)
         return err_set(e, ERR_EXISTS, "another Delta table (id %s) is in %s", delta_id(t->delta),
                        t->meta->location);
+    if (delta_version(t->delta) == 0) /* who made it may not have come so far */
+        TRY(objstore_settle(c->d.lake, t->meta->location, e));
     make_app_id(c, t);
     TRY(delta_txn(t->delta, t->app_id, &txn, e));
     TRY(check_txn(c, t, txn, e));
@@ -134,6 +136,8 @@ static int open_table(struct compact *c, struct compact_table *t, struct err *e)
     TRY(compact__record_missed(c, t, e));
     t->committed = txn > 0 ? (bronze_pos)txn : 0;
     t->taken = t->committed;
+    TRY(compact__unspill_check(t, e));
+    c->spilling.tidy = true;
     return 0;
 }
 
@@ -166,6 +170,7 @@ static void become_gone(struct compact *c, struct compact_table *t)
     t->state = COMPACT_GONE;
     compact__table_missed_none(t);
     t->delta = delta_close(t->delta);
+    compact__spill_drop(c, t);
     catalog_forget_table(c->d.catalog, t->id);
     compact__touch(c, t);
 }
@@ -354,6 +359,7 @@ void compact__push(struct compact *c, struct compact_table *t)
         return;
     }
     heal(c, t);
+    c->spilling.tidy |= t->spill.count > 0;
     (void)compact__push_records(c); /* what is left is told later */
     compact__watermark_put(c, t);
 }

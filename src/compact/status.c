@@ -28,10 +28,15 @@ static void fill(const struct compact *c, struct compact_table *t)
         .rows_committed = t->rows_committed,
         .rows_waiting = l->rows + (k->frozen ? k->meta.row_count : 0) + t->missed_rows,
         .bytes_waiting = l->bytes + (k->frozen ? k->bytes : 0),
+        .spill_files = t->spill.count,
         .oldest_waiting_us = k->frozen     ? k->oldest_us
                              : l->rows > 0 ? l->oldest_us
                                            : 0,
     };
+    for (size_t i = 0; i < t->spill.count; i++) {
+        t->shared.rows_spilled += t->spill.files[i].row_count;
+        t->shared.spill_bytes += t->spill.files[i].bytes;
+    }
     memcpy(t->shared.fault, t->fault, sizeof(t->fault));
 }
 
@@ -39,6 +44,9 @@ void compact__publish(struct compact *c)
 {
     c->totals.scanned_pos = c->scanned;
     c->totals.floor_pos = compact__floor(c);
+    c->totals.log_floor_pos = compact__log_floor(c);
+    c->totals.spill_files = c->spilling.files;
+    c->totals.spill_bytes = c->spilling.bytes;
     sys_mutex_lock(&c->lock);
     for (size_t i = 0; i < c->dirty.count; i++) {
         fill(c, c->dirty.items[i]);

@@ -62,6 +62,7 @@ struct compact_table *compact__table_free(struct compact_table *t)
         return NULL;
     open_reset(&t->open);
     compact__cut_reset(&t->cut);
+    compact__spill_forget(t);
     delta_close(t->delta);
     catalog_table_unref(t->meta);
     mem_free(t);
@@ -102,10 +103,9 @@ static int take_row(struct compact_table *t, const struct codec_plan *plan, stru
     return 0;
 }
 
-int compact__table_take(struct compact_table *t, const struct codec_plan *plan,
-                        const struct bronze_frame *f, uint64_t now_ns, struct err *e)
+static int take_frame(struct compact_table *t, const struct codec_plan *plan,
+                      const struct bronze_frame *f, uint64_t now_ns, struct err *e)
 {
-    must(t->state == COMPACT_READY && t->missed == 0);
     if (f->row_count == 0 || f->first_pos + f->row_count - 1 <= t->taken)
         return 0;
     if (t->open.load.rows == 0) {
@@ -120,6 +120,25 @@ int compact__table_take(struct compact_table *t, const struct codec_plan *plan,
         if (pos > t->taken)
             TRY(take_row(t, plan, row, pos, e));
     must(pos == f->first_pos + f->row_count);
+    return 0;
+}
+
+int compact__table_take(struct compact_table *t, const struct codec_plan *plan,
+                        const struct bronze_frame *f, uint64_t now_ns, struct err *e)
+{
+    must(t->state == COMPACT_READY && t->missed == 0);
+    return take_frame(t, plan, f, now_ns, e);
+}
+
+int compact__table_take_back(struct compact_table *t, const struct codec_plan *plan,
+                             const struct bronze_frame *f, uint64_t now_ns, struct err *e)
+{
+    uint64_t before = t->open.load.rows;
+    must(t->state == COMPACT_READY && t->missed != 0);
+    TRY(take_frame(t, plan, f, now_ns, e));
+    uint64_t taken = t->open.load.rows - before;
+    t->missed = MAX(t->missed, t->taken + 1);
+    t->missed_rows -= MIN(t->missed_rows, taken);
     return 0;
 }
 
@@ -218,14 +237,26 @@ bronze_pos compact__table_reach(const struct compact_table *t, bronze_pos scanne
     return t->missed == 0 ? MAX(t->taken, scanned) : t->taken;
 }
 
+/* Everything of this table below is committed. */
+static bronze_pos first_waiting(const struct compact_table *t, bronze_pos scanned)
+{
+    return t->state == COMPACT_GONE ? scanned + 1
+           : t->cut.frozen          ? t->cut.meta.first_pos
+           : t->open.load.rows > 0  ? t->open.first_pos
+           : t->missed != 0         ? t->missed
+                                    : compact__table_reach(t, scanned) + 1;
+}
+
+bronze_pos compact__table_log_floor(const struct compact_table *t, bronze_pos scanned)
+{
+    return MAX(first_waiting(t, scanned), t->spill.to + 1);
+}
+
 bronze_pos compact__table_floor(const struct compact_table *t, bronze_pos scanned)
 {
+    bronze_pos floor = first_waiting(t, scanned);
     if (t->state == COMPACT_GONE)
-        return scanned + 1;
-    bronze_pos floor = t->cut.frozen           ? t->cut.meta.first_pos
-                       : t->open.load.rows > 0 ? t->open.first_pos
-                       : t->missed != 0        ? t->missed
-                                               : compact__table_reach(t, scanned) + 1;
+        return floor;
     return t->drop_pos != 0 ? MIN(floor, t->drop_pos) : floor;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the log may lose (I4): positions below everything that is committed in the lake and below
- * everything that is applied and flushed in the store (rule S2), and only when the control records
- * still in force stand above (rule L7).
+ * What the log may lose (I4): positions below everything that is committed in the lake or spilled
+ * to synced files, and below everything that is applied and flushed in the store (rule S2), and
+ * only when the control records still in force stand above (rule L7).
  *
  * A snapshot of the catalog needs room in the log, and a full log gets room only by a trim, which
  * may need a snapshot. Two habits keep that knot open: what lies below the present snapshot is
@@ -29,6 +29,14 @@ bronze_pos compact__floor(const struct compact *c)
     bronze_pos floor = c->scanned + 1;
     for (size_t i = 0; i < c->busy.count; i++)
         floor = MIN(floor, compact__table_floor(c->busy.items[i], c->scanned));
+    return floor;
+}
+
+bronze_pos compact__log_floor(const struct compact *c)
+{
+    bronze_pos floor = c->scanned + 1;
+    for (size_t i = 0; i < c->busy.count; i++)
+        floor = MIN(floor, compact__table_log_floor(c->busy.items[i], c->scanned));
     return floor;
 }
 
@@ -75,7 +83,7 @@ static void add_watermark(struct compact *c, const struct compact_table *t, bron
 static bool write_watermarks(struct compact *c)
 {
     struct err e;
-    add_watermark(c, NULL, compact__floor(c));
+    add_watermark(c, NULL, compact__log_floor(c)); /* the next life reads from there */
     sys_point(c->d.sys, SYS_POINT_COMMIT_BEFORE_WATERMARK);
     int r = store_write(c->d.store, c->batch, &e);
     if (r < 0)
@@ -172,7 +180,7 @@ static bool is_kept(const struct compact *c, const struct bronze_usage *u)
 static void trim_to(struct compact *c, bronze_pos bound)
 {
     struct err e;
-    must(bound <= compact__floor(c));
+    must(bound <= compact__log_floor(c));
     must(bound <= catalog_snapshot_pos(c->d.catalog) ||
          sys_bug(c->d.sys, SYS_BUG_TRIM_WITHOUT_CATALOG));
     bronze_trim(c->d.log, bound);
@@ -189,11 +197,11 @@ void compact__trim(struct compact *c)
     struct bronze_usage u;
     bronze_usage(c->d.log, &u);
     snapshot_at_half(c, &u);
-    bronze_pos floor = compact__floor(c);
+    bronze_pos floor = compact__log_floor(c);
     if (u.next_trim_pos == 0 || floor < u.next_trim_pos || is_kept(c, &u))
         return;
     bronze_pos bound = compact__trim_bound(floor, applied_pos(c, &u), u.next_trim_pos);
-    if (bound == 0)
+    if (bound == 0 || !compact__spill_is_noted(c))
         return;
     if (sys_bug(c->d.sys, SYS_BUG_TRIM_WITHOUT_CATALOG)) {
         trim_to(c, bound); /* against L7 */

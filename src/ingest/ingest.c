@@ -306,6 +306,8 @@ static int take_rows(struct stream *st, const struct request *r, struct err *e)
         return st->table != NULL ? err_wrap(e, "table %s", st->table->name) : e->code;
     if (atomic_load_explicit(&st->table->live->dropped, memory_order_relaxed))
         return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", st->table->name);
+    if (atomic_load_explicit(&st->table->live->slowed, memory_order_relaxed))
+        return BRONZE_FULL; /* only this table's: the log itself may have room */
     bool urgent = has_waited(st);
     int rc = 0;
     if (r->record.len >= LARGE_REQUEST_BYTES && !urgent)
@@ -551,6 +553,21 @@ static int no_room(const char *why, struct err *e)
                    why);
 }
 
+/* Parked for too long: whose fault is it? */
+static int no_room_for(const struct stream *st, struct err *e)
+{
+    if (st->parked_space)
+        return no_room("the disk is full", e);
+    if (st->table != NULL && atomic_load(&st->table->live->slowed))
+        return err_set(
+            e, ERR_EXHAUSTED,
+            "table %s takes no further rows: its lake does not take them, and the space "
+            "for rows that wait (spill_bytes) is used up; what was acknowledged is safe, "
+            "send the rest again later",
+            st->table->name);
+    return no_room("its readers lag behind", e);
+}
+
 /* May the stream go on? */
 static int judge(struct stream *st, uint64_t now_ns, struct err *e)
 {
@@ -565,7 +582,7 @@ static int judge(struct stream *st, uint64_t now_ns, struct err *e)
     if (stuck)
         return no_room("its device does not finish a write", e);
     if (st->parked != NULL && now_ns - st->parked_ns > limit_ms * 1000000)
-        return no_room(st->parked_space ? "the disk is full" : "its readers lag behind", e);
+        return no_room_for(st, e);
     return 0;
 }
 

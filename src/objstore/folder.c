@@ -374,7 +374,8 @@ static int folder_move(struct objstore *o, const char *from, const char *to, str
     TRY(sys_rename_new(f->sys, from_path, to_path, e));
     sys_point(f->sys, SYS_POINT_LAKE_MOVE_AFTER_RENAME);
     sys_point(f->sys, SYS_POINT_LAKE_MOVE_BEFORE_SYNC_DIR);
-    TRY(sys_sync_dir(f->sys, to_dir, e));
+    /* Up to the root: an earlier try may have made folders and failed to make them durable. */
+    TRY(folder_settle(o, to, e));
     TRY(sys_sync_dir(f->sys, from_dir, e));
     sys_point(f->sys, SYS_POINT_LAKE_MOVE_AFTER_SYNC_DIR);
     return 0;

@@ -9,6 +9,7 @@
 #define STORE_LOG       'l' /* the log's index: segments, time → position, streams' offsets */
 #define STORE_CATALOG   'c' /* control records in force */
 #define STORE_WATERMARK 'w' /* committed position per table */
+#define STORE_SPILL     's' /* last position spilled per table */
 #define STORE_LAKE      'k' /* lake commits: name, size, hash */
 /* r · table id (be32) · memcomparable key · ~position (be64) → descriptor id (le32) · row */
 #define STORE_ROW 'r'

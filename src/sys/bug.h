@@ -32,6 +32,10 @@ struct sys;
     X(TRIM_WITHOUT_CATALOG, "trim_without_catalog", "I4", "L7: no snapshot before a trim")         \
     X(DIR_NOT_SYNCED, "dir_not_synced", "I1", "a segment's name is not made durable")              \
     X(NO_FENCE, "no_fence", "I2", "R9: a lookup does not wait for the apply thread")               \
+    X(SPILL_NOT_SYNCED, "spill_not_synced", "I4", "L9: a spill file counts before it is synced")   \
+    X(SPILL_REMOVED_FIRST, "spill_removed_first", "I3",                                            \
+      "L9: a spill file goes when its rows were read, not when they are committed")                \
+    X(SPILL_PASSED, "spill_passed", "I3", "L9: the log's rows are committed before spilled ones")  \
     X(READ_PAST_DURABLE, "read_past_durable", "I5", "a follower reads what is only appended")      \
     X(NO_LIMIT, "no_limit", "I6", "the ring takes appends beyond its limit for what is in flight") \
     X(CRC_IGNORED, "crc_ignored", "I7", "L4: the payload's checksum is not looked at")             \

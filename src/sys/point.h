@@ -91,6 +91,19 @@ struct sys;
     X(COMMIT_AFTER_COMMIT, "commit.after_commit")                                                  \
     X(COMMIT_BEFORE_WATERMARK, "commit.before_watermark")                                          \
     X(COMMIT_AFTER_WATERMARK, "commit.after_watermark")                                            \
+    /* rows of one table leave the log for a file of their own */                                  \
+    X(SPILL_BEFORE_MKDIR, "spill.before_mkdir")                                                    \
+    X(SPILL_AFTER_MKDIR, "spill.after_mkdir")                                                      \
+    X(SPILL_BEFORE_WRITE, "spill.before_write")                                                    \
+    X(SPILL_AFTER_WRITE, "spill.after_write")                                                      \
+    X(SPILL_BEFORE_SYNC, "spill.before_sync")                                                      \
+    X(SPILL_AFTER_SYNC, "spill.after_sync")                                                        \
+    X(SPILL_BEFORE_RENAME, "spill.before_rename")                                                  \
+    X(SPILL_AFTER_RENAME, "spill.after_rename")                                                    \
+    X(SPILL_BEFORE_SYNC_DIR, "spill.before_sync_dir")                                              \
+    X(SPILL_AFTER_SYNC_DIR, "spill.after_sync_dir")                                                \
+    X(SPILL_BEFORE_REMOVE, "spill.before_remove")                                                  \
+    X(SPILL_AFTER_REMOVE, "spill.after_remove")                                                    \
     /* objects of the lake in a folder */                                                          \
     X(LAKE_FOLDER_BEFORE_MKDIR, "lake.folder.before_mkdir")                                        \
     X(LAKE_FOLDER_AFTER_MKDIR, "lake.folder.after_mkdir")                                          \

@@ -91,10 +91,18 @@ static void check_trimmed_table(struct world *w, struct objstore *lake, const st
         return;
     bronze_pos txn = lake_txn(w, lake, t);
     if (txn < last)
-        sim_violation(w, "I4",
-                      "the log begins at %" PRIu64 ", but %s is committed up to %" PRIu64
-                      " only, and has a row at %" PRIu64,
-                      w->m.trimmed, t->name, txn, last);
+        sim_check_spilled(w, t, txn);
+}
+
+void sim_check_trimmed(struct world *w)
+{
+    struct objstore *lake;
+    sim_faults_pause(w, true);
+    must(objstore_open_folder(w->sys, SIM_LAKE, &lake, NULL) == 0);
+    for (uint32_t i = 0; i < w->m.table_count; i++)
+        check_trimmed_table(w, lake, &w->m.tables[i]);
+    lake = objstore_close(lake);
+    sim_faults_pause(w, false);
 }
 
 void sim_check_trim(struct world *w)
@@ -113,13 +121,7 @@ void sim_check_trim(struct world *w)
     if (catalog_snapshot_pos(w->catalog) < trimmed && trimmed > 1)
         sim_violation(w, "I4", "the log begins at %" PRIu64 ", the catalog's snapshot is below",
                       trimmed);
-    sim_faults_pause(w, true);
-    struct objstore *lake;
-    must(objstore_open_folder(w->sys, SIM_LAKE, &lake, NULL) == 0);
-    for (uint32_t i = 0; i < w->m.table_count; i++)
-        check_trimmed_table(w, lake, &w->m.tables[i]);
-    lake = objstore_close(lake);
-    sim_faults_pause(w, false);
+    sim_check_trimmed(w);
 }
 
 /* D5: what the store says is committed never exceeds what is; equal after a clean stop. */
@@ -165,6 +167,7 @@ void sim_check_bounds(struct world *w)
         sim_violation(w, "I6", "the log has %" PRIu64 " bytes, its limit is %" PRIu64, u.log_bytes,
                       w->log_options.log_bytes_max);
     compact_totals(w->compact, &totals);
+    sim_check_spill_bounds(w, &totals);
     size_t count = compact_tables(w->compact, &tables);
     for (size_t i = 0; i < count; i++)
         if (tables[i].state == COMPACT_STOPPED)

@@ -127,6 +127,9 @@ static enum sys_point draw_point(struct world *w, bool at_start)
     if (sim_one_in(w, 8))
         return (enum sys_point)sim_between(w, SYS_POINT_LOG_RECYCLE_BEFORE_RENAME,
                                            SYS_POINT_LOG_RECYCLE_AFTER_WIPE);
+    if (sim_one_in(w, 8))
+        return (enum sys_point)sim_between(w, SYS_POINT_SPILL_BEFORE_MKDIR,
+                                           SYS_POINT_SPILL_AFTER_REMOVE);
     if (sim_one_in(w, w->busy_log ? 3 : 8))
         return SYS_POINT_LOG_ROLL_AFTER_HEADER;
     return (enum sys_point)sim_below(w, SYS_POINT_COUNT);
@@ -230,6 +233,7 @@ void sim_faults_live(struct world *w)
     if (!w->disk_on)
         plan_disk(w);
     plan_lake(w);
+    sim_spill_plan(w);
 }
 
 /* No more faults: the last life, or the checker is at work. */

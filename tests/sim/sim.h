@@ -235,9 +235,15 @@ void sim_check_acked(struct world *w, bronze_pos end);                          
 void sim_check_reply(struct world *w, const struct sim_lookup *l, struct slice reply); /* I2 */
 void sim_check_lake(struct world *w);                                                  /* I3 */
 void sim_check_trim(struct world *w);                                                  /* I4 */
-void sim_check_durable(struct world *w, bronze_pos end);                               /* I5 */
-void sim_check_bounds(struct world *w);                                                /* I6 */
-void sim_check_silence(struct world *w);                                               /* I8 */
+void sim_check_trimmed(struct world *w); /* I4, as it stands */
+/* I4: its rows above @txn that the log has no more stand in spill files (check_spill.c). */
+void sim_check_spilled(struct world *w, const struct sim_table *t, uint64_t txn);
+struct compact_totals;
+void sim_check_spill_bounds(struct world *w, const struct compact_totals *t); /* I6 */
+void sim_spill_plan(struct world *w);
+void sim_check_durable(struct world *w, bronze_pos end); /* I5 */
+void sim_check_bounds(struct world *w);                  /* I6 */
+void sim_check_silence(struct world *w);                 /* I8 */
 void sim_check_watermarks(struct world *w, bool equal);
 void sim_check_store(struct world *w);
 void sim_check_catalog(struct world *w);
@@ -280,6 +286,8 @@ enum sim_death { DEATH_NONE, DEATH_POWER, DEATH_KILL, DEATH_FAILSTOP };
     X(FLIP_FOUND, "flipped bit found at the start")                                                \
     X(ROLLED_BACK, "start on a restored folder")                                                   \
     X(STORE, "store fails, and is opened again")                                                   \
+    X(LAKE_AWAY, "one table's lake goes away")                                                     \
+    X(SPILL, "rows are spilled to a file")                                                         \
     X(LAKE_FAIL, "lake answers 503")                                                               \
     X(LAKE_LOST_ANSWER, "lake did it, and timed out")                                              \
     X(LAKE_NO_SPACE, "lake is full")                                                               \
@@ -362,7 +370,8 @@ struct world {
 
     struct bronze_options log_options;
     uint32_t freshness_ms, trim_ms;
-    uint64_t file_bytes, compact_bytes;
+    uint64_t file_bytes, compact_bytes, table_log_bytes, spill_bytes;
+    uint64_t spill_files; /* seen last */
     uint32_t weights[ACTOR_COUNT], step_ns;
 
     unsigned life;

@@ -39,6 +39,7 @@ void rig_up(struct rig *x)
 {
     *x = (struct rig){.path = "/tmp/compact-test-XXXXXX"};
     x->options.freshness_ms = HOUR_MS;
+    x->options.table_log_bytes = 160 * MIB;
     cr_assert_not_null(mkdtemp(x->path));
     cr_assert_eq(sys_new_uring(&x->sys, &x->e), 0);
     cr_assert_eq(bronze_init(x->sys, x->path, &x->e), 0);

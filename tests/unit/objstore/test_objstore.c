@@ -289,3 +289,26 @@ Test(objstore_name, long_names_are_refused)
     name[OBJSTORE_NAME_BYTES_MAX] = '\0';
     cr_assert_eq(objstore__name_check(name, NULL), 0);
 }
+
+/* The first try made dropped/a and could not make it durable; the second finds it there. */
+Test(objstore_folder, a_move_after_one_that_failed_half_way_survives_a_crash)
+{
+    struct sys *s = sys_new_sim(1);
+    struct objstore *o = NULL;
+    struct buf got = BUF_NULL;
+    struct err e = {0};
+    cr_assert_eq(objstore_open_folder(s, "/lake", &o, &e), 0);
+    cr_assert_eq(objstore_put(o, "a/b/t/file", slice_str("x"), &e), 0);
+    sys_sim_order(s, SYS_SIM_SYNC_ERROR, "/lake/dropped", 0, 1);
+    cr_assert_lt(objstore_move(o, "a/b/t", "dropped/a/b/t", &e), 0);
+
+    cr_assert_eq(objstore_move(o, "a/b/t", "dropped/a/b/t", &e), 0);
+    o = objstore_close(o);
+    sys_sim_crash(s);
+
+    cr_assert_eq(objstore_open_folder(s, "/lake", &o, &e), 0);
+    cr_assert_eq(objstore_get(o, "dropped/a/b/t/file", 10, &got, &e), 0);
+    buf_deinit(&got);
+    objstore_close(o);
+    sys_free(s);
+}

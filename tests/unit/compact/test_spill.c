@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One slow table does not pin the log: its rows leave it for files, and the log goes on (L9). */
+#include "rig.h"
+
+#include "base/bits.h"
+#include "store/model.h"
+#include "sys/sys.h"
+
+#define MIB      (1024u * 1024)
+#define FOR_EVER 1000000u
+
+static void set_applied(struct rig *x, bronze_pos pos)
+{
+    uint8_t value[8];
+    put_le64(value, pos);
+    struct store_batch *b = store_batch_new(x->store);
+    store_batch_put(b, slice_str("m/applied"), slice_of(value, sizeof(value)));
+    cr_assert_eq(store_write(x->store, b, NULL), 0);
+    store_batch_free(b);
+}
+
+/* Two segments of log for a table that the lake does not take. */
+static void up(struct rig *x, uint64_t memory_bytes)
+{
+    rig_up(x);
+    rig_kill(x);
+    x->options.memory_bytes = memory_bytes;
+    x->options.file_bytes = memory_bytes / 4;
+    x->options.table_log_bytes = 32 * MIB;
+    x->options.spill_bytes = 1024ull * MIB;
+    rig_open(x);
+}
+
+/* @mib of rows in the log, read by the compactor as they come; the log is trimmed where it may. */
+static bronze_pos load(struct rig *x, struct catalog_table *t, unsigned mib)
+{
+    bronze_pos last = 0;
+    for (unsigned i = 0; i < mib; i += 2) {
+        last = rig_rows(x, t, 2, MIB);
+        rig_turn(x);
+        set_applied(x, bronze_durable_pos(x->log));
+        compact__trim(x->c);
+    }
+    return last;
+}
+
+static size_t files_in_folder(struct rig *x)
+{
+    char *path = mem_printf("%s/spill", x->path);
+    struct sys_names names = {0};
+    bool there = false;
+    cr_assert_eq(sys_exists(x->sys, path, &there, &x->e), 0);
+    if (there)
+        cr_assert_eq(sys_list(x->sys, path, &names, &x->e), 0);
+    size_t count = names.count;
+    sys_names_deinit(&names);
+    mem_free(path);
+    return count;
+}
+
+static struct catalog_table *lagging(struct rig *x)
+{
+    struct catalog_table *t = rig_table(x, "main.farm.quotes");
+    rig_turn(x);
+    objstore_fake_order(x->lake, "quotes", OBJSTORE_FAIL, 0, FOR_EVER);
+    return t;
+}
+
+static void lake_returns(struct rig *x)
+{
+    objstore_fake_chances(x->lake, NULL, NULL);
+}
+
+Test(compact_spill, a_table_without_its_lake_does_not_hold_the_log)
+{
+    struct rig x;
+    up(&x, 8 * MIB);
+    struct catalog_table *t = lagging(&x);
+    struct catalog_table *other = rig_table(&x, "main.farm.other");
+
+    bronze_pos first = rig_rows(&x, t, 1, MIB);
+    bronze_pos last = load(&x, t, 64);
+    load(&x, other, 200); /* more than the log holds */
+
+    struct compact_table_status s = rig_status(&x, t);
+    cr_assert_gt(s.spill_files, 0);
+    cr_assert_gt(bronze_trimmed_pos(x.log), last);
+    cr_assert_eq(s.first_waiting, first); /* it is not committed */
+    cr_assert_eq(s.rows_waiting, 65);
+    cr_assert_leq(compact_floor(x.c), first);
+    lake_returns(&x);
+    rig_settle(&x, t);
+    rig_settle(&x, other);
+    cr_assert_eq(rig_delta(&x, t->location).rows, 65);
+    cr_assert_eq(rig_delta(&x, other->location).rows, 200);
+    (void)compact_step(x.c, 0);
+    cr_assert_eq(files_in_folder(&x), 0);
+    cr_assert_eq(rig_status(&x, t).spill_files, 0);
+    catalog_table_unref(t);
+    catalog_table_unref(other);
+    rig_down(&x);
+}
+
+Test(compact_spill, rows_that_stayed_in_memory_are_committed_from_there)
+{
+    struct rig x;
+    up(&x, 1024 * MIB);
+    struct catalog_table *t = lagging(&x);
+    x.c->draining = true; /* so that it tries, and fails */
+    bronze_pos last = load(&x, t, 64);
+    x.c->draining = false;
+    cr_assert_gt(rig_status(&x, t).spill_files, 0);
+    uint64_t rewinds = x.c->totals.rewinds;
+
+    lake_returns(&x);
+    rig_settle(&x, t);
+
+    struct rig_delta d = rig_delta(&x, t->location);
+    cr_assert_eq(d.rows, 64);
+    cr_assert_eq(d.last, last);
+    cr_assert_eq(x.c->totals.rewinds, rewinds);
+    (void)compact_step(x.c, 0);
+    cr_assert_eq(files_in_folder(&x), 0);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
+
+Test(compact_spill, the_next_life_goes_on_with_the_files)
+{
+    struct rig x;
+    up(&x, 8 * MIB);
+    struct catalog_table *t = lagging(&x);
+    load(&x, t, 64);
+    cr_assert_gt(bronze_trimmed_pos(x.log), 40);
+    char *name = mem_strdup(t->name);
+    catalog_table_unref(t);
+
+    rig_restart(&x);
+    cr_assert_eq(catalog_table_by_name(x.catalog, name, &t, NULL), 0);
+    load(&x, t, 40);
+    cr_assert_gt(rig_status(&x, t).spill_files, 1);
+    lake_returns(&x);
+    rig_settle(&x, t);
+
+    cr_assert_eq(rig_delta(&x, t->location).rows, 104);
+    (void)compact_step(x.c, 0);
+    cr_assert_eq(files_in_folder(&x), 0);
+    mem_free(name);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
+
+Test(compact_spill, a_life_that_ends_between_commit_and_removal_takes_no_row_twice)
+{
+    struct rig x;
+    up(&x, 8 * MIB);
+    struct catalog_table *t = lagging(&x);
+    load(&x, t, 64);
+    lake_returns(&x);
+    while (rig_delta(&x, t->location).rows < 20) { /* some of it */
+        (void)compact_step(x.c, 20000);
+        x.c->spilling.tidy = false;
+    }
+    cr_assert_gt(files_in_folder(&x), 0);
+    char *name = mem_strdup(t->name);
+    catalog_table_unref(t);
+
+    rig_restart(&x);
+    cr_assert_eq(catalog_table_by_name(x.catalog, name, &t, NULL), 0);
+    rig_settle(&x, t);
+
+    cr_assert_eq(rig_delta(&x, t->location).rows, 64); /* rig_delta looks for overlaps */
+    mem_free(name);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
+
+Test(compact_spill, a_stopped_table_is_spilled_too)
+{
+    struct rig x;
+    up(&x, 8 * MIB);
+    struct catalog_table *t = rig_table(&x, "main.farm.quotes");
+    rig_rows(&x, t, 1, 10);
+    rig_settle(&x, t);
+    struct compact_table *ct = compact__table(x.c, t->id);
+    struct err e;
+    (void)err_set(&e, ERR_DAMAGED, "as if its commits were damaged");
+    compact__table_stop(ct, &e);
+
+    load(&x, t, 200);
+
+    cr_assert_gt(rig_status(&x, t).spill_files, 0);
+    cr_assert_gt(bronze_trimmed_pos(x.log), 100);
+    char *name = mem_strdup(t->name);
+    catalog_table_unref(t);
+    rig_restart(&x); /* what was wrong is mended */
+    cr_assert_eq(catalog_table_by_name(x.catalog, name, &t, NULL), 0);
+    rig_settle(&x, t);
+    cr_assert_eq(rig_delta(&x, t->location).rows, 201);
+    mem_free(name);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
+
+Test(compact_spill, a_healthy_table_that_holds_the_log_commits_at_once)
+{
+    struct rig x;
+    up(&x, 1024 * MIB); /* neither size nor age ask for a commit */
+    struct catalog_table *t = rig_table(&x, "main.farm.quotes");
+    struct catalog_table *other = rig_table(&x, "main.farm.other");
+    rig_rows(&x, t, 1, 10);
+
+    load(&x, other, 64);
+
+    cr_assert_eq(rig_delta(&x, t->location).rows, 1);
+    cr_assert_eq(files_in_folder(&x), 0);
+    catalog_table_unref(t);
+    catalog_table_unref(other);
+    rig_down(&x);
+}
+
+Test(compact_spill, beyond_the_limit_only_tables_with_files_are_slowed)
+{
+    struct rig x;
+    up(&x, 8 * MIB);
+    x.c->spilling.bytes_max = 16 * MIB;
+    struct catalog_table *t = lagging(&x);
+    struct catalog_table *other = rig_table(&x, "main.farm.other");
+    load(&x, other, 2);
+
+    load(&x, t, 80);
+    cr_assert(atomic_load(&t->live->slowed));
+    cr_assert_not(atomic_load(&other->live->slowed));
+    cr_assert_gt(bronze_trimmed_pos(x.log), 40); /* what is acknowledged does not hold the log */
+    lake_returns(&x);
+    rig_settle(&x, t);
+    (void)compact_step(x.c, 0);
+
+    cr_assert_not(atomic_load(&t->live->slowed));
+    catalog_table_unref(t);
+    catalog_table_unref(other);
+    rig_down(&x);
+}
+
+Test(compact_spill, a_log_is_not_trimmed_into_spilled_rows_before_the_store_knows)
+{
+    struct rig x;
+    up(&x, 8 * MIB);
+    struct catalog_table *t = lagging(&x);
+    for (unsigned i = 0; i < 32; i++) {
+        rig_rows(&x, t, 2, MIB);
+        rig_turn(&x);
+    }
+    set_applied(&x, bronze_durable_pos(x.log));
+    cr_assert_gt(rig_status(&x, t).spill_files, 0);
+    struct compact_table *ct = compact__table(x.c, t->id);
+    uint8_t key[5] = {'s'};
+    put_be32(key + 1, t->id);
+    struct buf b = BUF_NULL;
+
+    compact__trim(x.c);
+
+    cr_assert_gt(bronze_trimmed_pos(x.log), 1);
+    cr_assert_eq(store_get_persisted(x.store, slice_of(key, 5), &b, NULL), STORE_FOUND);
+    cr_assert_eq(get_le64(b.data), ct->spill.last);
+    buf_deinit(&b);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
+
+Test(compact_spill, a_drop_takes_the_files_along)
+{
+    struct rig x;
+    up(&x, 8 * MIB);
+    struct catalog_table *t = lagging(&x);
+    load(&x, t, 64);
+    cr_assert_gt(files_in_folder(&x), 0);
+    struct compact_table *ct = compact__table(x.c, t->id);
+    struct err e;
+    (void)err_set(&e, ERR_DAMAGED, "as if its commits were damaged");
+    compact__table_stop(ct, &e); /* so the drop gives it up */
+
+    cr_assert_eq(catalog_drop_table(x.catalog, t->name, &x.e), 0);
+    for (unsigned i = 0; i < 200 && rig_status(&x, t).state != COMPACT_GONE; i++)
+        (void)compact_step(x.c, 20000);
+
+    cr_assert_eq(rig_status(&x, t).state, COMPACT_GONE);
+    cr_assert_eq(files_in_folder(&x), 0);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
+
+Test(compact_spill, a_dropped_table_without_its_lake_does_not_hold_the_log_either)
+{
+    struct rig x;
+    up(&x, 8 * MIB);
+    struct catalog_table *t = lagging(&x);
+    struct catalog_table *other = rig_table(&x, "main.farm.other");
+    load(&x, t, 64);
+    cr_assert_eq(catalog_drop_table(x.catalog, t->name, &x.e), 0);
+    bronze_pos dropped = bronze_durable_pos(x.log);
+    uint32_t id = t->id;
+    char *location = mem_printf("dropped/%s-%s", t->location, t->delta_id);
+    catalog_table_unref(t);
+
+    load(&x, other, 120);
+    cr_assert_gt(bronze_trimmed_pos(x.log), dropped);
+    char *name = mem_strdup(other->name);
+    catalog_table_unref(other);
+    rig_restart(&x);
+    lake_returns(&x);
+    for (unsigned i = 0; i < 200 && compact__table(x.c, id)->state != COMPACT_GONE; i++)
+        (void)compact_step(x.c, 20000);
+
+    cr_assert_eq(compact__table(x.c, id)->state, COMPACT_GONE);
+    cr_assert_eq(rig_delta(&x, location).rows, 64);
+    cr_assert_eq(files_in_folder(&x), 0);
+    mem_free(location);
+    mem_free(name);
+    rig_down(&x);
+}
