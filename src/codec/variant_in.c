@@ -186,12 +186,17 @@ static void put_integer(struct buf *out, int64_t v)
     put_primitive(out, VARIANT__INT8 + size, &v, 1u << size);
 }
 
+/* Eight bytes could hold a scale of 18; DuckDB 1.5 ends its process on few digits of more than 15. */
+#define DECIMAL8_SCALE_MAX 15
+
 static void put_decimal(struct buf *out, row_i128 v, uint8_t scale)
 {
     row_i128 size = v < 0 ? -v : v;
-    unsigned wide = size < 1000000000 && scale <= 9             ? 0
-                    : size < 1000000000000000000 && scale <= 18 ? 1
-                                                                : 2;
+    unsigned wide = 2;
+    if (size < 1000000000 && scale <= 9)
+        wide = 0;
+    else if (size < 1000000000000000000 && scale <= DECIMAL8_SCALE_MAX)
+        wide = 1;
     put_primitive(out, VARIANT__DECIMAL4 + wide, &scale, 1);
     buf_add(out, &v, (size_t)4 << wide);
 }
