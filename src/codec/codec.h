@@ -30,6 +30,8 @@ must_use int codec_plan_new(struct slice descriptor, struct row_schema *schema,
                             struct codec_plan **ret_plan, struct err *e);
 /* The plan of the table's own message (see codec_table_descriptor): for rows that came as JSON. */
 struct codec_plan *codec_plan_new_own(struct row_schema *schema);
+/* From now on timestamps in JSON may be RFC 3339 text, too. Only before the plan is shared. */
+void codec_plan_take_iso8601(struct codec_plan *own);
 struct codec_plan *codec_plan_ref(struct codec_plan *p);
 struct codec_plan *codec_plan_unref(struct codec_plan *p); /* takes NULL; returns NULL */
 CLEANUP_FUNC(struct codec_plan *, codec_plan_unref)

@@ -92,6 +92,7 @@ struct codec_plan {
     struct codec__message root;
     uint32_t refs;
     bool is_flat;
+    bool iso8601;        /* timestamps in JSON may be text */
     uint32_t seen_words; /* of all messages */
     struct row_schema *schema;
 };
@@ -164,6 +165,22 @@ struct codec__text codec__show(struct slice s);
 /* A column's type for a message: "decimal(10,2)". */
 struct codec__text codec__type_text(const struct row_column *c);
 
+/* One step of a path: a field by its name, an element by its index, a value by its key. */
+struct codec__step {
+    const char *name;                  /* NULL: the others */
+    const struct row_column *key_type; /* NULL: an index */
+    uint32_t index;
+    struct row_value key;
+};
+/* A path in words, as docs/formats/rows.md says; what is longer is cut. */
+struct codec__path {
+    size_t len;
+    char text[ERR_FIELD_MAX];
+};
+void codec__path_add(struct codec__path *p, const struct codec__step *s);
+
+/* ---- rows of the table's own message ---- */
+
 /* A nested message of the row that is being written to @out: field @number begins; what is appended
  * until the close is its content. */
 size_t codec__row_open(struct buf *out, uint32_t number);
@@ -171,17 +188,46 @@ void codec__row_close(struct buf *out, size_t start);
 /* One field of the table's own message; null appends nothing. @v's bytes may stand in @out itself
  * behind its length, when at least 16 bytes lie between and the room is reserved. */
 void codec__put_value(struct buf *out, const struct row_column *c, const struct row_value *v);
+/* What stands for one value: of a single field, an element, a key or a map's value. */
+void codec__put_item(struct buf *out, uint32_t number, const struct row_column *c,
+                     const struct row_value *v);
+/* A number as it stands in a packed field. */
+void codec__put_packed(struct buf *out, enum row_type type, const struct row_value *v);
 
-/* Opens the object. */
+/* ---- JSON rows ---- */
+
+/* Where a reader of JSON stands in the row. */
+struct codec__place {
+    const struct codec__place *outer;
+    struct codec__step step;
+};
+
+/* Opens an object. */
 must_use int codec__json_open(struct codec__json *j);
-/* 1: the next key, its colon taken; 0: the object and the text are at their end. */
+/* 1: the next key, its colon taken; 0: the object is at its end. */
 must_use int codec__json_key(struct codec__json *j, struct slice *ret_key);
-/* The value of column @c. Text and bytes are borrowed from the JSON, or stand in scratch
+/* The value of flat column @c. Text and bytes are borrowed from the JSON, or stand in scratch
  * at least 16 bytes behind its length, in reserved room. */
 must_use int codec__json_value(struct codec__json *j, const struct row_column *c,
                                struct row_value *ret_value);
+/* A map's key of type @c, from its text, which began at @from. */
+must_use int codec__json_map_key(struct codec__json *j, const struct row_column *c,
+                                 struct slice text, struct row_value *ret_key);
+/* ERR_INVALID with byte, path, type of @c and @reason; the byte is that of the value. */
+int codec__json_fail_value(struct codec__json *j, const struct row_column *c, const char *reason);
+/* ERR_INVALID: "JSON, byte N: column PATH", then the sentence, whose separator is its own. */
+int codec__json_fail_at(struct codec__json *j, const char *fmt, ...) printf_like(2, 3);
+/* ERR_INVALID: the NOT NULL column that the place says has no value. */
+int codec__json_fail_missing(struct codec__json *j);
+
 /* One value of any kind, to behind it: does it make a variant? */
 must_use int codec__variant_skip(struct codec__json *j);
+
+/* Days since 1970-01-01 of "YYYY-MM-DD" in the Gregorian calendar; false: no such day. */
+bool codec__iso_date(struct slice text, int64_t *ret_days);
+/* Microseconds since 1970-01-01 of RFC 3339 text, with a zone or without. NULL, or what is wrong
+ * with it. */
+const char *codec__iso_timestamp(struct slice text, bool with_zone, int64_t *ret_us);
 
 /* Values as JSON and base64 text. */
 void codec__base64_add(struct buf *out, struct slice bytes);

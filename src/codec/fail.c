@@ -41,3 +41,52 @@ struct codec__text codec__type_text(const struct row_column *c)
     buf_deinit(&b);
     return t;
 }
+
+/* ---- paths ---- */
+
+static void add(struct codec__path *p, const char *text)
+{
+    size_t len = MIN(strlen(text), sizeof(p->text) - 1 - p->len);
+    memcpy(p->text + p->len, text, len);
+    p->len += len;
+    p->text[p->len] = '\0';
+}
+
+static void add_key(struct codec__path *p, const struct codec__step *s)
+{
+    char number[24];
+    if (s->key_type->type == ROW_BOOLEAN) {
+        add(p, s->key.boolean ? "true" : "false");
+        return;
+    }
+    if (s->key_type->type != ROW_STRING) {
+        (void)snprintf(number, sizeof(number), "%lld", (long long)s->key.i64);
+        add(p, number);
+        return;
+    }
+    struct codec__text key = codec__show(s->key.bytes);
+    add(p, "\"");
+    for (const char *c = key.text; *c != '\0'; c++) {
+        const char one[3] = {'\\', *c, '\0'};
+        add(p, *c == '"' || *c == '\\' ? one : one + 1);
+    }
+    add(p, "\"");
+}
+
+void codec__path_add(struct codec__path *p, const struct codec__step *s)
+{
+    char number[16];
+    if (s->name != NULL) {
+        add(p, p->len == 0 ? "" : ".");
+        add(p, s->name);
+        return;
+    }
+    add(p, "[");
+    if (s->key_type != NULL) {
+        add_key(p, s);
+    } else {
+        (void)snprintf(number, sizeof(number), "%u", s->index);
+        add(p, number);
+    }
+    add(p, "]");
+}

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Values → one JSON object, in the forms that the JSON reader takes back: integers, dates (days)
- * and timestamps (µs) as numbers, decimals and base64 as text. Thread: any.
+ * and timestamps (µs) as numbers, decimals and base64 as text; a variant as canonical JSON.
+ * Thread: any.
  */
+#include "codec/variant.h"
 #include "codec_priv.h"
 
 #include "base/json.h"
@@ -99,8 +101,64 @@ static void put_base64(struct json *j, struct slice bytes)
     buf_add_byte(j->out, '"');
 }
 
+/* A variant that is damaged is written as null. */
+static void put_variant(struct json *j, struct slice variant)
+{
+    json_raw(j, slice_str("")); /* the comma */
+    if (codec_variant_to_json(variant, j->out, NULL) < 0)
+        buf_add_str(j->out, "null");
+}
+
+static void put_value(struct json *j, const struct row_column *c, const struct row_value *v);
+
+static void put_struct(struct json *j, const struct row_column *columns, uint32_t count,
+                       const struct row_value *values)
+{
+    json_open(j, '{');
+    for (uint32_t i = 0; i < count; i++) {
+        json_key(j, columns[i].name);
+        put_value(j, &columns[i], &values[i]);
+    }
+    json_close(j, '}');
+}
+
+static void put_array(struct json *j, const struct row_column *c, const struct row_value *v)
+{
+    json_open(j, '[');
+    for (uint32_t i = 0; i < v->item_count; i++)
+        put_value(j, &c->fields[ROW_ELEMENT], &v->items[i]);
+    json_close(j, ']');
+}
+
+static void put_key(struct json *j, const struct row_column *c, const struct row_value *v)
+{
+    char number[24];
+    if (c->type == ROW_STRING) {
+        json_key_slice(j, v->bytes);
+    } else if (c->type == ROW_BOOLEAN) {
+        json_key(j, v->boolean ? "true" : "false");
+    } else {
+        (void)snprintf(number, sizeof(number), "%lld", (long long)v->i64);
+        json_key(j, number);
+    }
+}
+
+static void put_map(struct json *j, const struct row_column *c, const struct row_value *v)
+{
+    json_open(j, '{');
+    for (uint32_t i = 0; i + 1 < v->item_count; i += 2) {
+        put_key(j, &c->fields[ROW_KEY], &v->items[i]);
+        put_value(j, &c->fields[ROW_VALUE], &v->items[i + 1]);
+    }
+    json_close(j, '}');
+}
+
 static void put_value(struct json *j, const struct row_column *c, const struct row_value *v)
 {
+    if (v->null) {
+        json_null(j);
+        return;
+    }
     switch (c->type) {
     case ROW_BOOLEAN: json_bool(j, v->boolean); break;
     case ROW_FLOAT: put_float(j, v->f32); break;
@@ -108,6 +166,10 @@ static void put_value(struct json *j, const struct row_column *c, const struct r
     case ROW_DECIMAL: put_decimal(j, c, v->decimal); break;
     case ROW_STRING: json_slice(j, v->bytes); break;
     case ROW_BINARY: put_base64(j, v->bytes); break;
+    case ROW_STRUCT: put_struct(j, c->fields, c->field_count, v->items); break;
+    case ROW_ARRAY: put_array(j, c, v); break;
+    case ROW_MAP: put_map(j, c, v); break;
+    case ROW_VARIANT: put_variant(j, v->bytes); break;
     default: put_integer(j, v->i64); break;
     }
 }
@@ -116,13 +178,5 @@ void codec_values_to_json(const struct row_schema *s, const struct row_value *va
                           struct buf *out)
 {
     struct json j = json_on(out);
-    json_open(&j, '{');
-    for (uint32_t i = 0; i < s->column_count; i++) {
-        json_key(&j, s->columns[i].name);
-        if (values[i].null)
-            json_null(&j);
-        else
-            put_value(&j, &s->columns[i], &values[i]);
-    }
-    json_close(&j, '}');
+    put_struct(&j, s->columns, s->column_count, values);
 }

@@ -37,6 +37,8 @@ struct codec__names {
     struct codec__name room[CODEC__NAMES_INLINE];
 };
 
+struct codec__place;
+
 struct codec__json {
     const uint8_t *start, *value, *p, *end; /* @value: where the last value starts */
     struct err *e;
@@ -44,16 +46,19 @@ struct codec__json {
     struct codec__names names; /* of the objects and maps that are open */
     struct arena arena;        /* names that had escapes */
     struct buf *dictionary;    /* collects a variant's names (struct slice); NULL: nobody does */
+    const struct codec__place *place; /* in the row; NULL: in no column */
+    uint32_t room;                    /* values that the row may still hold */
+    bool iso8601;                     /* timestamps may be text */
 };
 
 void codec__json_init(struct codec__json *j, struct slice text, struct buf *scratch, struct err *e);
 void codec__json_deinit(struct codec__json *j);
-/* ERR_INVALID with "JSON, byte N: " in front. */
+/* ERR_INVALID with "JSON, byte N: " in front, and the column if there is one. */
 int codec__json_fail(struct codec__json *j, const char *fmt, ...) printf_like(2, 3);
 /* A failure in a string that ends at j->p neither with a quote nor with a backslash. */
 int codec__json_fail_string(struct codec__json *j);
-/* ERR_INVALID: nothing but space may follow. */
-must_use int codec__json_end(struct codec__json *j);
+/* ERR_INVALID: nothing but space may follow @what. */
+must_use int codec__json_end(struct codec__json *j, const char *what);
 
 /* Adds a name to those that are open. It lives as long as they do. */
 void codec__json_name(struct codec__json *j, struct codec__name name);

@@ -24,6 +24,9 @@ void codec__json_init(struct codec__json *j, struct slice text, struct buf *scra
     j->names.list = j->names.room; /* which needs no clearing */
     j->arena = ARENA_NULL;
     j->dictionary = NULL;
+    j->place = NULL;
+    j->room = ROW_VALUES_MAX;
+    j->iso8601 = false;
 }
 
 void codec__json_deinit(struct codec__json *j)
@@ -33,20 +36,61 @@ void codec__json_deinit(struct codec__json *j)
     arena_deinit(&j->arena);
 }
 
-int codec__json_fail(struct codec__json *j, const char *fmt, ...)
+/* ---- failures ---- */
+
+#define SENTENCE_MAX 512
+
+static void add_place(struct codec__path *path, const struct codec__place *place)
 {
-    char sentence[512];
+    if (place == NULL)
+        return;
+    add_place(path, place->outer); /* as deep as the schema */
+    codec__path_add(path, &place->step);
+}
+
+static int fail_at(struct codec__json *j, const char *sentence)
+{
+    struct codec__path path = {.len = 0};
+    add_place(&path, j->place);
+    (void)err_set(j->e, ERR_INVALID, "JSON, byte %zu: column %s%s", (size_t)(j->p - j->start),
+                  path.text, sentence);
+    (void)err_blame(j->e, path.text);
+    return ERR_INVALID;
+}
+
+int codec__json_fail_at(struct codec__json *j, const char *fmt, ...)
+{
+    char sentence[SENTENCE_MAX];
     va_list args;
     va_start(args, fmt);
     (void)vsnprintf(sentence, sizeof(sentence), fmt, args); /* cut at the limit on purpose */
     va_end(args);
-    return err_set(j->e, ERR_INVALID, "JSON, byte %zu: %s", (size_t)(j->p - j->start), sentence);
+    return fail_at(j, sentence);
 }
 
-int codec__json_end(struct codec__json *j)
+int codec__json_fail(struct codec__json *j, const char *fmt, ...)
+{
+    char sentence[SENTENCE_MAX] = ": ";
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(sentence + 2, sizeof(sentence) - 2, fmt, args); /* likewise */
+    va_end(args);
+    if (j->place != NULL)
+        return fail_at(j, sentence);
+    return err_set(j->e, ERR_INVALID, "JSON, byte %zu%s", (size_t)(j->p - j->start), sentence);
+}
+
+int codec__json_fail_missing(struct codec__json *j)
+{
+    struct codec__path path = {.len = 0};
+    add_place(&path, j->place);
+    return codec__fail_missing(path.text, j->e);
+}
+
+int codec__json_end(struct codec__json *j, const char *what)
 {
     codec__json_space(j);
-    return j->p == j->end ? 0 : codec__json_fail(j, "the value has ended, but more follows");
+    return j->p == j->end ? 0 : codec__json_fail(j, "the %s has ended, but more follows", what);
 }
 
 /* ---- names ---- */

@@ -244,3 +244,9 @@ struct codec_plan *codec_plan_new_own(struct row_schema *schema)
     buf_deinit(&descriptor);
     return p;
 }
+
+void codec_plan_take_iso8601(struct codec_plan *own)
+{
+    must(own->refs == 1);
+    own->iso8601 = true;
+}

@@ -6,64 +6,6 @@
 
 #include "codec/variant.h"
 
-#include <stdio.h>
-
-/* ---- the path ---- */
-
-struct path {
-    size_t len;
-    char text[ERR_FIELD_MAX]; /* what is longer is cut */
-};
-
-static void add(struct path *p, const char *text)
-{
-    size_t len = MIN(strlen(text), sizeof(p->text) - 1 - p->len);
-    memcpy(p->text + p->len, text, len);
-    p->len += len;
-    p->text[p->len] = '\0';
-}
-
-static void add_key(struct path *p, const struct codec__step *s)
-{
-    char number[24];
-    if (s->key_type->type == ROW_BOOLEAN) {
-        add(p, s->key.boolean ? "true" : "false");
-        return;
-    }
-    if (s->key_type->type != ROW_STRING) {
-        (void)snprintf(number, sizeof(number), "%lld", (long long)s->key.i64);
-        add(p, number);
-        return;
-    }
-    struct codec__text key = codec__show(s->key.bytes);
-    add(p, "\"");
-    for (const char *c = key.text; *c != '\0'; c++) {
-        const char one[3] = {'\\', *c, '\0'};
-        add(p, *c == '"' || *c == '\\' ? one : one + 1);
-    }
-    add(p, "\"");
-}
-
-static void add_step(struct path *p, const struct codec__step *s)
-{
-    char number[16];
-    if (s->name != NULL) {
-        add(p, p->len == 0 ? "" : ".");
-        add(p, s->name);
-        return;
-    }
-    add(p, "[");
-    if (s->key_type != NULL) {
-        add_key(p, s);
-    } else {
-        (void)snprintf(number, sizeof(number), "%u", s->index);
-        add(p, number);
-    }
-    add(p, "]");
-}
-
-/* ---- the sentence ---- */
-
 /* What the value at fault is: an array's element, or the column. */
 static const struct row_column *value_column(const struct codec__fault *f)
 {
@@ -111,9 +53,9 @@ static int tell_value(const struct codec__fault *f, const char *path, size_t at,
 
 int codec__fault_tell(const struct codec__fault *f, struct slice row, struct err *e)
 {
-    struct path path = {.len = 0};
+    struct codec__path path = {.len = 0};
     for (uint32_t i = f->step_count; i > 0; i--)
-        add_step(&path, &f->steps[i - 1]);
+        codec__path_add(&path, &f->steps[i - 1]);
     if (f->why == WHY_MISSING)
         return codec__fail_missing(path.text, e);
     size_t at = (size_t)(f->at - row.data);

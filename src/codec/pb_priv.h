@@ -22,13 +22,6 @@ enum codec__why {
     WHY_MISSING,
 };
 
-/* One step of a path: a field by its name, an element by its index, a value by its key. */
-struct codec__step {
-    const char *name;                  /* NULL: the others */
-    const struct row_column *key_type; /* NULL: an index */
-    uint32_t index;
-    struct row_value key;
-};
 /* Two per level of the schema: the field, and the place in it. */
 #define CODEC__STEPS_MAX (2 * ROW_DEPTH_MAX + 2)
 

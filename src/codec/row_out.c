@@ -67,8 +67,6 @@ static void put_variant(struct buf *out, uint32_t number, struct slice variant)
         codec__row_close(out, start);
 }
 
-static void put_item(struct buf *out, uint32_t number, const struct row_column *c,
-                     const struct row_value *v);
 static void put_list(struct buf *out, uint32_t number, const struct row_column *c,
                      const struct row_value *v);
 
@@ -84,8 +82,7 @@ static void put_message(struct buf *out, uint32_t number, const struct row_colum
     codec__row_close(out, start);
 }
 
-/* A number as it stands in a packed field. */
-static void put_packed(struct buf *out, enum row_type type, const struct row_value *v)
+void codec__put_packed(struct buf *out, enum row_type type, const struct row_value *v)
 {
     switch (type) {
     case ROW_BOOLEAN: buf_add_byte(out, v->boolean); break;
@@ -106,8 +103,8 @@ static void put_map(struct buf *out, uint32_t number, const struct row_column *c
 {
     for (uint32_t i = 0; i + 1 < v->item_count; i += 2) {
         size_t start = codec__row_open(out, number);
-        put_item(out, 1, &c->fields[ROW_KEY], &v->items[i]);
-        put_item(out, 2, &c->fields[ROW_VALUE], &v->items[i + 1]);
+        codec__put_item(out, 1, &c->fields[ROW_KEY], &v->items[i]);
+        codec__put_item(out, 2, &c->fields[ROW_VALUE], &v->items[i + 1]);
         codec__row_close(out, start);
     }
 }
@@ -127,15 +124,14 @@ static void put_list(struct buf *out, uint32_t number, const struct row_column *
     size_t start = packed ? codec__row_open(out, number) : 0;
     for (uint32_t i = 0; i < v->item_count; i++)
         if (!packed)
-            put_item(out, number, element, &v->items[i]);
+            codec__put_item(out, number, element, &v->items[i]);
         else if (!v->items[i].null)
-            put_packed(out, element->type, &v->items[i]);
+            codec__put_packed(out, element->type, &v->items[i]);
     if (packed)
         codec__row_close(out, start);
 }
 
-/* What stands for one value: of a single field, an element, a key or a map's value. */
-static void put_item(struct buf *out, uint32_t number, const struct row_column *c,
+void codec__put_item(struct buf *out, uint32_t number, const struct row_column *c,
                      const struct row_value *v)
 {
     if (v->null)
@@ -162,7 +158,7 @@ void codec__put_value(struct buf *out, const struct row_column *c, const struct 
     if (c->type == ROW_ARRAY || c->type == ROW_MAP)
         put_list(out, c->field_id, c, v);
     else
-        put_item(out, c->field_id, c, v);
+        codec__put_item(out, c->field_id, c, v);
 }
 
 void codec_values_to_row(const struct row_schema *s, const struct row_value *values,

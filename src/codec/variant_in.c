@@ -186,7 +186,8 @@ static void put_integer(struct buf *out, int64_t v)
     put_primitive(out, VARIANT__INT8 + size, &v, 1u << size);
 }
 
-/* Eight bytes could hold a scale of 18; DuckDB 1.5 ends its process on few digits of more than 15. */
+/* Eight bytes could hold a scale of 18, but DuckDB 1.5 divides by zero on few digits of a scale
+ * above 15. */
 #define DECIMAL8_SCALE_MAX 15
 
 static void put_decimal(struct buf *out, row_i128 v, uint8_t scale)
@@ -391,7 +392,7 @@ static int convert(struct writer *w)
     struct codec__json *j = w->j;
     size_t before = w->out->len;
     TRY(skip_value(j, 0));
-    TRY(codec__json_end(j));
+    TRY(codec__json_end(j, "value"));
     struct slice *names = (struct slice *)(void *)j->dictionary->data;
     w->name_count = sort_names(names, j->dictionary->len / sizeof(*names));
     w->names = names;
@@ -451,7 +452,7 @@ int codec_variant_check(struct slice json, struct err *e)
     codec__json_init(&j, json, &scratch, e);
     int r = codec__variant_skip(&j);
     if (r == 0)
-        r = codec__json_end(&j);
+        r = codec__json_end(&j, "value");
     codec__json_deinit(&j);
     buf_deinit(&scratch);
     return r;

@@ -233,8 +233,10 @@ static int parse_fields(struct row__ddl *d, struct row_column *in, unsigned dept
 {
     uint32_t cap = 0;
     do {
-        if (depth == 0 && in->field_count == COLUMNS_MAX)
-            return row__ddl_fail(d, ERR_INVALID, "a table has at most 2000 columns");
+        if (in->field_count == COLUMNS_MAX)
+            return row__ddl_fail(d, ERR_INVALID,
+                                 depth == 0 ? "a table has at most 2000 columns"
+                                            : "a STRUCT has at most 2000 fields");
         if (in->field_count == cap) {
             cap = cap == 0 ? 4 : cap * 2;
             in->fields = mem_realloc(in->fields, cap * sizeof(*in->fields));

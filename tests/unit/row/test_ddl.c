@@ -294,7 +294,7 @@ Test(row_ddl, four_thousand_leaves_fit_and_one_more_does_not)
     struct err e = {0};
     buf_add_str(&ddl, "v variant, s struct<");
     for (int i = 0; i < 3998; i++)
-        buf_printf(&ddl, "%sc%d: int", i == 0 ? "" : ",", i);
+        buf_printf(&ddl, "%sc%d: int", i == 0 ? "" : i == 1999 ? ">, t struct<" : ",", i);
 
     buf_add_byte(&ddl, '>');
     int fits = row_schema_parse(buf_slice(&ddl), NULL, 0, &s, NULL);
@@ -377,6 +377,23 @@ Test(row_ddl, two_thousand_columns_fit_and_one_more_does_not)
     cr_assert_eq(refused, ERR_INVALID);
     cr_assert(strstr(e.text, "2000 columns") != NULL);
     row_schema_unref(s);
+    buf_deinit(&ddl);
+}
+
+Test(row_ddl, a_struct_has_at_most_as_many_fields_as_a_table_columns)
+{
+    struct buf ddl = BUF_NULL;
+    struct row_schema *none = NULL;
+    struct err e = {0};
+    buf_add_str(&ddl, "s STRUCT<");
+    for (int i = 0; i < 2001; i++)
+        buf_printf(&ddl, "%sc%d: int", i == 0 ? "" : ",", i);
+    buf_add_str(&ddl, ">");
+
+    int refused = row_schema_parse(buf_slice(&ddl), NULL, 0, &none, &e);
+
+    cr_assert_eq(refused, ERR_INVALID);
+    cr_assert(strstr(e.text, "a STRUCT has at most 2000 fields") != NULL);
     buf_deinit(&ddl);
 }
 
