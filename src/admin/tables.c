@@ -107,6 +107,37 @@ static void wait_for_drop(const struct admin_options *o, const char *name)
         sys_sleep_ms(o->sys, DROP_LOOK_MS);
 }
 
+/* Rule D6. */
+static int check_location(const struct admin_options *o, const char *name, struct err *e)
+{
+    char *location = catalog_location(name);
+    int r = o->hooks.check_location(o->hooks.ctx, location, e);
+    mem_free(location);
+    return r;
+}
+
+/* The same for the quarantine table that comes with it, unless that is there already. */
+static int check_quarantine(const struct admin_options *o, const struct catalog_create *r,
+                            struct err *e)
+{
+    struct catalog_properties p;
+    TRY(catalog_properties_parse(r->properties, r->property_count, NULL, &p, e));
+    bool wanted = catalog_quarantines(&p);
+    catalog_properties_deinit(&p);
+    if (!wanted)
+        return 0;
+    struct catalog_table *t = NULL;
+    char *name = catalog_quarantine_name(r->name);
+    int rc = 0;
+    if (catalog_table_by_name(o->catalog, name, &t, NULL) < 0) {
+        wait_for_drop(o, name);
+        rc = check_location(o, name, e);
+    }
+    t = catalog_table_unref(t);
+    mem_free(name);
+    return rc;
+}
+
 int admin__table_create(struct job *j)
 {
     const struct admin_options *o = admin__options(j->admin);
@@ -118,10 +149,7 @@ int admin__table_create(struct job *j)
         return err_set(&j->err, ERR_EXISTS, "table %s exists already", q->name);
     }
     wait_for_drop(o, q->name);
-    char *location = catalog_location(q->name);
-    int r = o->hooks.check_location(o->hooks.ctx, location, &j->err);
-    mem_free(location);
-    TRY(r);
+    TRY(check_location(o, q->name, &j->err));
     struct catalog_property *properties = job_alloc(j, (q->n_properties + 1) * sizeof(*properties));
     for (size_t i = 0; i < q->n_properties; i++)
         properties[i] = (struct catalog_property){q->properties[i]->key, q->properties[i]->value};
@@ -133,6 +161,7 @@ int admin__table_create(struct job *j)
         .properties = properties,
         .property_count = q->n_properties,
     };
+    TRY(check_quarantine(o, &create, &j->err));
     TRY(catalog_create_table(o->catalog, &create, &t, &j->err));
     Sluice__V1__CreateTableResponse *a = job_alloc(j, sizeof(*a));
     sluice__v1__create_table_response__init(a);

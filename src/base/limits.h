@@ -22,6 +22,14 @@
 /* Records in one batch request: far above what 10 MiB of real rows hold. */
 #define BATCH_RECORDS_MAX (1u << 20)
 
+/* Bad records of a request that its status names one by one. */
+#define BAD_RECORDS_TOLD_MAX 100
+/* What a status may take of the client's limit on trailing metadata, which is 8 KiB at least. */
+#define STATUS_METADATA_BYTES_MAX 7600
+/* JSON renderings in a quarantine table: of one row, and of the rows of one request. */
+#define QUARANTINE_JSON_BYTES_MAX (64u * 1024)
+#define QUARANTINE_JSON_TOTAL_MAX (1024u * 1024)
+
 /* A block of the log is one write; a request fits into one with its frame headers (rule L6). */
 #define BLOCK_BYTES_MAX (12u * 1024 * 1024)
 /* A block that has grown to this size is closed though the device is busy. */

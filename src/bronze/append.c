@@ -96,6 +96,15 @@ static uint64_t rows_bytes(const struct bronze_append *a)
     return bytes;
 }
 
+/* The frames behind the first one, and what aligns them. */
+static uint64_t also_bytes(const struct bronze_append *a)
+{
+    uint64_t bytes = 0;
+    for (a = a->also; a != NULL; a = a->also)
+        bytes += FRAME_ALIGN - 1 + FRAME_HEADER_BYTES + rows_bytes(a);
+    return bytes;
+}
+
 /* May the request's one row join the frame before it? Same stream, the very next offset. */
 static bool joins_last(const struct bronze *log, const struct bronze_append *a)
 {
@@ -192,6 +201,20 @@ static int shut(const struct bronze *log, enum bronze_kind kind)
     return !is_shut ? 0 : log->no_space ? BRONZE_NO_SPACE : BRONZE_FULL;
 }
 
+/* One frame into the open block, where there is room for it. */
+static void put(struct bronze *log, struct bronze_append *a, bool joins)
+{
+    if (joins)
+        extend_last(log, a);
+    else
+        add_frame(log, a);
+    a->first_pos = log->open_first_pos + log->open_rows;
+    log->open_rows += a->row_count;
+    a->last_pos = a->first_pos + a->row_count - 1;
+    a->ticket = log->open_ticket;
+    atomic_store_explicit(&log->appended_pos, a->last_pos, memory_order_relaxed);
+}
+
 /* Under the lock. 0, BRONZE_FULL or BRONZE_NO_SPACE. */
 static int append_locked(struct bronze *log, struct bronze_append *a, uint64_t payload)
 {
@@ -219,15 +242,9 @@ static int append_locked(struct bronze *log, struct bronze_append *a, uint64_t p
         return BRONZE_FULL;
     }
     log->write_end = MAX(log->write_end, end);
-    if (joins)
-        extend_last(log, a);
-    else
-        add_frame(log, a);
-    a->first_pos = log->open_first_pos + log->open_rows;
-    log->open_rows += a->row_count;
-    a->last_pos = a->first_pos + a->row_count - 1;
-    a->ticket = log->open_ticket;
-    atomic_store_explicit(&log->appended_pos, a->last_pos, memory_order_relaxed);
+    put(log, a, joins);
+    for (a = a->also; unlikely(a != NULL); a = a->also)
+        put(log, a, false);
     return 0;
 }
 
@@ -255,7 +272,7 @@ int bronze_append(struct bronze *log, struct bronze_append *a)
 {
     must(a->kind != BRONZE_CONTROL || a->row_count == 1);
     must(a->kind != BRONZE_SINGLES || a->row_count == 1);
-    uint64_t payload = rows_bytes(a);
+    uint64_t payload = rows_bytes(a) + also_bytes(a);
     if (BLOCK_HEADER_BYTES + FRAME_HEADER_BYTES + payload > log->block_bytes_max)
         return ERR_INVALID;
     if (sys_bug(log->sys, SYS_BUG_SPLIT_REQUEST) && a->row_count > 1)

@@ -123,6 +123,9 @@ struct bronze_append {
     /* set on return 0 */
     bronze_pos first_pos, last_pos; /* last_pos = first_pos - 1 when row_count is 0 */
     uint64_t ticket;
+    /* Or NULL: a further frame of the same request, of another table; filled and set likewise. It
+     * stands in the same block, behind this one. */
+    struct bronze_append *also;
 };
 
 /*

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct rule_set;
 struct sys;
 struct store_batch;
 struct catalog;
@@ -35,14 +36,21 @@ struct catalog_properties {
     bool quarantine;  /* on_error = quarantine: bad rows go to the quarantine table */
     bool iso8601;     /* timestamps = iso8601: JSON rows may hold timestamps as text */
     bool add_columns; /* evolve = add_columns: new nullable fields of a stream become columns */
+    bool quarantine_rules;        /* some rule's action is quarantine */
+    struct rule_set *rules;       /* rule.NAME; NULL: none */
+    _Atomic uint64_t *rule_fails; /* rows that failed rule i, since the start of the process */
 };
 /*
- * Check keys and values, copy them into @ret (catalog_properties_deinit). ERR_INVALID names the key
- * and what it may be.
+ * Check keys and values, compile the rules against @schema (shared), copy all into @ret
+ * (catalog_properties_deinit). ERR_INVALID names the key and what it may be. Without a schema rules
+ * are read and not compiled: @ret->rules stays NULL.
  */
 must_use int catalog_properties_parse(const struct catalog_property *list, size_t count,
-                                      struct catalog_properties *ret, struct err *e);
+                                      struct row_schema *schema, struct catalog_properties *ret,
+                                      struct err *e);
 void catalog_properties_deinit(struct catalog_properties *p);
+/* Can a row of such a table go to a quarantine table? */
+bool catalog_quarantines(const struct catalog_properties *p);
 
 /* What all versions of a table share. */
 struct catalog_live {
@@ -50,6 +58,8 @@ struct catalog_live {
     _Atomic bool slowed;       /* its rows wait at the door: the space for spilled rows is used */
     _Atomic uint64_t last_pos; /* last position appended for this table (fence of lookups) */
     _Atomic uint64_t rows_appended;
+    /* Rows that failed a check: since the start of the process. */
+    _Atomic uint64_t rows_rejected, rows_quarantined, rows_dropped, rows_warned, rows_replayed;
     _Atomic uint32_t streams_open;
     _Atomic uint32_t version; /* the newest in force */
     _Atomic uint32_t refs;    /* private */
@@ -146,6 +156,30 @@ must_use int catalog_drop_table(struct catalog *c, const char *name, struct err 
 /* The drop of this table is over (its folder is aside, its rows are gone): it vanishes from memory
  * and from the next snapshot. Does nothing when it is not dropped or not known. Any thread. */
 void catalog_forget_table(struct catalog *c, uint32_t id);
+/*
+ * Quarantine tables (docs/formats/control.md): made with the table whose properties ask for it, as
+ * "NAME__quarantine". Nobody but the server writes into one.
+ */
+bool catalog_is_quarantine(const char *name);
+char *catalog_quarantine_name(const char *table);   /* given */
+struct row_schema *catalog_quarantine_schema(void); /* given: the columns of each of them */
+enum catalog_quarantine_column {
+    CATALOG_Q_ARRIVED,
+    CATALOG_Q_STREAM_ID,
+    CATALOG_Q_STREAM_OFFSET,
+    CATALOG_Q_RECORD_INDEX,
+    CATALOG_Q_REASON,
+    CATALOG_Q_RULE,
+    CATALOG_Q_COLUMN_PATH,
+    CATALOG_Q_PRINCIPAL,
+    CATALOG_Q_RAW,
+    CATALOG_Q_JSON,
+    CATALOG_Q_FORMAT,
+    CATALOG_Q_TABLE_ID,
+    CATALOG_Q_DESCRIPTOR_ID,
+    CATALOG_Q_REPLAYED,
+    CATALOG_QUARANTINE_COLUMNS
+};
 /* Where a table of this name lies in the lake: "catalog/schema/table". Given. */
 char *catalog_location(const char *name);
 /* A grant's table: "a.b.c", "a.b.*", "a.*" or "*". ERR_INVALID says what is wrong with it. */

@@ -136,6 +136,8 @@ struct catalog_table *catalog__version_of(const Sluice__Control__TableCreated *m
                                           struct row_schema *shared, struct err *e);
 struct entry *catalog__entry(struct catalog *c, uint32_t id); /* under the lock; forgotten: NULL */
 void catalog__tables_free(struct catalog *c);
+/* Make a table; the gate is held. */
+must_use int catalog__create(struct catalog *c, const struct catalog_create *r, struct err *e);
 /* The record of a version; text is borrowed from @t and @ret's own buffers. */
 struct table_record {
     Sluice__Control__TableCreated m;
@@ -155,6 +157,14 @@ must_use int catalog__table_altered(struct catalog *c, bronze_pos pos,
 /* The version @schema_version, or the newest before it, of those that brought columns. Borrowed. */
 const struct catalog_table *catalog__schema_of(const struct entry *en, uint32_t schema_version);
 void catalog__schema_add(struct entry *en, struct catalog_table *t);
+
+/* ---- quarantine.c ---- */
+
+/* The quarantine table of @table is there if @p needs one. The gate is held. */
+must_use int catalog__quarantine_ensure(struct catalog *c, const char *table,
+                                        const struct catalog_properties *p, struct err *e);
+/* May the table be dropped? Not a quarantine table that is in use. */
+must_use int catalog__quarantine_drop_check(struct catalog *c, const char *name, struct err *e);
 
 /* ---- token.c ---- */
 

@@ -6,6 +6,7 @@
 #include "catalog_priv.h"
 
 #include "base/mem.h"
+#include "rule/rule.h"
 
 #include <stdlib.h>
 
@@ -14,6 +15,8 @@ struct choice {
     const char *key, *usual, *other;
     size_t flag; /* offset of the bool that says "other" */
 };
+
+#define RULE_PREFIX "rule."
 
 #define CHOICE(key_, usual_, other_, member)                                                       \
     {                                                                                              \
@@ -46,9 +49,43 @@ static int read_property(const struct catalog_property *p, struct catalog_proper
     for (size_t i = 0; i < ARRAY_LEN(choices); i++)
         if (strcmp(p->key, choices[i].key) == 0)
             return read_choice(p, &choices[i], ret, e);
+    if (strncmp(p->key, RULE_PREFIX, strlen(RULE_PREFIX)) == 0)
+        return 0; /* see read_rules() */
     return err_set(e, ERR_INVALID,
-                   "there is no property \"%.128s\"; known are on_error, timestamps, evolve",
+                   "there is no property \"%.128s\"; known are on_error, timestamps, evolve and "
+                   "rule.NAME",
                    p->key);
+}
+
+/* rule.NAME = "ACTION: PREDICATE". @texts: room for RULES_PER_TABLE_MAX. */
+static int read_rules(struct catalog_properties *p, struct rule_text *texts, size_t *ret_count,
+                      struct err *e)
+{
+    *ret_count = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        const char *key = p->list[i].key;
+        if (strncmp(key, RULE_PREFIX, strlen(RULE_PREFIX)) != 0)
+            continue;
+        if (*ret_count == RULES_PER_TABLE_MAX)
+            return err_set(e, ERR_INVALID, "a table has at most %d rules", RULES_PER_TABLE_MAX);
+        struct rule_text *text = &texts[(*ret_count)++];
+        if (rule_text_parse(slice_str(key + strlen(RULE_PREFIX)), slice_str(p->list[i].value), text,
+                            e) < 0)
+            return err_wrap(e, "property %.160s", key);
+        p->quarantine_rules |= text->action == RULE_QUARANTINE;
+    }
+    return 0;
+}
+
+static int compile_rules(struct catalog_properties *p, struct row_schema *schema, struct err *e)
+{
+    struct rule_text texts[RULES_PER_TABLE_MAX];
+    size_t count;
+    TRY(read_rules(p, texts, &count, e));
+    if (count == 0 || schema == NULL)
+        return 0;
+    p->rule_fails = mem_calloc(count, sizeof(*p->rule_fails));
+    return rule_set_new(schema, texts, count, &p->rules, e);
 }
 
 static int by_key(const void *a, const void *b)
@@ -68,7 +105,8 @@ static int read_list(struct catalog_properties *p, struct err *e)
 }
 
 int catalog_properties_parse(const struct catalog_property *list, size_t count,
-                             struct catalog_properties *ret, struct err *e)
+                             struct row_schema *schema, struct catalog_properties *ret,
+                             struct err *e)
 {
     if (count > PROPERTIES_MAX)
         return err_set(e, ERR_INVALID, "a table has at most %d properties, not %zu", PROPERTIES_MAX,
@@ -78,12 +116,19 @@ int catalog_properties_parse(const struct catalog_property *list, size_t count,
         p.list[i] = (struct catalog_property){mem_strdup(list[i].key), mem_strdup(list[i].value)};
     qsort(p.list, count, sizeof(*p.list), by_key);
     int rc = read_list(&p, e);
+    if (rc == 0)
+        rc = compile_rules(&p, schema, e);
     if (rc < 0) {
         catalog_properties_deinit(&p);
         return rc;
     }
     *ret = p;
     return 0;
+}
+
+bool catalog_quarantines(const struct catalog_properties *p)
+{
+    return p->quarantine || p->quarantine_rules;
 }
 
 void catalog_properties_deinit(struct catalog_properties *p)
@@ -93,5 +138,7 @@ void catalog_properties_deinit(struct catalog_properties *p)
         mem_free(p->list[i].value);
     }
     mem_free(p->list);
+    rule_set_unref(p->rules);
+    mem_free(p->rule_fails);
     *p = (struct catalog_properties){0};
 }

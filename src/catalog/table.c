@@ -124,13 +124,13 @@ void catalog__table_record_deinit(struct table_record *r)
     mem_free(r->property_ptrs);
 }
 
-static int properties_of(const Sluice__Control__TableCreated *m, struct catalog_properties *ret,
-                         struct err *e)
+static int properties_of(const Sluice__Control__TableCreated *m, struct row_schema *schema,
+                         struct catalog_properties *ret, struct err *e)
 {
     struct catalog_property *list = mem_calloc(m->n_properties + 1, sizeof(*list));
     for (size_t i = 0; i < m->n_properties; i++)
         list[i] = (struct catalog_property){m->properties[i]->key, m->properties[i]->value};
-    int rc = catalog_properties_parse(list, m->n_properties, ret, e);
+    int rc = catalog_properties_parse(list, m->n_properties, schema, ret, e);
     mem_free(list);
     return rc;
 }
@@ -155,7 +155,7 @@ struct catalog_table *catalog__version_of(const Sluice__Control__TableCreated *m
     if (schema == NULL)
         return NULL;
     struct catalog_properties properties;
-    if (properties_of(m, &properties, e) < 0) {
+    if (properties_of(m, schema, &properties, e) < 0) {
         row_schema_unref(schema);
         return NULL;
     }
@@ -333,7 +333,7 @@ static int draft(struct catalog *c, const struct catalog_create *r,
                        r->name);
     }
     struct catalog_properties properties;
-    if (catalog_properties_parse(r->properties, r->property_count, &properties, e) < 0) {
+    if (catalog_properties_parse(r->properties, r->property_count, schema, &properties, e) < 0) {
         row_schema_unref(schema);
         return err_wrap(e, "table %s", r->name);
     }
@@ -370,13 +370,25 @@ static int log_created(struct catalog *c, struct catalog_table *t, struct err *e
     return rc;
 }
 
-int catalog_create_table(struct catalog *c, const struct catalog_create *r,
-                         struct catalog_table **ret_table, struct err *e)
+int catalog__create(struct catalog *c, const struct catalog_create *r, struct err *e)
 {
     _cleanup_(catalog_table_unrefp) struct catalog_table *t = NULL;
     TRY(draft(c, r, &t, e));
+    TRY(check_new(c, t->name, t->location, e));
+    TRY(catalog__quarantine_ensure(c, t->name, &t->properties, e));
+    return log_created(c, t, e);
+}
+
+int catalog_create_table(struct catalog *c, const struct catalog_create *r,
+                         struct catalog_table **ret_table, struct err *e)
+{
+    if (catalog_is_quarantine(r->name))
+        return err_set(e, ERR_INVALID,
+                       "table %.255s: such a name is kept for the quarantine table that the server "
+                       "makes itself",
+                       r->name);
     TRY(catalog__enter(c, e));
-    int rc = log_created(c, t, e);
+    int rc = catalog__create(c, r, e);
     catalog__leave(c);
     return rc < 0 ? rc : catalog_table_by_name(c, r->name, ret_table, e);
 }
@@ -394,7 +406,9 @@ int catalog_drop_table(struct catalog *c, const char *name, struct err *e)
 {
     TRY(catalog__enter(c, e));
     _cleanup_(catalog_table_unrefp) struct catalog_table *t = NULL;
-    int rc = catalog_table_by_name(c, name, &t, e);
+    int rc = catalog__quarantine_drop_check(c, name, e);
+    if (rc == 0)
+        rc = catalog_table_by_name(c, name, &t, e);
     if (rc == 0) {
         atomic_store(&t->live->dropped, true);
         drain(c, t);

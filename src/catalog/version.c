@@ -103,7 +103,7 @@ static bool is_named(const struct catalog_alter *r, const char *key)
 
 /* The properties of before, but for those that are named; then those that are set. */
 static int next_properties(const struct catalog_properties *before, const struct catalog_alter *r,
-                           struct catalog_properties *ret, struct err *e)
+                           struct catalog_table *next, struct err *e)
 {
     struct catalog_property *list = mem_calloc(before->count + r->set_count + 1, sizeof(*list));
     size_t count = 0;
@@ -112,7 +112,7 @@ static int next_properties(const struct catalog_properties *before, const struct
             list[count++] = before->list[i];
     for (size_t i = 0; i < r->set_count; i++)
         list[count++] = r->sets[i];
-    int rc = catalog_properties_parse(list, count, ret, e);
+    int rc = catalog_properties_parse(list, count, next->schema, &next->properties, e);
     mem_free(list);
     return rc;
 }
@@ -140,8 +140,6 @@ static int next_columns(struct catalog *c, const struct catalog_alter *r,
 static int draft(struct catalog *c, const struct catalog_table *t, const struct catalog_alter *r,
                  struct catalog_table **ret_next, struct err *e)
 {
-    struct catalog_properties properties;
-    TRY(next_properties(&t->properties, r, &properties, e));
     _cleanup_(catalog_table_unrefp) struct catalog_table *next = mem_zalloc(sizeof(*next));
     atomic_store(&next->refs, 1);
     next->id = t->id;
@@ -151,11 +149,11 @@ static int draft(struct catalog *c, const struct catalog_table *t, const struct 
     next->location = mem_strdup(t->location);
     next->delta_id = mem_strdup(t->delta_id);
     next->schema = row_schema_ref(t->schema);
-    next->properties = properties;
     next->own_id = t->own_id;
     next->created_at_us = t->created_at_us;
     if (r->change.add_count + r->change.widen_count > 0)
         TRY(next_columns(c, r, next, e));
+    TRY(next_properties(&t->properties, r, next, e)); /* rules may name new columns */
     *ret_next = TAKE(next);
     return 0;
 }
@@ -166,8 +164,14 @@ static int alter(struct catalog *c, const struct catalog_alter *r, struct err *e
     TRY(catalog_table_by_name(c, r->name, &t, e));
     if (r->change.add_count + r->change.widen_count + r->set_count + r->unset_count == 0)
         return 0;
+    if (catalog_is_quarantine(t->name))
+        return err_set(e, ERR_INVALID,
+                       "table %s: the server writes a quarantine table, and it stays "
+                       "as it is",
+                       t->name);
     if (draft(c, t, r, &next, e) < 0)
         return err_wrap(e, "table %s", t->name);
+    TRY(catalog__quarantine_ensure(c, t->name, &next->properties, e));
     struct table_record tr;
     catalog__table_record(next, &tr);
     record rec = SLUICE__CONTROL__RECORD__INIT;

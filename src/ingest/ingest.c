@@ -19,6 +19,7 @@
  */
 #include "ingest/ingest.h"
 
+#include "judge_priv.h"
 #include "request_priv.h"
 #include "session_priv.h"
 
@@ -50,6 +51,7 @@ struct stream {
     struct lane *lane;
     struct catalog_token *token;
     struct catalog_table *table;
+    struct catalog_table *quarantine; /* NULL: the table has none */
     struct catalog_stream reg;
     bool registered, json, listed, waiting;
     struct rpc_message *parked;
@@ -71,9 +73,7 @@ struct lane {
     TAILQ_HEAD(, stream) waiters;
     TAILQ_HEAD(, stream) parked; /* the longest waiting first */
     struct request_rows rows;    /* scratch of the message at hand */
-    struct buf json;
-    size_t *json_ends;
-    uint32_t json_cap;
+    struct judge judge;
     uint64_t reviewed_ns;
     bool draining;
     uint64_t drain_end_ns; /* what is open then, is ended */
@@ -87,6 +87,7 @@ struct ingest {
     _Atomic uint32_t drain_ms; /* 0 = not draining */
     struct trace_hist ack_hist;
     struct trace_counter streams_open, streams_opened, rows, requests, bytes, refused, acks, parked;
+    struct trace_counter rejected, quarantined, dropped, warned;
 };
 
 static void advance(struct stream *st);
@@ -96,7 +97,30 @@ static void advance(struct stream *st);
 static void refuse(struct stream *st, const struct err *e)
 {
     trace_add(&st->in->refused, 1);
-    session_end(&st->session, e->code, e->text);
+    session_end(&st->session, e->code, e->text, SLICE_NULL);
+}
+
+/* Rows of the message at hand that failed rules of the table. */
+static void count_rules(const struct stream *st)
+{
+    const struct judge *j = &st->lane->judge;
+    const struct catalog_properties *p = &st->table->properties;
+    for (uint32_t i = 0; j->failed_rules && i < RULES_PER_TABLE_MAX; i++)
+        if (j->rule_fails[i] > 0)
+            atomic_fetch_add(&p->rule_fails[i], j->rule_fails[i]);
+}
+
+/* For the message at hand, whose rows may be to blame. */
+static void refuse_message(struct stream *st, const struct err *e)
+{
+    const struct judge *j = &st->lane->judge;
+    if (j->details.len > 0) {
+        trace_add(&st->in->rejected, j->report.total);
+        atomic_fetch_add(&st->table->live->rows_rejected, j->report.total);
+        count_rules(st);
+    }
+    trace_add(&st->in->refused, 1);
+    session_end(&st->session, e->code, e->text, buf_slice(&j->details));
 }
 
 static void perform(struct stream *st, const struct session_action *a)
@@ -105,7 +129,10 @@ static void perform(struct stream *st, const struct session_action *a)
     size_t len = 0;
     switch (a->what) {
     case DO_NOTHING: return;
-    case DO_FINISH: rpc_finish(st->call, st->session.end_code, st->session.end_text); return;
+    case DO_FINISH:
+        rpc_finish_detailed(st->call, st->session.end_code, st->session.end_text,
+                            buf_slice(&st->session.end_details));
+        return;
     case DO_SEND_CREATED: len = answer_created(answer, st->reg.uuid); break;
     case DO_SEND_SIGNAL: len = answer_signal(answer, atomic_load(&st->in->drain_ms)); break;
     case DO_SEND_ACK:
@@ -199,8 +226,28 @@ static int check_create(struct stream *st, const struct request *r, char *name, 
         return err_set(e, ERR_INVALID,
                        "table %s: descriptor_proto has %zu bytes, at most %d are taken", name,
                        r->descriptor.len, DESCRIPTOR_BYTES_MAX);
+    if (catalog_is_quarantine(name))
+        return err_set(
+            e, ERR_DENIED,
+            "table %s: only the server writes into a quarantine table; to bring its rows "
+            "into their table use sluice quarantine replay",
+            name);
     st->json = type == 2;
     return catalog_may(st->token, CATALOG_WRITE, name, e);
+}
+
+/* The table, and where its bad rows go. */
+static int find_tables(struct stream *st, const char *name, struct err *e)
+{
+    struct catalog *c = st->in->o.catalog;
+    if (st->table == NULL)
+        TRY(catalog_table_by_name(c, name, &st->table, e));
+    if (st->quarantine != NULL || !catalog_quarantines(&st->table->properties))
+        return 0;
+    char *quarantine = catalog_quarantine_name(name);
+    int rc = catalog_table_by_name(c, quarantine, &st->quarantine, e);
+    mem_free(quarantine);
+    return rc;
 }
 
 /* 0, BRONZE_FULL or BRONZE_NO_SPACE (park), or an error. */
@@ -212,8 +259,7 @@ static int create(struct stream *st, const struct request *r, struct err *e)
         return err_set(e, ERR_INVALID,
                        "create_stream came a second time; a stream is created once");
     TRY(check_create(st, r, name, e));
-    if (st->table == NULL)
-        TRY(catalog_table_by_name(c, name, &st->table, e));
+    TRY(find_tables(st, name, e));
     int rc = catalog_open_stream(c, st->table, st->json ? SLICE_NULL : r->descriptor,
                                  st->token->name, &st->reg, e);
     if (rc < 0)
@@ -227,33 +273,6 @@ static int create(struct stream *st, const struct request *r, struct err *e)
 }
 
 /* ---- rows ---- */
-
-static int bad_record(const struct stream *st, const struct request *r, uint32_t index,
-                      struct err *e)
-{
-    return err_wrap(e, "table %s, offset %lld, record %u", st->table->name, (long long)r->offset,
-                    (unsigned)index);
-}
-
-/* JSON records become rows of the table's own message, in the lane's scratch. */
-static int rows_from_json(struct stream *st, const struct request *r, struct err *e)
-{
-    struct lane *lane = st->lane;
-    struct request_rows *rows = &lane->rows;
-    if (lane->json_cap < rows->cap) {
-        lane->json_cap = rows->cap;
-        lane->json_ends = mem_realloc(lane->json_ends, lane->json_cap * sizeof(*lane->json_ends));
-    }
-    buf_reset(&lane->json);
-    for (uint32_t i = 0; i < rows->count; i++) {
-        if (codec_json_to_row(st->reg.plan, rows->rows[i], &lane->json, e) < 0)
-            return bad_record(st, r, i, e);
-        lane->json_ends[i] = lane->json.len;
-    }
-    for (uint32_t i = 0, at = 0; i < rows->count; at = (uint32_t)lane->json_ends[i++])
-        rows->rows[i] = slice_of(lane->json.data + at, lane->json_ends[i] - at);
-    return 0;
-}
 
 static int check_rows(struct stream *st, const struct request *r, struct err *e)
 {
@@ -277,12 +296,10 @@ static int check_rows(struct stream *st, const struct request *r, struct err *e)
             "table %s, offset %lld: the request holds %llu bytes of records, at most %u are taken",
             st->table->name, (long long)r->offset, (unsigned long long)rows->bytes,
             REQUEST_BYTES_MAX);
-    if (st->json)
-        return rows_from_json(st, r, e);
-    for (uint32_t i = 0; i < rows->count; i++)
-        if (unlikely(codec_check(st->reg.plan, rows->rows[i], e) < 0))
-            return bad_record(st, r, i, e);
-    return 0;
+    const struct judge_by by = {st->table, st->quarantine, st->reg.plan,   st->reg.descriptor_id,
+                                st->json,  st->reg.uuid,   st->token->name};
+    int64_t now_us = st->quarantine != NULL ? sys_now_us(st->in->o.sys) : 0;
+    return ingest__judge_rows(&st->lane->judge, &by, r->offset, now_us, rows, e);
 }
 
 /* The fence of lookups: never goes back. */
@@ -300,6 +317,76 @@ static bool has_waited(const struct stream *st)
            sys_mono_ns(st->in->o.sys) - st->parked_ns > YIELD_MS_MAX * 1000000ull;
 }
 
+/* What has become of the rows of a request that is in the log. */
+static void count_rows(struct stream *st, const struct bronze_append *good,
+                       const struct bronze_append *bad)
+{
+    struct ingest *in = st->in;
+    const struct judge *j = &st->lane->judge;
+    struct catalog_live *live = st->table->live;
+    if (good->row_count > 0)
+        raise_last_pos(st->table, good->last_pos);
+    atomic_fetch_add_explicit(&live->rows_appended, good->row_count, memory_order_relaxed);
+    trace_add(&in->rows, good->row_count + bad->row_count);
+    if (bad->row_count > 0) {
+        raise_last_pos(st->quarantine, bad->last_pos);
+        atomic_fetch_add(&st->quarantine->live->rows_appended, bad->row_count);
+        atomic_fetch_add(&live->rows_quarantined, bad->row_count);
+        trace_add(&in->quarantined, bad->row_count);
+    }
+    if (unlikely(j->dropped + j->warned > 0)) {
+        atomic_fetch_add(&live->rows_dropped, j->dropped);
+        atomic_fetch_add(&live->rows_warned, j->warned);
+        trace_add(&in->dropped, j->dropped);
+        trace_add(&in->warned, j->warned);
+    }
+    count_rules(st);
+}
+
+/* The rows that were judged, and those for quarantine behind them, as one request of the log. */
+static int append_rows(struct stream *st, const struct request *r, bool urgent, struct err *e)
+{
+    const struct request_rows *rows = &st->lane->rows;
+    const struct judge *j = &st->lane->judge;
+    struct bronze_append bad = {
+        .kind = BRONZE_ROWS,
+        .stream_id = st->reg.id,
+        .offset = (uint64_t)r->offset,
+        .rows = j->bad_rows,
+        .row_count = j->bad_count,
+    };
+    struct bronze_append a = {
+        .kind = r->kind == REQUEST_RECORD && rows->count == 1 ? BRONZE_SINGLES : BRONZE_ROWS,
+        .table_id = st->table->id,
+        .descriptor_id = st->reg.descriptor_id,
+        .stream_id = st->reg.id,
+        .offset = (uint64_t)r->offset,
+        .rows = rows->rows,
+        .row_count = rows->count,
+        .urgent = urgent,
+    };
+    if (bad.row_count > 0) {
+        bad.table_id = st->quarantine->id;
+        bad.descriptor_id = st->quarantine->own_id;
+        a.also = &bad;
+    }
+    int rc = bronze_append(st->in->o.log, &a);
+    if (rc < 0)
+        return err_set(
+            e, ERR_INVALID,
+            "table %s, offset %lld: the request does not fit into a block of the log (%u bytes)%s",
+            st->table->name, (long long)r->offset, BLOCK_BYTES_MAX,
+            bad.row_count > 0 ? " with its bad rows: send smaller ones" : "");
+    if (rc > 0)
+        return rc;
+    count_rows(st, &a, &bad);
+    session_appended(&st->session, a.ticket,
+                     st->session.count == 0 ? sys_mono_ns(st->in->o.sys) : 0);
+    trace_add(&st->in->requests, 1);
+    trace_add(&st->in->bytes, rows->bytes);
+    return 0;
+}
+
 static int take_rows(struct stream *st, const struct request *r, struct err *e)
 {
     if (session_accept(&st->session, r->has_offset, r->offset, e) < 0)
@@ -315,34 +402,7 @@ static int take_rows(struct stream *st, const struct request *r, struct err *e)
     if (rc > 0)
         return rc;
     TRY(check_rows(st, r, e));
-    const struct request_rows *rows = &st->lane->rows;
-    struct bronze_append a = {
-        .kind = r->kind == REQUEST_RECORD ? BRONZE_SINGLES : BRONZE_ROWS,
-        .table_id = st->table->id,
-        .descriptor_id = st->reg.descriptor_id,
-        .stream_id = st->reg.id,
-        .offset = (uint64_t)r->offset,
-        .rows = rows->rows,
-        .row_count = rows->count,
-        .urgent = urgent,
-    };
-    rc = bronze_append(st->in->o.log, &a);
-    if (rc < 0)
-        return err_set(
-            e, ERR_INVALID,
-            "table %s, offset %lld: the request does not fit into a block of the log (%u bytes)",
-            st->table->name, (long long)r->offset, BLOCK_BYTES_MAX);
-    if (rc > 0)
-        return rc;
-    if (rows->count > 0)
-        raise_last_pos(st->table, a.last_pos);
-    atomic_fetch_add_explicit(&st->table->live->rows_appended, rows->count, memory_order_relaxed);
-    session_appended(&st->session, a.ticket,
-                     st->session.count == 0 ? sys_mono_ns(st->in->o.sys) : 0);
-    trace_add(&st->in->rows, rows->count);
-    trace_add(&st->in->requests, 1);
-    trace_add(&st->in->bytes, rows->bytes);
-    return 0;
+    return append_rows(st, r, urgent, e);
 }
 
 /* ---- events of a call ---- */
@@ -370,6 +430,7 @@ static void take_message(struct stream *st, struct rpc_message *m)
 {
     struct err e = {0};
     struct request r;
+    buf_reset(&st->lane->judge.details);
     int rc = request_parse(rpc_message_bytes(m), &r, &e);
     if (rc == 0)
         rc = r.kind == REQUEST_CREATE ? create(st, &r, &e) : take_rows(st, &r, &e);
@@ -381,7 +442,7 @@ static void take_message(struct stream *st, struct rpc_message *m)
     (void)unpark(st); /* @m, if it was parked */
     rpc_message_free(m);
     if (rc < 0)
-        refuse(st, &e);
+        refuse_message(st, &e);
     else
         rpc_recv(st->call);
     advance(st);
@@ -463,6 +524,7 @@ static void on_close(struct rpc_call *c, void *ctx, bool cancelled)
         catalog_close_stream(in->o.catalog, &st->reg);
     }
     st->table = catalog_table_unref(st->table);
+    st->quarantine = catalog_table_unref(st->quarantine);
     if (st->token != NULL)
         atomic_fetch_sub(&st->token->streams_open, 1);
     st->token = catalog_token_unref(st->token);
@@ -642,7 +704,7 @@ static void end_drained(struct lane *lane)
             continue;
         rpc_message_free(unpark(st));
         session_end(&st->session, ERR_UNAVAILABLE,
-                    "the server is shutting down: connect again later");
+                    "the server is shutting down: connect again later", SLICE_NULL);
         advance(st);
     }
 }
@@ -697,8 +759,7 @@ struct ingest *ingest_free(struct ingest *in)
         return NULL;
     for (unsigned i = 0; i < in->lane_count; i++) {
         mem_free(in->lanes[i].rows.rows);
-        mem_free(in->lanes[i].json_ends);
-        buf_deinit(&in->lanes[i].json);
+        ingest__judge_deinit(&in->lanes[i].judge);
     }
     mem_free(in->lanes);
     mem_free(in);
@@ -716,6 +777,10 @@ void ingest_read_counters(const struct ingest *in, struct ingest_counters *ret_c
         .refused = trace_read(&in->refused),
         .acks = trace_read(&in->acks),
         .parked = trace_read(&in->parked),
+        .rejected = trace_read(&in->rejected),
+        .quarantined = trace_read(&in->quarantined),
+        .dropped = trace_read(&in->dropped),
+        .warned = trace_read(&in->warned),
     };
 }
 

@@ -46,6 +46,7 @@ void ingest_drain(struct ingest *in, uint32_t grace_ms);
 
 struct ingest_counters {
     uint64_t streams_open, streams_opened, rows, requests, bytes, refused, acks, parked;
+    uint64_t rejected, quarantined, dropped, warned; /* rows that failed a check */
 };
 void ingest_read_counters(const struct ingest *in, struct ingest_counters *ret_counters);
 /* From the request's arrival to its ack being handed to the transport, µs; first request of each

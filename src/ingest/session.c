@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The session's state machine (session_priv.h). Pure: no I/O, no clock, no allocation but the end's
- * sentence. On a crash of the process nothing of it survives; the client resends what was not
- * acknowledged.
+ * sentence and details. On a crash of the process nothing of it survives; the client resends what
+ * was not acknowledged.
  */
 #include "session_priv.h"
 
@@ -18,6 +18,7 @@ void session_deinit(struct session *s)
 {
     mem_free(s->end_text);
     s->end_text = NULL;
+    buf_deinit(&s->end_details);
 }
 
 void session_created(struct session *s, uint64_t ticket)
@@ -66,16 +67,17 @@ void session_appended(struct session *s, uint64_t ticket, uint64_t now_ns)
 void session_half_closed(struct session *s)
 {
     s->half_closed = true;
-    session_end(s, 0, "");
+    session_end(s, 0, "", SLICE_NULL);
 }
 
-void session_end(struct session *s, int code, const char *text)
+void session_end(struct session *s, int code, const char *text, struct slice details)
 {
     if (s->phase >= SESSION_ENDING)
         return;
     s->phase = SESSION_ENDING;
     s->end_code = code;
     s->end_text = mem_strdup(text);
+    buf_add_slice(&s->end_details, details);
 }
 
 /* Take in the durable end; returns when the oldest newly durable request arrived, 0 = none. */

@@ -20,6 +20,7 @@
  *   S4  offsets are taken in order, each exactly once
  */
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/slice.h"
 
@@ -56,7 +57,8 @@ struct session {
     uint32_t first, count;  /* ring of pending */
     struct session_pending pending[SESSION_PENDING_MAX];
     int end_code;
-    char *end_text; /* owned by the session */
+    char *end_text;         /* owned by the session */
+    struct buf end_details; /* for programs; may be empty */
 };
 
 /* What the driver is to do now; at most one send. */
@@ -82,8 +84,9 @@ must_use int session_accept(const struct session *s, bool has_offset, int64_t of
 /* It was appended with @ticket. */
 void session_appended(struct session *s, uint64_t ticket, uint64_t now_ns);
 void session_half_closed(struct session *s);
-/* End with a status, once everything appended is acknowledged. The first one counts. */
-void session_end(struct session *s, int code, const char *text);
+/* End with a status, once everything appended is acknowledged. The first one counts. @details: a
+ * google.rpc.Status, copied; may be empty. */
+void session_end(struct session *s, int code, const char *text, struct slice details);
 /* What is not durable by now is not waited for: the log stands still, and its client sends it
  * again. An end in order becomes @code: it would claim that all was stored. Only for a session that
  * is ending; does nothing when it waits for nothing. */

@@ -66,6 +66,7 @@ static struct rpc_call *call_new(struct rpc__slot *s)
     c->outgoing.type = GRPC_BB_RAW;
     c->outgoing.data.raw.compression = GRPC_COMPRESS_NONE;
     grpc_slice_buffer_init(&c->outgoing.data.raw.slice_buffer);
+    c->status_details = grpc_empty_slice();
     return c;
 }
 
@@ -198,6 +199,8 @@ static void call_close(struct rpc_call *c)
     grpc_metadata_array_init(&c->headers);
     gpr_free(TAKE(c->peer));
     mem_free(TAKE(c->status_text));
+    grpc_slice_unref(c->status_details);
+    c->status_details = grpc_empty_slice();
     grpc_call_unref(TAKE(c->call));
     q->calls_open--;
     rpc__count(&q->calls_closed, 1);
@@ -284,10 +287,16 @@ static void send_status(struct rpc_call *c, const char *text, const struct slice
     grpc_slice details = grpc_empty_slice();
     if (c->status != 0 && text)
         details = grpc_slice_from_copied_buffer(text, strnlen(text, STATUS_TEXT_BYTES_MAX));
+    grpc_metadata detailed = {
+        .key = grpc_slice_from_static_string("grpc-status-details-bin"),
+        .value = c->status_details,
+    };
     ops[n++] = (grpc_op){
         .op = GRPC_OP_SEND_STATUS_FROM_SERVER,
         .data.send_status_from_server =
             {
+                .trailing_metadata_count = GRPC_SLICE_LENGTH(c->status_details) > 0,
+                .trailing_metadata = &detailed,
                 .status = (grpc_status_code)c->status,
                 .status_details = c->status != 0 ? &details : NULL,
             },
@@ -344,8 +353,15 @@ static bool take_finish(struct rpc_call *c, int code)
 
 void rpc_finish(struct rpc_call *c, int code, const char *text)
 {
+    rpc_finish_detailed(c, code, text, SLICE_NULL);
+}
+
+void rpc_finish_detailed(struct rpc_call *c, int code, const char *text, struct slice details)
+{
     if (!take_finish(c, code))
         return;
+    if (details.len > 0)
+        c->status_details = grpc_slice_from_copied_buffer((const char *)details.data, details.len);
     if (!(c->word & RPC__SENDING))
         send_status(c, text, NULL);
     else if (text)

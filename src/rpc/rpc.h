@@ -115,6 +115,9 @@ void rpc_send(struct rpc_call *c, struct slice message);
 /* End with a status: @code 0 or an ERR_ code. A streaming call may have one send in flight: the
  * status goes out behind it. Idempotent: the first one counts. */
 void rpc_finish(struct rpc_call *c, int code, const char *text);
+/* The same with details for programs: a serialised google.rpc.Status (copied), which goes out as
+ * grpc-status-details-bin. Clients take about 8 KiB of trailing metadata, text included. */
+void rpc_finish_detailed(struct rpc_call *c, int code, const char *text, struct slice details);
 /* Unary: answer with @message (copied) and OK. */
 void rpc_reply(struct rpc_call *c, struct slice message);
 bool rpc_is_finished(const struct rpc_call *c); /* a status was given, or the call is cancelled */

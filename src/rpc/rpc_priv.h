@@ -150,6 +150,7 @@ struct rpc_call {
     int cancelled; /* written by the core */
     int status;
     char *status_text; /* of a status that waits for a send */
+    grpc_slice status_details;
     char *peer;
     gpr_timespec deadline;
     grpc_metadata_array headers;

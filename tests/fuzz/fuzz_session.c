@@ -75,7 +75,7 @@ static void end(struct model *m, int code)
     if (!m->has_end)
         m->code = code;
     m->has_end = true;
-    session_end(&m->s, code, "the reason");
+    session_end(&m->s, code, "the reason", SLICE_NULL);
 }
 
 static void request(struct model *m, uint8_t argument)

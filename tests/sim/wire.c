@@ -129,6 +129,12 @@ void rpc_finish(struct rpc_call *c, int code, const char *text)
     buf_add_str(&c->text, text);
 }
 
+void rpc_finish_detailed(struct rpc_call *c, int code, const char *text, struct slice details)
+{
+    (void)details;
+    rpc_finish(c, code, text);
+}
+
 void rpc_reply(struct rpc_call *c, struct slice message)
 {
     if (c->finished || c->cancelled)

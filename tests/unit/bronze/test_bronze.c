@@ -242,6 +242,79 @@ Test(bronze_log, keeps_a_request_in_one_block_and_refuses_one_that_cannot_fit)
     tear_down(&x);
 }
 
+Test(bronze_log, keeps_frames_of_two_tables_that_are_one_request_in_one_block)
+{
+    struct fixture x;
+    set_up(&x);
+    open_log(&x);
+    struct slice rows[] = {slice_str("one"), slice_str("two"), slice_str("three")};
+    append_row(&x, 1, 0, 100); /* something to stand behind */
+    struct bronze_append bad = {.kind = BRONZE_ROWS,
+                                .table_id = 8,
+                                .stream_id = 9,
+                                .offset = 5,
+                                .rows = rows + 2,
+                                .row_count = 1};
+    struct bronze_append good = {.kind = BRONZE_ROWS,
+                                 .table_id = 7,
+                                 .stream_id = 9,
+                                 .offset = 5,
+                                 .rows = rows,
+                                 .row_count = 2,
+                                 .also = &bad};
+
+    cr_assert_eq(bronze_append(x.log, &good), 0);
+    cr_assert_eq(bronze_wait(x.log, good.ticket, 10000), 0);
+
+    cr_assert_eq(good.ticket, bad.ticket);
+    cr_assert_eq(good.last_pos, good.first_pos + 1);
+    cr_assert_eq(bad.first_pos, good.last_pos + 1);
+    cr_assert_eq(bad.last_pos, bad.first_pos);
+    cr_assert_eq(bronze_appended_pos(x.log), bad.last_pos);
+    struct err e = {0};
+    struct bronze_reader *r;
+    struct bronze_block b;
+    struct bronze_frame f;
+    struct slice row;
+    size_t at = 0, row_at = 0;
+    cr_assert_eq(bronze_reader_open(x.log, "test", good.first_pos, &r, &e), 0);
+    cr_assert_eq(bronze_reader_next(r, &b, &e), 0);
+    cr_assert_eq(b.ticket, good.ticket);
+    do
+        cr_assert(bronze_block_frame(&b, &at, &f));
+    while (f.stream_id != 9);
+    cr_assert_eq(f.table_id, 7);
+    cr_assert_eq(f.row_count, 2);
+    cr_assert(bronze_block_frame(&b, &at, &f));
+    cr_assert_eq(f.table_id, 8);
+    cr_assert_eq(f.first_offset, 5);
+    cr_assert_eq(f.offset_count, 1);
+    cr_assert(bronze_frame_row(&f, &row_at, &row));
+    cr_assert(slice_eq(row, rows[2]));
+    r = bronze_reader_close(r);
+    close_log(&x);
+    tear_down(&x);
+}
+
+Test(bronze_log, refuses_a_request_whose_second_frame_does_not_fit)
+{
+    struct fixture x;
+    set_up(&x);
+    open_log(&x);
+    uint8_t *bytes = mem_zalloc(BLOCK_BYTES_MAX);
+    struct slice half = slice_of(bytes, BLOCK_BYTES_MAX / 2), one = slice_of(bytes, 1);
+    struct bronze_append bad = {.kind = BRONZE_ROWS, .rows = &half, .row_count = 1};
+    struct bronze_append good = {.kind = BRONZE_ROWS, .rows = &half, .row_count = 1, .also = &bad};
+
+    cr_assert_eq(bronze_append(x.log, &good), ERR_INVALID);
+
+    good.rows = &one;
+    cr_assert_eq(bronze_append(x.log, &good), 0);
+    mem_free(bytes);
+    close_log(&x);
+    tear_down(&x);
+}
+
 /* Nothing is written without a step, so what is appended stays unwritten. */
 Test(bronze_log, takes_small_requests_while_a_large_one_must_wait)
 {

@@ -2,11 +2,17 @@
 /* Properties of tables: checked, kept, back after a restart. */
 #include "rig.h"
 
+#include "rule/rule.h"
+
 static int parse(struct catalog_property *list, size_t count, struct catalog_properties *ret,
                  struct err *e)
 {
     *ret = (struct catalog_properties){0};
-    return catalog_properties_parse(list, count, ret, e);
+    struct row_schema *schema = NULL;
+    cr_assert_eq(row_schema_parse(slice_str(RIG_DDL), NULL, 0, &schema, e), 0);
+    int r = catalog_properties_parse(list, count, schema, ret, e);
+    row_schema_unref(schema);
+    return r;
 }
 
 Test(catalog_property, what_is_not_set_is_as_usual)
@@ -68,6 +74,45 @@ Test(catalog_property, unknown_keys_and_words_are_refused_by_name)
     refused(key, 1, "\"colour\"");
     refused(word, 1, "reject or quarantine, not \"ignore\"");
     refused(twice, 2, "evolve comes twice");
+}
+
+Test(catalog_property, rules_are_compiled_and_their_order_is_that_of_their_names)
+{
+    struct catalog_property set[] = {{"rule.short", "quarantine: length(icao) <= 4"},
+                                     {"rule.north", "drop: lat >= 0"}};
+    struct catalog_properties p;
+    struct err e = {0};
+
+    cr_assert_eq(parse(set, 2, &p, &e), 0, "%s", e.text);
+
+    cr_assert_eq(rule_set_count(p.rules), 2);
+    cr_assert(slice_eq(rule_set_text(p.rules, 0)->name, slice_str("north")));
+    cr_assert_eq(rule_set_text(p.rules, 1)->action, RULE_QUARANTINE);
+    cr_assert(catalog_quarantines(&p) && !p.quarantine);
+    catalog_properties_deinit(&p);
+}
+
+Test(catalog_property, bad_rules_are_refused_with_their_name)
+{
+    struct catalog_property action[] = {{"rule.a", "delete: lat > 0"}};
+    struct catalog_property column[] = {{"rule.b", "drop: altitude > 0"}};
+    struct catalog_property name[] = {{"rule.", "drop: lat > 0"}};
+
+    refused(action, 1, "rule.a");
+    refused(column, 1, "altitude");
+    refused(name, 1, "no name for a rule");
+}
+
+Test(catalog_property, rules_are_read_without_a_schema_too)
+{
+    struct catalog_property set[] = {{"rule.short", "quarantine: length(icao) <= 4"}};
+    struct catalog_properties p;
+    struct err e = {0};
+
+    cr_assert_eq(catalog_properties_parse(set, 1, NULL, &p, &e), 0);
+
+    cr_assert(catalog_quarantines(&p) && p.rules == NULL);
+    catalog_properties_deinit(&p);
 }
 
 Test(catalog_property, too_many_or_too_long_are_refused)

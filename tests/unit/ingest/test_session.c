@@ -74,7 +74,7 @@ Test(ingest_session, ends_with_an_error_only_after_the_last_ack)
     struct session s = created();
     session_appended(&s, 2, 0);
 
-    session_end(&s, ERR_INVALID, "bad row");
+    session_end(&s, ERR_INVALID, "bad row", SLICE_NULL);
 
     cr_assert_eq(session_step(&s, 1).what, DO_NOTHING);
     cr_assert_eq(session_step(&s, 2).what, DO_SEND_ACK);
@@ -92,7 +92,7 @@ Test(ingest_session, ends_without_the_acks_that_it_abandons)
     struct session s = created();
     session_appended(&s, 2, 0);
     session_appended(&s, 3, 0);
-    session_end(&s, ERR_EXHAUSTED, "no room");
+    session_end(&s, ERR_EXHAUSTED, "no room", SLICE_NULL);
     cr_assert_eq(session_step(&s, 2).offset, 0);
     session_sent(&s);
     cr_assert_eq(session_step(&s, 2).what, DO_NOTHING);

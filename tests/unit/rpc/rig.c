@@ -143,7 +143,7 @@ static void last_message(struct rpc_call *c, void *ctx, struct rpc_message *m)
     note(s, &s->messages);
     rpc_send(c, rpc_message_bytes(m));
     rpc_message_free(m);
-    rpc_finish(c, ERR_EXHAUSTED, "that was the last");
+    rpc_finish_detailed(c, ERR_EXHAUSTED, "that was the last", slice_of("\0\xff details", 10));
 }
 
 static void must_not_sent(struct rpc_call *c, void *ctx)
@@ -419,6 +419,16 @@ int ccall_status(struct ccall *c)
     (void)snprintf(c->text, sizeof(c->text), "%.*s", (int)GRPC_SLICE_LENGTH(c->details),
                    (const char *)GRPC_SLICE_START_PTR(c->details));
     return (int)c->status;
+}
+
+struct slice ccall_trailer(const struct ccall *c, const char *name)
+{
+    for (size_t i = 0; i < c->trailing.count; i++) {
+        const grpc_metadata *m = &c->trailing.metadata[i];
+        if (grpc_slice_str_cmp(m->key, name) == 0)
+            return slice_of(GRPC_SLICE_START_PTR(m->value), GRPC_SLICE_LENGTH(m->value));
+    }
+    return SLICE_NULL;
 }
 
 int unary(struct rig *g, const char *path, struct slice request, char *out, size_t out_max)

@@ -43,7 +43,7 @@ enum rig_kind { RIG_PLAIN, RIG_TLS };
  *   Keep    unary   answers, and keeps the message
  *   Chat    stream  echoes each message; OK after the half close
  *   Mute    stream  never asks for a message
- *   Last    stream  sends each message back and gives a status at once
+ *   Last    stream  sends each message back and gives a status with details at once
  *   Closed  stream  refuses in on_open
  */
 void rig_init(struct rig *g, enum rig_kind kind, unsigned queue_count); /* no ticks */
@@ -80,6 +80,8 @@ bool ccall_half_close(struct ccall *c);
 /* Returns the length, or -1 at the end; at most @max bytes go into @out. */
 long ccall_recv(struct ccall *c, void *out, size_t max);
 int ccall_status(struct ccall *c);
+/* Of the trailing metadata, after ccall_status; data NULL = absent. */
+struct slice ccall_trailer(const struct ccall *c, const char *name);
 
 /* A whole unary call: returns the status, the answer (or the status text) in @out, terminated. */
 int unary(struct rig *g, const char *path, struct slice request, char *out, size_t out_max);

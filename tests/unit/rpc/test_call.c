@@ -263,6 +263,8 @@ Test(rpc_stream, sends_the_status_behind_the_message_in_flight)
     cr_assert_eq(ccall_recv(&c, out, sizeof(out)), -1);
     cr_assert_eq(ccall_status(&c), err_grpc_status(ERR_EXHAUSTED));
     cr_assert_str_eq(c.text, "that was the last");
+    cr_assert(
+        slice_eq(ccall_trailer(&c, "grpc-status-details-bin"), slice_of("\0\xff details", 10)));
 
     ccall_deinit(&c);
     rig_await(&g, &g.seen.closed, 1);
@@ -280,6 +282,7 @@ Test(rpc_stream, may_be_refused_in_on_open)
 
     cr_assert_eq(ccall_status(&c), err_grpc_status(ERR_DENIED));
     cr_assert_str_eq(c.text, "not for you");
+    cr_assert_null(ccall_trailer(&c, "grpc-status-details-bin").data);
 
     ccall_deinit(&c);
     rig_await(&g, &g.seen.closed, 1);
