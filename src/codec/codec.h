@@ -51,8 +51,9 @@ must_use int codec_check(const struct codec_plan *p, struct slice row, struct er
  */
 must_use int codec_decode(const struct codec_plan *p, struct slice row, struct arena *arena,
                           struct row_value *values);
-/* The same, straight into a column batch. Takes 64 KiB of stack. */
-must_use int codec_decode_into(const struct codec_plan *p, struct slice row,
+/* The same, straight into a column batch. @arena is scratch, reset here; kept from row to row it
+ * saves allocations (NULL will do when the schema is flat). Takes 64 KiB of stack. */
+must_use int codec_decode_into(const struct codec_plan *p, struct slice row, struct arena *arena,
                                struct row_batch *batch);
 
 /* One JSON object → a row of the own plan's message, appended to @out. ERR_INVALID with column/path

@@ -65,6 +65,7 @@ bool compact__is_pressing(const struct compact_lag *lag, bool pressing);
 /* The rows taken since the last cut. */
 struct compact_open {
     struct row_batch *batch;       /* the row group under construction; no rows: kept for more */
+    struct arena arena;            /* of the row that goes into it; kept as long */
     uint64_t kept_bytes;           /* of it, since before the last cut */
     struct buf file;               /* finished row groups */
     struct parquet_writer *writer; /* on file; NULL before the first row group */

@@ -33,6 +33,7 @@ static void open_reset(struct compact_open *o)
 {
     parquet_writer_free(o->writer);
     row_batch_free(o->batch);
+    arena_deinit(&o->arena);
     buf_deinit(&o->file);
     *o = (struct compact_open){.file = BUF_NULL};
 }
@@ -91,7 +92,7 @@ static int take_row(struct compact_table *t, const struct codec_plan *plan, stru
         o->batch = row_batch_new(t->meta->schema);
     if (o->batch->row_count == ROW_BATCH_ROWS_MAX || o->batch->bytes_used >= COMPACT_GROUP_BYTES)
         TRY(close_group(t, e));
-    if (codec_decode_into(plan, row, o->batch) < 0)
+    if (codec_decode_into(plan, row, &o->arena, o->batch) < 0)
         return err_set(e, ERR_DAMAGED, "the row at position %llu does not decode",
                        (unsigned long long)pos);
     if (o->load.rows == 0)

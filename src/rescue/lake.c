@@ -130,8 +130,9 @@ static int put_rows(struct versions *v, const struct delta_entry *f, const struc
         bronze_pos pos = f->first_pos + rows.first + i;
         if (rows.first + i >= rows.below)
             return 0; /* this row and those behind it are in the log */
+        arena_reset(&b->arena);
         for (uint32_t c = 0; c < schema->column_count; c++)
-            b->values[c] = row_batch_value(batch, c, i, NULL);
+            b->values[c] = row_batch_value(batch, c, i, &b->arena);
         b->r->rows_lake++;
         struct serve_row row_at = {schema, v->t->id, pos, b->values};
         if (!serve_put_row(&row_at, b->key, b->batch))
@@ -305,5 +306,6 @@ void rescue__rebuild_deinit(struct rebuild *b)
     buf_deinit(&b->key[0]);
     buf_deinit(&b->key[1]);
     mem_free(b->values);
+    arena_deinit(&b->arena);
     b->values = NULL;
 }

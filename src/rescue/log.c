@@ -25,7 +25,8 @@ struct salvage {
     struct buf line, text; /* scratch */
     struct row_value *values;
     uint32_t value_cap;
-    bool counting; /* the first pass */
+    struct arena arena; /* what the values hold */
+    bool counting;      /* the first pass */
 };
 
 static void show_progress(struct salvage *v)
@@ -82,7 +83,8 @@ static bool render(struct salvage *v, const struct bronze_frame *f, struct slice
         v->value_cap = schema->column_count;
         v->values = mem_realloc(v->values, v->value_cap * sizeof(*v->values));
     }
-    if (codec_decode(plan, row, NULL, v->values) < 0)
+    arena_reset(&v->arena);
+    if (codec_decode(plan, row, &v->arena, v->values) < 0)
         return false;
     buf_reset(&v->text);
     codec_values_to_json(schema, v->values, &v->text);
@@ -225,5 +227,6 @@ int rescue_log(struct sys *s, struct rescue_log *r, struct err *e)
     buf_deinit(&v.line);
     buf_deinit(&v.text);
     mem_free(v.values);
+    arena_deinit(&v.arena);
     return rc;
 }

@@ -27,6 +27,7 @@ struct rebuild {
     struct buf file, key[2]; /* scratch */
     struct row_value *values;
     uint32_t value_cap;
+    struct arena arena; /* what the values hold */
 };
 void rescue__rebuild_deinit(struct rebuild *b); /* the scratch */
 

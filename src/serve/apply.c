@@ -76,7 +76,8 @@ static void put_row(struct serve *s, const struct bronze_frame *f, bronze_pos po
 {
     struct serve__apply *a = &s->apply;
     const struct row_schema *schema = codec_plan_schema(a->plan);
-    if (codec_decode(a->plan, row, NULL, a->values) < 0)
+    arena_reset(&a->arena);
+    if (codec_decode(a->plan, row, &a->arena, a->values) < 0)
         must_die(
             "serve: the row at position %llu (table id %u, descriptor id %u) was accepted once and "
             "cannot be decoded now",
@@ -332,6 +333,7 @@ void serve__apply_close(struct serve *s)
     buf_deinit(&a->value);
     buf_deinit(&a->changed);
     mem_free(a->values);
+    arena_deinit(&a->arena);
     a->values = NULL;
 }
 

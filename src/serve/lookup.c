@@ -23,6 +23,7 @@ void serve__scratch_deinit(struct serve__scratch *x)
     buf_deinit(&x->row);
     buf_deinit(&x->reply);
     mem_free(x->values);
+    arena_deinit(&x->arena);
     x->values = NULL;
     x->value_cap = 0;
 }
@@ -133,7 +134,8 @@ static int form_row(const struct serve__view *v, uint64_t format, const struct s
         x->value_cap = schema->column_count;
         x->values = mem_realloc(x->values, x->value_cap * sizeof(*x->values));
     }
-    if (codec_decode(plan, at->row, NULL, x->values) < 0)
+    arena_reset(&x->arena);
+    if (codec_decode(plan, at->row, &x->arena, x->values) < 0)
         return err_set(e, ERR_DAMAGED, "table %s: the row at position %llu cannot be decoded",
                        v->table->name, (unsigned long long)at->pos);
     if (format == SERVE__JSON)

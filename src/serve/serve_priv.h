@@ -70,6 +70,7 @@ struct serve__scratch {
     struct buf key, found_key, value, row, reply;
     struct row_value *values;
     uint32_t value_cap;
+    struct arena arena; /* what the values hold */
 };
 void serve__scratch_deinit(struct serve__scratch *x);
 
@@ -131,6 +132,7 @@ struct serve__apply {
     struct buf changed; /* hashes of the keys in the batch, uint64_t each */
     struct row_value *values;
     uint32_t value_cap;
+    struct arena arena;      /* what the values hold */
     struct codec_plan *plan; /* borrowed: of the newest frame with rows */
     uint32_t plan_table, plan_descriptor;
     uint32_t backoff_ms;

@@ -43,6 +43,7 @@ void verify__row_deinit(struct verify_row *r)
     mem_free(r->values);
     buf_deinit(&r->bytes);
     buf_deinit(&r->key);
+    arena_deinit(&r->arena);
     *r = (struct verify_row){.values = NULL};
 }
 
@@ -65,7 +66,8 @@ int verify__row_of(struct verify_row *r, const struct codec_plan *plan, struct s
 {
     const struct row_schema *schema = codec_plan_schema(plan);
     verify__row_room(r, schema->column_count);
-    TRY(codec_decode(plan, bytes, NULL, r->values));
+    arena_reset(&r->arena);
+    TRY(codec_decode(plan, bytes, &r->arena, r->values));
     verify__row_seal(r, schema);
     return 0;
 }
@@ -218,8 +220,9 @@ static int group_rows(struct verify_table *t, const struct row_batch *batch,
     const struct row_schema *schema = t->meta->schema;
     verify__row_room(&w->row, schema->column_count);
     for (uint32_t i = 0; i < batch->row_count; i++, w->index++) {
+        arena_reset(&w->row.arena);
         for (uint32_t c = 0; c < schema->column_count; c++)
-            w->row.values[c] = row_batch_value(batch, c, i, NULL);
+            w->row.values[c] = row_batch_value(batch, c, i, &w->row.arena);
         verify__row_seal(&w->row, schema);
         TRY(w->fn(w->ctx, w));
     }

@@ -10,9 +10,10 @@
 struct verify_row {
     struct row_value *values; /* one per column; bytes are borrowed from where it was read */
     uint32_t cap;
-    struct buf bytes; /* canonical */
-    struct buf key;   /* scratch */
-    uint32_t crc;     /* CRC-32 of bytes */
+    struct arena arena; /* what the values hold */
+    struct buf bytes;   /* canonical */
+    struct buf key;     /* scratch */
+    uint32_t crc;       /* CRC-32 of bytes */
 };
 void verify__row_deinit(struct verify_row *r);
 void verify__row_room(struct verify_row *r, uint32_t columns);

@@ -77,7 +77,7 @@ static void run_decode_into(struct bench *b)
 {
     row_batch_reset(b->batch);
     for (unsigned i = 0; i < ROWS; i++)
-        must_be(codec_decode_into(b->plan, buf_slice(&b->rows[i]), b->batch));
+        must_be(codec_decode_into(b->plan, buf_slice(&b->rows[i]), NULL, b->batch));
 }
 
 static void run_json_to_row(struct bench *b)

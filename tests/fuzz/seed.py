@@ -103,6 +103,47 @@ def protobuf():
         fixed = {INT64: 16, INT32: 15}
         yield bytes([i]) + part(descriptor(columns, 3, fixed)) + part(own_row(columns, 3))
     yield b"\0" + part(b"") + part(message((1, 5), (99, "unknown"), (100, 7)))
+    for i, rows in enumerate(NESTED_ROWS):
+        yield bytes([128 + i]) + part(b"") + b"".join(part(row) for row in rows)
+    yield bytes([128]) + part(nested_descriptor()) + part(NESTED_FOREIGN_ROW)
+
+
+# As schema_nested in tests/fuzz/schemas.h, in the tables' own messages.
+NESTED_ROWS = [
+    [message((1, 5), (2, message((1, 1), (2, "t"), (3, message((1, 2.5), (2, 19000))))),
+             (3, b"\1\2\x80\1"), (3, 9), (4, message((1, "k"), (2, 7)))),
+     message((1, 5), (2, message((2, "t"))), (2, message((1, 1), (9, "unknown")))),
+     message((1, 5), (4, message((1, "k"), (2, 7))), (4, message((1, "k"))), (4, b""))],
+    [message((1, message((1, 1), (2, struct.pack("<2f", 1.5, 2)))), (2, "1.25"), (2, "-3"),
+             (3, message((1, 4), (2, message((1, "v"), (2, b"\0\xff"))))),
+             (4, message((1, 1), (2, 127)))),
+     message((3, message((1, 4)))), b""],
+    [message((1, message((1, b"\1\2"), (1, 3))), (1, b""),
+             (2, message((1, 8), (2, message((1, "a"), (1, "b"))))),
+             (3, message((1, message((1, 1), (2, message((1, message((1, "x"), (2, 3))))))))))],
+    [message((1, '{"b":[1,2.50,null],"a":"x"}'), (2, "1"), (2, '"t"'),
+             (3, message((1, "k"), (2, "{}"))), (4, message((1, "true")))),
+     message((1, "{")), message((4, b""))],
+]
+NESTED_FOREIGN_ROW = message((3, 5), (1, message((7, 1), (8, message((1, 0.5))))),
+                             (2, message((1, "k"), (2, 7))))
+
+
+def nested_descriptor():
+    """The first nested table under other numbers, with absolute and relative type names."""
+    d = descriptor_pb2.DescriptorProto(name="Record")
+    d.field.add(name="ID", number=3, type=INT64, label=2)
+    d.field.add(name="s", number=1, type=11, label=1, type_name=".pkg.Record.S")
+    d.field.add(name="m", number=2, type=11, label=3, type_name="MEntry")
+    s = d.nested_type.add(name="S")
+    s.field.add(name="a", number=7, type=17, label=1)
+    s.field.add(name="u", number=8, type=11, label=1, type_name="Inner")
+    s.nested_type.add(name="Inner").field.add(name="b", number=1, type=DOUBLE, label=1)
+    entry = d.nested_type.add(name="MEntry")
+    entry.options.map_entry = True
+    entry.field.add(name="key", number=1, type=STRING, label=1)
+    entry.field.add(name="value", number=2, type=18, label=1)
+    return d.SerializeToString()
 
 
 def descriptors():
@@ -113,6 +154,8 @@ def descriptors():
     yield part("id BIGINT") + descriptor([("id", 11, 1)])
     yield part("id BIGINT") + descriptor([("id", INT64, 3)])
     yield part("id BIGINT, x INT") + descriptor([("id", INT64, 1), ("ID", INT64, 1)])
+    yield part("id BIGINT NOT NULL, s STRUCT<a: INT NOT NULL, u: STRUCT<b: DOUBLE>>, "
+               "m MAP<STRING, BIGINT>") + nested_descriptor()
 
 
 def json_rows():

@@ -12,10 +12,10 @@ Test(codec_into, rows_go_into_a_batch_with_their_nulls_and_a_damaged_one_does_no
     for (int i = 0; i < 2; i++) {
         struct buf row = BUF_NULL;
         codec_values_to_row(s, in[i], &row);
-        cr_assert_eq(codec_decode_into(p, buf_slice(&row), batch), 0);
+        cr_assert_eq(codec_decode_into(p, buf_slice(&row), NULL, batch), 0);
         buf_deinit(&row);
     }
-    cr_assert_eq(codec_decode_into(p, slice_str("\x12\x01"), batch), ERR_DAMAGED);
+    cr_assert_eq(codec_decode_into(p, slice_str("\x12\x01"), NULL, batch), ERR_DAMAGED);
 
     cr_assert_eq(batch->row_count, 2u);
     for (uint32_t i = 0; i < 2; i++) {
@@ -28,4 +28,46 @@ Test(codec_into, rows_go_into_a_batch_with_their_nulls_and_a_damaged_one_does_no
     row_batch_free(batch);
     codec_plan_unref(p);
     row_schema_unref(s);
+}
+
+Test(codec_into, nested_rows_go_into_a_batch_and_come_out_the_same)
+{
+    static const char *const rows[] = {
+        "1:1 2{1:5 2[1 2]} 3{1'k' 2{1'x'}} 3{1'k' 2{1'y'}} 4{1'a' 1'b'} 4{} 5'[1,{\"a\":2}]'",
+        "1:2",
+        "1:3 2{} 3{1'p'} 4{} 5'null'",
+    };
+    struct row_schema *s =
+        help_schema("id bigint not null, s struct<a int, l array<bigint>>, "
+                    "m map<string,struct<t string>>, w array<array<string>>, v variant",
+                    NULL);
+    struct codec_plan *p = codec_plan_new_own(s);
+    struct row_batch *batch = row_batch_new(s);
+    struct arena arena = ARENA_NULL;
+    struct row_value values[5], from_batch[5];
+
+    for (uint32_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf row = BUF_NULL, one = BUF_NULL, two = BUF_NULL;
+        (void)help_wire(&row, rows[i]);
+        cr_assert_eq(codec_decode_into(p, buf_slice(&row), &arena, batch), 0);
+        arena_reset(&arena);
+        cr_assert_eq(codec_decode(p, buf_slice(&row), &arena, values), 0);
+        for (uint32_t c = 0; c < 5; c++)
+            from_batch[c] = row_batch_value(batch, c, i, &arena);
+        codec_values_to_row(s, values, &one);
+        codec_values_to_row(s, from_batch, &two);
+        cr_assert(slice_eq(buf_slice(&one), buf_slice(&two)));
+        cr_assert_eq(from_batch[1].null, i == 1);
+        cr_assert_eq(from_batch[4].null, i == 1);
+        buf_deinit(&row);
+        buf_deinit(&one);
+        buf_deinit(&two);
+    }
+    cr_assert_eq(codec_decode_into(p, slice_str("\x12\x01"), &arena, batch), ERR_DAMAGED);
+
+    cr_assert_eq(batch->row_count, 3u);
+    row_batch_free(batch);
+    codec_plan_unref(p);
+    row_schema_unref(s);
+    arena_deinit(&arena);
 }
