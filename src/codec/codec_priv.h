@@ -46,6 +46,10 @@ struct codec__field {
     uint32_t tag;    /* number << 3 | wire type; of a repeated number: when it is not packed */
     uint16_t column; /* of its message */
     uint8_t op, item;
+    /* The tag as it usually stands on the wire, little-endian, when that takes one or two bytes:
+     * bytes & tag_mask == tag_bytes. Longer ones: mask 0, bytes 1, equal to nothing. */
+    uint16_t tag_bytes, tag_mask;
+    uint8_t sure_bytes; /* a varint of at most so many bytes fits min and max; at most 8 */
     union {
         struct {
             int64_t min, max; /* integers: what the column holds */
@@ -71,8 +75,8 @@ struct codec__message {
     uint32_t column_count, field_count;
     uint32_t words; /* of 64 columns each */
     uint32_t direct_count;
-    uint32_t name_mask; /* slots in @names less one */
-    struct codec__field *fields;
+    uint32_t name_mask;               /* slots in @names less one */
+    struct codec__field *fields;      /* behind the last one stands one that is no tag's */
     uint16_t *direct;                 /* field number → index into fields, or CODEC__NONE */
     const struct row_column *columns; /* of the schema */
     uint16_t *names; /* hash of a name → column, or CODEC__NONE; open addressing */

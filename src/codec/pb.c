@@ -29,47 +29,84 @@ const struct codec__field *codec__find_far(const struct codec__message *m, uint6
     return NULL;
 }
 
-enum codec__why codec__skip_unknown(const uint8_t **p, const uint8_t *end, uint64_t tag)
+const uint8_t *codec__skip_unknown(const uint8_t *at, const uint8_t *end, uint64_t tag,
+                                   int *ret_why)
 {
-    uint64_t v;
+    uint64_t len = 0;
+    *ret_why = WHY_MALFORMED;
     if (tag >> 3 == 0 || tag >> 3 > 536870911)
-        return WHY_MALFORMED;
-    size_t left = (size_t)(end - *p), len;
+        return NULL;
+    struct wire_varint number;
+    struct slice bytes;
     switch (tag & 7) {
-    case WIRE_VARINT: return wire_get_varint(p, end, &v) ? 0 : WHY_MALFORMED;
+    case WIRE_VARINT: number = wire_varint_at(at, end); return number.behind;
+    case WIRE_LEN: return codec__get_bytes(at, end, &bytes);
     case WIRE_I64: len = 8; break;
     case WIRE_I32: len = 4; break;
-    case WIRE_LEN:
-        if (!wire_get_varint(p, end, &v) || v > (uint64_t)(end - *p))
-            return WHY_MALFORMED;
-        *p += v;
-        return 0;
     case WIRE_SGROUP:
-    case WIRE_EGROUP: return WHY_GROUP;
-    default: return WHY_MALFORMED;
+    case WIRE_EGROUP: *ret_why = WHY_GROUP; return NULL;
+    default: return NULL;
     }
-    if (left < len)
-        return WHY_MALFORMED;
-    *p += len;
-    return 0;
+    return (uint64_t)(end - at) < len ? NULL : at + len;
 }
 
-enum codec__why codec__get_decimal(const struct row_column *c, struct row_value *v)
+const uint8_t *codec__read_tag(const struct codec__message *m, const uint8_t *at,
+                               const uint8_t *end, uint64_t *ret_tag,
+                               const struct codec__field **ret_field)
+{
+    struct wire_varint tag = wire_varint_at(at, end);
+    *ret_tag = tag.value;
+    *ret_field = tag.behind == NULL ? NULL : codec__find_field(m, tag.value);
+    return tag.behind;
+}
+
+bool codec__get_decimal(const struct row_column *c, struct row_value *v)
 {
     struct slice text = v->bytes;
     if (row_decimal_parse(text, c, &v->decimal) == 0)
-        return 0;
+        return true;
     v->bytes = text;
-    return WHY_DECIMAL;
+    return false;
 }
 
-static int stop(struct codec__fault *fault, enum codec__why why, const struct codec__field *f,
-                uint64_t tag)
+/* The 32 or 64 bits at @at. */
+static const uint8_t *get_fixed(const struct codec__field *f, const uint8_t *at, const uint8_t *end,
+                                uint64_t *ret)
 {
-    fault->why = why;
-    fault->field = f;
-    fault->tag = tag;
-    return -1;
+    size_t size = f->op == CODEC__FIXED64 || f->op == CODEC__SFIXED64 ? 8 : 4;
+    uint32_t u32;
+    if ((size_t)(end - at) < size)
+        return NULL;
+    memcpy(size == 8 ? (void *)ret : &u32, at, size);
+    if (size == 4)
+        *ret = f->op == CODEC__SFIXED32 ? (uint64_t)(int32_t)u32 : u32;
+    return at + size;
+}
+
+const uint8_t *codec__get_integer(const struct codec__field *f, const uint8_t *at,
+                                  const uint8_t *end, struct row_value *v, int *ret_why)
+{
+    uint64_t u64 = 0;
+    if (f->op == CODEC__INT || f->op == CODEC__UINT || f->op == CODEC__ZIGZAG) {
+        struct wire_varint number = wire_varint_at(at, end);
+        at = number.behind;
+        u64 = f->op == CODEC__ZIGZAG ? (uint64_t)wire_unzigzag(number.value) : number.value;
+    } else {
+        at = get_fixed(f, at, end, &u64);
+    }
+    bool is_unsigned = f->op == CODEC__UINT || f->op == CODEC__FIXED32 || f->op == CODEC__FIXED64;
+    bool big = is_unsigned && u64 > INT64_MAX;
+    v->i64 = (int64_t)u64;
+    *ret_why = at == NULL ? WHY_MALFORMED : WHY_RANGE;
+    return likely(!big && v->i64 >= f->min && v->i64 <= f->max) ? at : NULL;
+}
+
+struct wire_varint wire_varint_long(const uint8_t *p, const uint8_t *end)
+{
+    struct wire_varint v = {NULL, 0};
+    if (wire_get_varint(&p, end, &v.value))
+        v.behind = p;
+    return v;
 }
 
 /* One walk. @values NULL: check only. @seen has m->words cleared words. */
@@ -77,36 +114,44 @@ FORCE_INLINE int walk(const struct codec__message *m, struct slice row, struct r
                       uint64_t *seen, struct codec__fault *fault)
 {
     const uint8_t *at = row.data, *end = row.len == 0 ? at : at + row.len;
+    const struct codec__field *next = m->fields;
     while (at < end) {
         const uint8_t *start = at;
-        uint64_t tag;
-        if (unlikely(!wire_get_varint(&at, end, &tag))) {
-            fault->at = start;
-            return stop(fault, WHY_MALFORMED, NULL, 0);
-        }
-        const struct codec__field *f = codec__find_field(m, tag);
+        const struct codec__field *f = next;
         struct row_value v = {.null = false};
-        enum codec__why why;
-        if (unlikely(f == NULL))
-            why = codec__skip_unknown(&at, end, tag);
-        else if (unlikely(f->tag != tag))
-            why = WHY_WIRE_TYPE;
-        else
-            why = codec__get_value(&m->columns[f->column], f, &at, end, &v);
-        if (unlikely(why != 0)) {
+        int why = WHY_WIRE_TYPE;
+        uint64_t tag = f->tag;
+        if (unlikely(!codec__guess_tag(f, start, end, &at)))
+            at = codec__read_tag(m, start, end, &tag, &f);
+        if (unlikely(at == NULL || f == NULL)) {
+            why = WHY_MALFORMED;
+            at = at == NULL ? NULL : codec__skip_unknown(at, end, tag, &why);
+            f = NULL;
+        } else if (likely(f->tag == tag)) {
+            at = codec__get_value(&m->columns[f->column], f, slice_of(at, (size_t)(end - at)),
+                                  values == NULL, &v, &why);
+        } else {
+            at = NULL;
+        }
+        if (unlikely(at == NULL)) {
+            fault->why = why;
             fault->at = start;
+            fault->field = f;
+            fault->tag = tag;
             fault->number = v.i64;
             fault->bytes = v.bytes;
-            return stop(fault, why, f, tag);
+            return -1;
         }
         if (unlikely(f == NULL))
             continue;
+        next = f + 1;
         seen[f->column / 64] |= 1ull << f->column % 64;
         if (values != NULL)
             values[f->column] = v;
     }
     fault->column = codec__missing(m, seen);
-    return likely(fault->column < 0) ? 0 : stop(fault, WHY_MISSING, NULL, 0);
+    fault->why = WHY_MISSING;
+    return likely(fault->column < 0) ? 0 : -1;
 }
 
 static int tell(const struct codec_plan *p, struct codec__fault *f, struct slice row, struct err *e)

@@ -73,7 +73,7 @@ static int stop(struct walk *w, int why, struct spot spot)
 {
     struct codec__fault *fault = w->fault;
     if (why > 0 && fault != NULL) {
-        fault->why = (enum codec__why)why;
+        fault->why = why;
         fault->at = spot.at;
         fault->message = spot.m;
         fault->field = spot.f;
@@ -243,26 +243,23 @@ FORCE_INLINE int get_item(struct walk *w, const struct codec__field *f, struct s
     return r;
 }
 
-struct cursor {
-    const uint8_t *at, *end;
-};
-
-/* A flat element. */
-FORCE_INLINE int get_flat(struct walk *w, const struct row_column *c,
-                          const struct codec__field *item, struct cursor *from,
-                          struct row_value *list)
+/* A flat element at the beginning of @from. Returns what is behind it, or NULL. */
+FORCE_INLINE const uint8_t *get_flat(struct walk *w, const struct row_column *c,
+                                     const struct codec__field *item, struct slice from,
+                                     struct row_value *list, int *ret_why)
 {
     struct row_value one = {.null = false};
-    int why = WHY_TOO_MANY;
+    const uint8_t *at = NULL;
+    *ret_why = WHY_TOO_MANY;
     if (likely(take_room(w, 1)))
-        why = (int)codec__get_value(c, item, &from->at, from->end, &one);
-    if (unlikely(why != 0)) {
+        at = codec__get_value(c, item, from, list == NULL, &one, ret_why);
+    if (unlikely(at == NULL)) {
         w->bad = one;
         add_step(w, (struct codec__step){.index = list == NULL ? 0 : list->item_count});
     } else if (list != NULL) {
         list_add(w, list, &one);
     }
-    return why;
+    return at;
 }
 
 /* Elements of eight or four bytes each that may be anything: there is nothing to look at. */
@@ -284,10 +281,12 @@ FORCE_INLINE int get_packed(struct walk *w, const struct codec__field *item, str
         if (body.len / size <= w->room)
             list_reserve(w, list, (uint32_t)(body.len / size));
     }
-    struct cursor from = {body.data, body.data + body.len};
-    while (from.at < from.end) {
-        int why = get_flat(w, NULL, item, &from, list); /* a decimal is never packed */
-        if (unlikely(why != 0))
+    const uint8_t *at = body.data, *end = at + body.len;
+    while (at < end) {
+        int why;
+        /* no column: a decimal is never packed */
+        at = get_flat(w, NULL, item, slice_of(at, (size_t)(end - at)), list, &why);
+        if (unlikely(at == NULL))
             return why;
     }
     return 0;
@@ -311,19 +310,20 @@ static const struct codec__field *entry_field(const struct codec__message *m, ui
 /* The key of an entry of which something is wrong, as far as it can be read. */
 static struct row_value find_key(const struct codec__message *m, struct slice body)
 {
-    const struct codec__field *key = entry_field(m, ROW_KEY);
+    const struct codec__field *key = entry_field(m, ROW_KEY), *f;
     const uint8_t *at = body.data, *end = at + body.len;
-    struct row_value found = default_of(key);
+    struct row_value found = default_of(key), v;
+    int why;
     uint64_t tag;
-    while (at < end && wire_get_varint(&at, end, &tag)) {
-        struct row_value v = {.null = false};
-        if (tag == key->tag) {
-            if (codec__get_value(NULL, key, &at, end, &v) != 0)
-                break;
-            found = v;
-        } else if (codec__skip_unknown(&at, end, tag) != 0) {
-            break;
+    while (at != NULL && at < end) {
+        at = codec__read_tag(m, at, end, &tag, &f);
+        if (at == NULL || tag != key->tag) {
+            at = at == NULL ? NULL : codec__skip_unknown(at, end, tag, &why);
+            continue;
         }
+        v = (struct row_value){.null = false};
+        at = codec__get_value(NULL, key, slice_of(at, (size_t)(end - at)), false, &v, &why);
+        found = at == NULL ? found : v;
     }
     return found;
 }
@@ -381,65 +381,69 @@ FORCE_INLINE int get_entry(struct walk *w, const struct codec__message *m, struc
 
 /* ---- the walk ---- */
 
-/* A field that is not one flat value. */
-FORCE_INLINE int get_nested(struct walk *w, const struct spot *s, struct cursor *from,
-                            struct row_value *v)
+/* A field that is not one flat value. Returns what is behind it; NULL with *ret_why, which is -1
+ * when the fault is told. */
+FORCE_INLINE const uint8_t *get_nested(struct walk *w, const struct spot *s, struct slice from,
+                                       struct row_value *v, int *ret_why)
 {
     const struct codec__field *f = s->f;
-    bool packed = false;
-    if (unlikely(s->tag != f->tag)) {
-        packed = f->op == CODEC__REPEATED && s->tag == ((f->tag & ~7u) | WIRE_LEN);
-        if (!packed)
-            return WHY_WIRE_TYPE;
-    }
+    bool packed = f->tag != s->tag;
+    *ret_why = WHY_WIRE_TYPE;
+    if (unlikely(packed) && (f->op != CODEC__REPEATED || s->tag != ((f->tag & ~7u) | WIRE_LEN)))
+        return NULL;
     struct codec__field item = *f;
     item.op = f->item;
     if (f->op == CODEC__REPEATED && f->item < CODEC__VARIANT && !packed)
-        return get_flat(w, &s->m->columns[f->column].fields[ROW_ELEMENT], &item, from, v);
+        return get_flat(w, &s->m->columns[f->column].fields[ROW_ELEMENT], &item, from, v, ret_why);
     struct slice body;
-    if (unlikely(!codec__get_bytes(&from->at, from->end, &body)))
-        return WHY_MALFORMED;
-    if (packed)
-        return get_packed(w, &item, body, v);
+    const uint8_t *behind = codec__get_bytes(from.data, from.data + from.len, &body);
+    *ret_why = WHY_MALFORMED;
+    if (unlikely(behind == NULL))
+        return NULL;
     switch (f->op) {
-    case CODEC__VARIANT: return get_variant(w, body, v);
-    case CODEC__MESSAGE: return get_message(w, f->message, body, v);
-    case CODEC__MAP: return get_entry(w, f->message, body, v);
-    default: return get_item(w, f, body, v);
+    case CODEC__VARIANT: *ret_why = get_variant(w, body, v); break;
+    case CODEC__MESSAGE: *ret_why = get_message(w, f->message, body, v); break;
+    case CODEC__MAP: *ret_why = get_entry(w, f->message, body, v); break;
+    default: *ret_why = packed ? get_packed(w, &item, body, v) : get_item(w, f, body, v); break;
     }
+    return likely(*ret_why == 0) ? behind : NULL;
 }
 
 /* @values NULL: check only. */
 FORCE_INLINE int walk_message(const struct codec__message *m, struct slice body, struct walk *w,
                               struct row_value *values)
 {
-    struct cursor from = {body.data, body.data + body.len};
-    while (from.at < from.end) {
-        struct spot s = {m, NULL, 0, from.at};
-        if (unlikely(!wire_get_varint(&from.at, from.end, &s.tag)))
-            return stop(w, WHY_MALFORMED, s);
-        const struct codec__field *f = s.f = codec__find_field(m, s.tag);
-        int why;
-        if (unlikely(f == NULL)) {
-            why = (int)codec__skip_unknown(&from.at, from.end, s.tag);
-            if (unlikely(why != 0))
-                return stop(w, why, s);
-            continue;
-        }
-        if (f->op >= CODEC__VARIANT) {
-            why = get_nested(w, &s, &from, values == NULL ? NULL : &values[f->column]);
+    const uint8_t *at = body.data, *end = at + body.len;
+    const struct codec__field *next = m->fields;
+    while (at < end) {
+        struct spot s = {m, next, next->tag, at};
+        int why = WHY_WIRE_TYPE;
+        if (unlikely(!codec__guess_tag(s.f, s.at, end, &at)))
+            at = codec__read_tag(m, s.at, end, &s.tag, &s.f);
+        const struct codec__field *f = s.f;
+        struct slice from = slice_of(at, (size_t)(end - at));
+        if (unlikely(at == NULL || f == NULL)) {
+            why = WHY_MALFORMED;
+            s.f = NULL;
+            if (at != NULL)
+                at = codec__skip_unknown(at, end, s.tag, &why);
+        } else if (f->op >= CODEC__VARIANT) {
+            at = get_nested(w, &s, from, values == NULL ? NULL : &values[f->column], &why);
         } else if (unlikely(f->tag != s.tag)) {
-            why = WHY_WIRE_TYPE;
+            at = NULL;
         } else {
             struct row_value v = {.null = false};
-            why = (int)codec__get_value(&m->columns[f->column], f, &from.at, from.end, &v);
-            if (unlikely(why != 0))
+            at = codec__get_value(&m->columns[f->column], f, from, values == NULL, &v, &why);
+            if (unlikely(at == NULL))
                 w->bad = v;
             else if (values != NULL)
                 values[f->column] = v;
         }
-        if (unlikely(why != 0))
+        if (unlikely(at == NULL))
             return stop(w, why, s);
+        if (unlikely(s.f == NULL))
+            continue;
+        next = f->op == CODEC__REPEATED || f->op == CODEC__MAP ? f : f + 1;
         mark(w, m, f->column);
     }
     return 0;

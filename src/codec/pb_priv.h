@@ -10,6 +10,7 @@
 
 #include "row/utf8.h"
 
+/* What may be wrong, in the ret_why of what reads values. */
 enum codec__why {
     WHY_MALFORMED = 1,
     WHY_GROUP,
@@ -27,7 +28,7 @@ enum codec__why {
 
 /* Where a walk stopped; written only then. */
 struct codec__fault {
-    enum codec__why why;
+    int why;                              /* enum codec__why */
     const uint8_t *at;                    /* start of the field */
     const struct codec__message *message; /* the one that has @field or misses @column */
     const struct codec__field *field;     /* NULL: unknown field */
@@ -59,10 +60,19 @@ static inline struct row_value *codec__items(struct row_value *v)
 void codec__map_unique(const struct row_column *c, struct row_value *map, struct arena *arena);
 
 const struct codec__field *codec__find_far(const struct codec__message *m, uint64_t number);
-/* Passes over a field that the descriptor does not have. */
-enum codec__why codec__skip_unknown(const uint8_t **p, const uint8_t *end, uint64_t tag);
-/* The decimal whose text is v->bytes. */
-enum codec__why codec__get_decimal(const struct row_column *c, struct row_value *v);
+/* Any tag, and the field that has its number (NULL: none). Returns what is behind it; NULL:
+ * malformed. */
+const uint8_t *codec__read_tag(const struct codec__message *m, const uint8_t *at,
+                               const uint8_t *end, uint64_t *ret_tag,
+                               const struct codec__field **ret_field);
+/* Passes over a field that the descriptor does not have; NULL: malformed. */
+const uint8_t *codec__skip_unknown(const uint8_t *at, const uint8_t *end, uint64_t tag,
+                                   int *ret_why);
+/* The decimal whose text is v->bytes; false, and the text as it was: it is none. */
+bool codec__get_decimal(const struct row_column *c, struct row_value *v);
+/* An integer that is not what it usually is: any form, any length. */
+const uint8_t *codec__get_integer(const struct codec__field *f, const uint8_t *at,
+                                  const uint8_t *end, struct row_value *v, int *ret_why);
 
 #define FORCE_INLINE static inline __attribute__((always_inline))
 
@@ -77,83 +87,93 @@ FORCE_INLINE const struct codec__field *codec__find_field(const struct codec__me
     return codec__find_far(m, number);
 }
 
-FORCE_INLINE bool codec__get_fixed(const uint8_t **p, const uint8_t *end, void *to, size_t len)
+/* Is it the tag of @f that stands at @at, in the usual form? Then *ret_at is behind it. */
+FORCE_INLINE bool codec__guess_tag(const struct codec__field *f, const uint8_t *at,
+                                   const uint8_t *end, const uint8_t **ret_at)
 {
-    if (unlikely((size_t)(end - *p) < len))
+    uint16_t two;
+    if (unlikely(end - at < 2))
         return false;
-    memcpy(to, *p, len);
-    *p += len;
-    return true;
+    memcpy(&two, at, 2);
+    *ret_at = at + 1 + (f->tag_mask >> 15);
+    return (two & f->tag_mask) == f->tag_bytes;
 }
 
-FORCE_INLINE bool codec__get_bytes(const uint8_t **p, const uint8_t *end, struct slice *ret)
+/* The bytes behind their length; NULL: malformed. */
+FORCE_INLINE const uint8_t *codec__get_bytes(const uint8_t *at, const uint8_t *end,
+                                             struct slice *ret)
 {
-    uint64_t len;
-    if (unlikely(!wire_get_varint(p, end, &len) || len > (uint64_t)(end - *p)))
-        return false;
-    *ret = slice_of(*p, (size_t)len);
-    *p += len;
-    return true;
+    struct wire_varint len = wire_varint_at(at, end);
+    if (unlikely(len.behind == NULL || len.value > (uint64_t)(end - len.behind)))
+        return NULL;
+    *ret = slice_of(len.behind, (size_t)len.value);
+    return len.behind + len.value;
 }
 
-/* The integer forms. @ret_big: an unsigned value beyond int64. */
-FORCE_INLINE bool codec__get_integer(const struct codec__field *f, const uint8_t **p,
-                                     const uint8_t *end, int64_t *ret, bool *ret_big)
+/* Behind a varint that fits @f for sure; NULL: not so short, or near the end. */
+FORCE_INLINE const uint8_t *codec__skip_sure(const struct codec__field *f, const uint8_t *at,
+                                             const uint8_t *end)
 {
-    uint64_t u64 = 0;
-    uint32_t u32 = 0;
-    bool ok;
-    switch (f->op) {
-    case CODEC__INT:
-        ok = wire_get_varint(p, end, &u64);
-        *ret = (int64_t)u64;
-        return ok;
-    case CODEC__ZIGZAG:
-        ok = wire_get_varint(p, end, &u64);
-        *ret = wire_unzigzag(u64);
-        return ok;
-    case CODEC__UINT: ok = wire_get_varint(p, end, &u64); break;
-    case CODEC__FIXED64: ok = codec__get_fixed(p, end, &u64, 8); break;
-    case CODEC__SFIXED64: return codec__get_fixed(p, end, ret, 8);
-    case CODEC__FIXED32:
-        ok = codec__get_fixed(p, end, &u32, 4);
-        u64 = u32;
-        break;
-    default:
-        ok = codec__get_fixed(p, end, &u32, 4);
-        *ret = (int32_t)u32;
-        return ok;
-    }
-    *ret = (int64_t)u64;
-    *ret_big = u64 > INT64_MAX;
-    return ok;
+    uint64_t eight;
+    if (unlikely(end - at < 8))
+        return NULL;
+    memcpy(&eight, at, 8);
+    eight = ~eight & 0x8080808080808080u;
+    unsigned len = eight == 0 ? 9 : ((unsigned)__builtin_ctzll(eight) >> 3) + 1;
+    return likely(len <= f->sure_bytes) ? at + len : NULL;
 }
 
-/* One flat value at *at, as field @f says; @c: what it is, for a decimal. */
-FORCE_INLINE enum codec__why codec__get_value(const struct row_column *c,
-                                              const struct codec__field *f, const uint8_t **at,
-                                              const uint8_t *end, struct row_value *v)
+FORCE_INLINE const uint8_t *codec__get_text(const struct row_column *c,
+                                            const struct codec__field *f, const uint8_t *at,
+                                            const uint8_t *end, struct row_value *v, int *ret_why)
 {
-    uint64_t u64;
-    bool big = false;
+    *ret_why = WHY_MALFORMED;
+    at = codec__get_bytes(at, end, &v->bytes);
+    if (unlikely(at == NULL) || f->op == CODEC__BYTES)
+        return at;
+    bool is_text = f->op == CODEC__STRING;
+    *ret_why = is_text ? WHY_UTF8 : WHY_DECIMAL;
+    return likely(is_text ? row_utf8_ok(v->bytes) : codec__get_decimal(c, v)) ? at : NULL;
+}
+
+/*
+ * One flat value at @at, as field @f says; @c: what it is, for a decimal. Returns what is behind
+ * it; NULL with *ret_why and what was read in @v. @check: nobody wants the value.
+ */
+FORCE_INLINE const uint8_t *codec__get_value(const struct row_column *c,
+                                             const struct codec__field *f, struct slice from,
+                                             bool check, struct row_value *v, int *ret_why)
+{
+    const uint8_t *at = from.data, *end = at + from.len, *behind;
+    struct wire_varint number;
     switch (f->op) {
     case CODEC__STRING:
-        if (unlikely(!codec__get_bytes(at, end, &v->bytes)))
-            return WHY_MALFORMED;
-        return likely(row_utf8_ok(v->bytes)) ? 0 : WHY_UTF8;
-    case CODEC__BYTES: return codec__get_bytes(at, end, &v->bytes) ? 0 : WHY_MALFORMED;
-    case CODEC__DECIMAL:
-        return codec__get_bytes(at, end, &v->bytes) ? codec__get_decimal(c, v) : WHY_MALFORMED;
-    case CODEC__DOUBLE: return codec__get_fixed(at, end, &v->f64, 8) ? 0 : WHY_MALFORMED;
-    case CODEC__FLOAT: return codec__get_fixed(at, end, &v->f32, 4) ? 0 : WHY_MALFORMED;
+    case CODEC__BYTES:
+    case CODEC__DECIMAL: return codec__get_text(c, f, at, end, v, ret_why);
+    case CODEC__DOUBLE:
+    case CODEC__FLOAT:
+        *ret_why = WHY_MALFORMED;
+        behind = at + (f->op == CODEC__DOUBLE ? 8 : 4);
+        if (unlikely(end - at < behind - at))
+            return NULL;
+        if (f->op == CODEC__DOUBLE)
+            memcpy(&v->f64, at, sizeof(v->f64));
+        else
+            memcpy(&v->f32, at, sizeof(v->f32));
+        return behind;
     case CODEC__BOOL:
-        if (unlikely(!wire_get_varint(at, end, &u64)))
-            return WHY_MALFORMED;
-        v->boolean = u64 != 0;
-        return 0;
-    default:
-        if (unlikely(!codec__get_integer(f, at, end, &v->i64, &big)))
-            return WHY_MALFORMED;
-        return likely(!big && v->i64 >= f->min && v->i64 <= f->max) ? 0 : WHY_RANGE;
+        *ret_why = WHY_MALFORMED;
+        number = wire_varint_at(at, end);
+        v->boolean = number.value != 0;
+        return number.behind;
+    case CODEC__INT:
+        if (!check && likely(at < end && *at < 0x80 && f->sure_bytes > 0)) {
+            v->i64 = *at;
+            return at + 1;
+        }
+        break;
+    default: break;
     }
+    behind = check ? codec__skip_sure(f, at, end) : NULL;
+    return likely(behind != NULL) ? behind : codec__get_integer(f, at, end, v, ret_why);
 }

@@ -86,7 +86,7 @@ void codec__message_init(struct codec__message *m, enum codec__kind kind,
     must(count >= 1 && count <= COLUMNS_MAX);
     *m = (struct codec__message){
         .kind = kind, .columns = columns, .column_count = count, .words = (count + 63) / 64};
-    m->fields = mem_calloc(count, sizeof(*m->fields));
+    m->fields = mem_calloc(count + 1, sizeof(*m->fields));
     m->required = mem_calloc(m->words, sizeof(*m->required));
     if (kind == CODEC__STRUCT)
         for (uint32_t i = 0; i < count; i++)
@@ -123,12 +123,37 @@ static int compare_fields(const void *a, const void *b)
     return x->tag < y->tag ? -1 : x->tag > y->tag;
 }
 
+/* How many bytes a varint may have that fits the field's range for sure. */
+static uint8_t sure_bytes(const struct codec__field *f, uint8_t op)
+{
+    unsigned bits = 0; /* of the largest number that fits, unsigned or not */
+    if (op == CODEC__INT || op == CODEC__UINT)
+        bits = 63 - (unsigned)__builtin_clzll((uint64_t)f->max | 1) + 1;
+    else if (op == CODEC__ZIGZAG)
+        bits = 64 - (unsigned)__builtin_clzll((uint64_t)f->max | 1) + 1;
+    return (uint8_t)MIN(bits / 7, 8u);
+}
+
+/* What a walk tries first: that the field comes as it usually does. */
+static void make_guess(struct codec__field *f)
+{
+    uint8_t bytes[8] = {0};
+    size_t len = f->op == 0 ? 3 : (size_t)(wire_put_varint(bytes, f->tag) - bytes);
+    bool is_number =
+        f->op < CODEC__VARIANT || (f->op == CODEC__REPEATED && f->item != CODEC__MESSAGE);
+    f->tag_mask = len == 1 ? 0xff : len == 2 ? 0xffff : 0;
+    f->tag_bytes = len <= 2 ? (uint16_t)(bytes[0] | bytes[1] << 8) : 1;
+    f->sure_bytes = is_number ? sure_bytes(f, f->op == CODEC__REPEATED ? f->item : f->op) : 0;
+}
+
 int codec__message_index(struct codec__message *m)
 {
     qsort(m->fields, m->field_count, sizeof(*m->fields), compare_fields);
     for (uint32_t i = 1; i < m->field_count; i++)
         if (m->fields[i].tag >> 3 == m->fields[i - 1].tag >> 3)
             return (int)i;
+    for (uint32_t i = 0; i <= m->field_count; i++)
+        make_guess(&m->fields[i]);
     uint32_t largest = m->field_count == 0 ? 0 : m->fields[m->field_count - 1].tag >> 3;
     m->direct_count = MIN(largest, CODEC__DIRECT_MAX) + 1;
     m->direct = mem_alloc(m->direct_count * sizeof(*m->direct));

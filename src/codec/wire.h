@@ -72,6 +72,21 @@ static inline __attribute__((always_inline)) bool wire_get_varint(const uint8_t 
     return wire_get_varint_long(p, end, ret);
 }
 
+/* The same by value, for a walk that keeps its place in a register. @behind NULL: cut, or too long.
+ */
+struct wire_varint {
+    const uint8_t *behind;
+    uint64_t value;
+};
+struct wire_varint wire_varint_long(const uint8_t *p, const uint8_t *end);
+static inline __attribute__((always_inline)) struct wire_varint wire_varint_at(const uint8_t *p,
+                                                                               const uint8_t *end)
+{
+    if (__builtin_expect(p < end && *p < 0x80, 1))
+        return (struct wire_varint){p + 1, *p};
+    return wire_varint_long(p, end);
+}
+
 /* One field. For WIRE_LEN @bytes is its content, for the others @number its value (I32, I64: raw
  * bits). */
 struct wire_field {
