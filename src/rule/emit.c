@@ -170,7 +170,8 @@ static bool fuse_between(struct rule__compiler *c, enum rule__kind kind,
     struct rule__value *v = &c->program->consts[low->a];
     struct rule__value words[2] = {v[0], v[1]};
     enum row_type type = (enum row_type)load->kind;
-    if (high->a != low->a + 1 || !make_word(&words[0], kind, type, operands[1].scale) ||
+    must(high->a == low->a + 1);
+    if (!make_word(&words[0], kind, type, operands[1].scale) ||
         !make_word(&words[1], kind, type, operands[2].scale))
         return false;
     memcpy(v, words, sizeof(words));
@@ -238,22 +239,16 @@ int rule__emit_between(struct rule__compiler *c, const uint8_t *at,
     return 0;
 }
 
-/* Sorted by order of the kind, doubles removed; insertion, for lists are short. */
-static uint32_t sort_consts(struct rule__value *v, uint32_t count, enum rule__kind kind)
+/* In the order of the kind; insertion, for lists are short. */
+static void sort_consts(struct rule__value *v, uint32_t count, enum rule__kind kind)
 {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 1; i < count; i++) {
         struct rule__value x = v[i];
-        uint32_t at = kept;
-        while (at > 0 && rule__compare(kind, &v[at - 1], 0, &x, 0) > 0)
-            at--;
-        if (at > 0 && rule__compare(kind, &v[at - 1], 0, &x, 0) == 0)
-            continue;
-        memmove(&v[at + 1], &v[at], (kept - at) * sizeof(*v));
+        uint32_t at = i;
+        for (; at > 0 && rule__compare(kind, &v[at - 1], 0, &x, 0) > 0; at--)
+            v[at] = v[at - 1];
         v[at] = x;
-        kept++;
     }
-    return kept;
 }
 
 /* Every constant of the list as @kind, at one scale. */
@@ -290,8 +285,9 @@ int rule__emit_in(struct rule__compiler *c, const uint8_t *at, struct rule__type
     l->kind = kind;
     TRY(same_scale(c, at, l, &scale));
     use_as(c, kind, operand, 0);
-    uint32_t kept = sort_consts(l->values, l->count, kind), first = c->program->const_count;
-    for (uint32_t i = 0; i < kept; i++)
+    sort_consts(l->values, l->count, kind);
+    uint32_t first = c->program->const_count;
+    for (uint32_t i = 0; i < l->count; i++)
         (void)add_const(c->program, l->values[i]);
     (void)rule__emit(c, (struct rule__insn){.op = OP_IN,
                                             .kind = (uint8_t)kind,
@@ -299,7 +295,7 @@ int rule__emit_in(struct rule__compiler *c, const uint8_t *at, struct rule__type
                                             .scale_a = operand.scale,
                                             .scale_b = scale,
                                             .a = first,
-                                            .b = kept});
+                                            .b = l->count});
     return 0;
 }
 

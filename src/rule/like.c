@@ -62,9 +62,9 @@ bool rule__like(struct slice pattern, struct slice text, enum rule__fold fold)
             p++;
             t++;
         } else if (again_p != NULL && again_t < t_end) {
-            again_t = behind_char(again_t, t_end);
+            /* May stand within a character: no literal begins there, and the rest counts as one. */
+            t = ++again_t;
             p = again_p;
-            t = again_t;
         } else {
             return false;
         }
