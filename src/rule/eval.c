@@ -404,30 +404,52 @@ static void do_join(struct rule__value *a, const struct rule__value *b, bool dec
         set_null(a);
 }
 
-/* A column with a constant, in one instruction. */
-static inline void compare_column(const struct rule__program *p, const struct rule__insn *i,
-                                  const struct row_value *v, struct rule__value *ret)
+/* ---- one column, one instruction ---- */
+
+static inline bool is_column_test(uint8_t op)
 {
-    const struct rule__value *constant = &p->consts[i->b];
+    return op >= OP_COMPARE_WORD && op <= OP_BETWEEN_WORD;
+}
+
+/* Is the test of a column TRUE? Whoever must tell FALSE from NULL looks at the column too. */
+static inline bool column_holds(const struct rule__program *p, const struct rule__insn *i,
+                                const struct row_value *v)
+{
     int order;
-    ret->null = v->null;
+    if (i->op == OP_COLUMN_NULL)
+        return v->null != i->with;
     if (v->null)
-        return;
+        return false;
+    const struct rule__value *constant = &p->consts[i->b];
+    if (i->op == OP_BETWEEN_WORD)
+        return v->i64 >= constant[0].i64 && v->i64 <= constant[1].i64;
     if (i->op == OP_COMPARE_WORD)
         order = (v->i64 > constant->i64) - (v->i64 < constant->i64);
     else if (i->op == OP_COMPARE_DOUBLE)
         order = compare_double(v->f64, constant->f64);
     else
         order = slice_eq(v->bytes, constant->bytes) ? 0 : 1;
-    ret->boolean = accepts(i->with, order);
+    return accepts(i->with, order);
 }
 
-static inline void column_between(const struct rule__program *p, const struct rule__insn *i,
-                                  const struct row_value *v, struct rule__value *ret)
+bool rule__is_plain(const struct rule__program *p)
 {
-    const struct rule__value *low = &p->consts[i->b];
-    ret->null = v->null;
-    ret->boolean = !v->null && v->i64 >= low[0].i64 && v->i64 <= low[1].i64;
+    for (uint32_t i = 0; i + 1 < p->insn_count; i++) {
+        uint8_t op = p->insns[i].op;
+        if (!is_column_test(op) && op != OP_AND_SHORT && op != OP_AND)
+            return false;
+    }
+    return true;
+}
+
+bool rule__holds(const struct rule__program *p, const struct row_value *values)
+{
+    if (!p->is_plain)
+        return rule__eval(p, values) == VERDICT_TRUE;
+    for (const struct rule__insn *i = p->insns; i->op != OP_END; i++)
+        if (is_column_test(i->op) && !column_holds(p, i, &values[i->a]))
+            return false;
+    return true;
 }
 
 enum rule__verdict rule__eval(const struct rule__program *p, const struct row_value *values)
@@ -440,9 +462,12 @@ enum rule__verdict rule__eval(const struct rule__program *p, const struct row_va
         case OP_END: return top->null ? VERDICT_NULL : top->boolean ? VERDICT_TRUE : VERDICT_FALSE;
         case OP_COMPARE_WORD:
         case OP_COMPARE_DOUBLE:
-        case OP_COMPARE_TEXT: compare_column(p, i, &values[i->a], ++top); break;
-        case OP_COLUMN_NULL: set_boolean(++top, values[i->a].null != i->with); break;
-        case OP_BETWEEN_WORD: column_between(p, i, &values[i->a], ++top); break;
+        case OP_COMPARE_TEXT:
+        case OP_BETWEEN_WORD:
+        case OP_COLUMN_NULL:
+            set_boolean(++top, column_holds(p, i, &values[i->a]));
+            top->null = values[i->a].null && i->op != OP_COLUMN_NULL;
+            break;
         case OP_LOAD: load((enum row_type)i->kind, &values[i->a], ++top); break;
         case OP_CONST: *++top = p->consts[i->a]; break;
         case OP_FIELD:

@@ -241,7 +241,7 @@ uint64_t rule_set_check(const struct rule_set *s, const struct row_value *values
 {
     uint64_t failed = 0;
     for (uint32_t i = 0; i < s->count; i++)
-        if (unlikely(rule__eval(&s->rules[i].program, values) != VERDICT_TRUE))
+        if (unlikely(!rule__holds(&s->rules[i].program, values)))
             failed |= 1ull << i;
     return failed;
 }

@@ -137,6 +137,7 @@ struct rule__path {
 struct rule__program {
     struct rule__insn *insns;
     uint32_t insn_count, insn_cap;
+    bool is_plain; /* tests of single columns, joined by AND: each of them must be TRUE */
     struct rule__value *consts;
     uint32_t const_count, const_cap;
     struct rule__path *paths; /* in the order of the text */
@@ -154,6 +155,9 @@ enum rule__verdict {
     VERDICT_INDEX, /* an array has no such element */
 };
 #define STACK_MAX 64
+bool rule__is_plain(const struct rule__program *p);
+/* Is it TRUE? What the hot path asks; rule__eval() says why not. */
+bool rule__holds(const struct rule__program *p, const struct row_value *values);
 enum rule__verdict rule__eval(const struct rule__program *p, const struct row_value *values);
 /* A cell as the value of its kind. */
 struct rule__value rule__value_of(enum row_type type, const struct row_value *v);
