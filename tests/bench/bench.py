@@ -81,14 +81,14 @@ class Bench:
     def bare(self, kind):
         return Bare(self, kind)
 
-    def table(self, rows):
+    def table(self, rows, properties=None):
         """A new table for a row set; returns its name."""
         done = subprocess.run([self.tool, "ddl", "--rows", rows], stdout=subprocess.PIPE,
                               text=True, check=True)
         _, ddl, keys = done.stdout.splitlines()[0].split("\t")
         name = f"bench.load.t{next(self._tables)}"
         with self.server.connect() as admin:
-            admin.create_table(name, ddl, [k for k in keys.split(",") if k])
+            admin.create_table(name, ddl, [k for k in keys.split(",") if k], properties)
         return name
 
     # -- ingest

@@ -9,7 +9,6 @@ import time
 
 import grpc
 from databricks import zerobus_service_pb2 as wire
-from databricks import zerobus_service_pb2_grpc as service
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from sluice_local import LocalServer, lake
 
@@ -57,9 +56,9 @@ class World:
             assert status == 0, f"sluiced ended with {status}\n{self.server.log_tail()}"
         self.server.start()
 
-    def table(self, ddl, key=(), word="t"):
+    def table(self, ddl, key=(), word="t", properties=None):
         name = f"e2e.tests.{word}{next(self._numbers)}"
-        self.admin.create_table(name, ddl, key)
+        self.admin.create_table(name, ddl, key, properties)
         return name
 
     def token(self, grants, **options):
@@ -98,7 +97,8 @@ class World:
 
 
 class Wire:
-    """One raw stream. Requests are sent as they are; answers are collected by a thread."""
+    """One raw stream. Requests, messages or bytes, are sent as they are; answers are collected by
+    a thread."""
 
     def __init__(self, channel, metadata, table):
         self.table = table
@@ -107,8 +107,12 @@ class Wire:
         self._changed = threading.Condition()
         self.code = None
         self.details = None
-        self.call = service.ZerobusStub(channel).EphemeralStream(
-            iter(self._requests.get, None), metadata=metadata)
+        self.trailing = {}
+        stream = channel.stream_stream(
+            "/databricks.zerobus.Zerobus/EphemeralStream",
+            request_serializer=lambda r: r if isinstance(r, bytes) else r.SerializeToString(),
+            response_deserializer=wire.EphemeralStreamResponse.FromString)
+        self.call = stream(iter(self._requests.get, None), metadata=metadata)
         threading.Thread(target=self._collect, daemon=True).start()
 
     def __enter__(self):
@@ -128,6 +132,7 @@ class Wire:
         except grpc.RpcError as e:
             code, details = e.code(), e.details()
         with self._changed:
+            self.trailing = dict(self.call.trailing_metadata() or ())
             self.code, self.details = code, details
             self._changed.notify_all()
 

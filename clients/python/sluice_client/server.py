@@ -52,8 +52,9 @@ class Server:
 
     # -- tables and tokens
 
-    def create_table(self, name, ddl, primary_key=()):
-        request = sluice_pb2.CreateTableRequest(name=name, ddl=ddl, primary_key=primary_key)
+    def create_table(self, name, ddl, primary_key=(), properties=None):
+        request = sluice_pb2.CreateTableRequest(name=name, ddl=ddl, primary_key=primary_key,
+                                                properties=properties)
         return self._call(self._tables.CreateTable, request).table
 
     def table(self, name):
