@@ -44,7 +44,8 @@ static inline char help_outcome(const char *ddl, const char *predicate,
     struct rule_set *set = help_rule(s, predicate, &e);
     char outcome = '?';
     if (set != NULL && rule_set_check(set, values) == 0) {
-        outcome = 'T';
+        (void)rule_set_explain(set, 0, values, &e);
+        outcome = strstr(e.text, " is TRUE") != NULL ? 'T' : '!'; /* both ways agree */
     } else if (set != NULL) {
         cr_assert_eq(rule_set_explain(set, 0, values, &e), ERR_INVALID);
         outcome = strstr(e.text, " is FALSE") != NULL      ? 'F'
