@@ -127,6 +127,22 @@ static bool make_word(struct rule__value *v, enum rule__kind kind, enum row_type
     return true;
 }
 
+/* LOAD, LENGTH, CONST, COMPARE likewise. */
+static bool fuse_length(struct rule__compiler *c, unsigned with, uint8_t const_scale)
+{
+    struct rule__insn *load = last_insn(c, 2), *length = last_insn(c, 1);
+    struct rule__insn *constant = last_insn(c, 0);
+    if (load == NULL || load->op != OP_LOAD || length->op != OP_LENGTH ||
+        length->kind != KIND_TEXT || constant->op != OP_CONST)
+        return false;
+    if (!make_word(&c->program->consts[constant->a], KIND_EXACT, ROW_LONG, const_scale))
+        return false;
+    *load = (struct rule__insn){
+        .op = OP_COLUMN_LENGTH, .with = (uint8_t)with, .a = load->a, .b = constant->a};
+    c->program->insn_count -= 2;
+    return true;
+}
+
 /* LOAD, CONST, COMPARE as one instruction, where there is one. */
 static bool fuse_compare(struct rule__compiler *c, unsigned with, enum rule__kind kind,
                          uint8_t const_scale)
@@ -149,6 +165,16 @@ static bool fuse_compare(struct rule__compiler *c, unsigned with, enum rule__kin
     *load = (struct rule__insn){.op = op, .with = (uint8_t)with, .a = load->a, .b = constant->a};
     c->program->insn_count--;
     return true;
+}
+
+void rule__emit_like(struct rule__compiler *c, struct slice pattern)
+{
+    struct rule__insn *load = last_insn(c, 0);
+    uint32_t constant = add_const(c->program, (struct rule__value){.bytes = pattern});
+    if (load->op == OP_LOAD && load->kind == ROW_STRING)
+        *load = (struct rule__insn){.op = OP_COLUMN_LIKE, .a = load->a, .b = constant};
+    else
+        (void)rule__emit(c, (struct rule__insn){.op = OP_LIKE, .a = constant});
 }
 
 void rule__emit_is_null(struct rule__compiler *c, bool negated)
@@ -206,6 +232,8 @@ int rule__emit_compare(struct rule__compiler *c, const uint8_t *at, unsigned wit
     }
     use_as(c, kind, b, 0);
     use_as(c, kind, a, 1);
+    if (kind == KIND_EXACT && fuse_length(c, with, b.scale))
+        return 0;
     if (!fuse_compare(c, with, kind, b.scale))
         (void)rule__emit(c, (struct rule__insn){.op = OP_COMPARE,
                                                 .kind = (uint8_t)kind,

@@ -194,6 +194,12 @@ static void do_in(const struct rule__program *p, const struct rule__insn *i, str
 
 /* ---- what columns hold ---- */
 
+/* Never NULL: an empty one may be, in a row. */
+static inline struct slice bytes_of(const struct row_value *v)
+{
+    return v->bytes.len > 0 ? v->bytes : slice_of("", 0);
+}
+
 static inline void load(enum row_type type, const struct row_value *v, struct rule__value *ret)
 {
     ret->null = v->null;
@@ -211,7 +217,7 @@ static inline void load(enum row_type type, const struct row_value *v, struct ru
     case ROW_STRING:
     case ROW_BINARY:
     case ROW_VARIANT:
-        ret->bytes = v->bytes.len > 0 ? v->bytes : slice_of("", 0);
+        ret->bytes = bytes_of(v);
         ret->fold = FOLD_NONE;
         break;
     case ROW_DATE:
@@ -427,8 +433,12 @@ static inline bool column_holds(const struct rule__program *p, const struct rule
         order = (v->i64 > constant->i64) - (v->i64 < constant->i64);
     else if (i->op == OP_COMPARE_DOUBLE)
         order = compare_double(v->f64, constant->f64);
-    else
+    else if (i->op == OP_COMPARE_TEXT)
         order = slice_eq(v->bytes, constant->bytes) ? 0 : 1;
+    else if (i->op == OP_COLUMN_LIKE)
+        return rule__like(constant->bytes, bytes_of(v), FOLD_NONE);
+    else
+        order = order_of((row_i128)char_count(v->bytes), constant->i64);
     return accepts(i->with, order);
 }
 
@@ -463,8 +473,10 @@ enum rule__verdict rule__eval(const struct rule__program *p, const struct row_va
         case OP_COMPARE_WORD:
         case OP_COMPARE_DOUBLE:
         case OP_COMPARE_TEXT:
-        case OP_BETWEEN_WORD:
+        case OP_COLUMN_LIKE:
+        case OP_COLUMN_LENGTH:
         case OP_COLUMN_NULL:
+        case OP_BETWEEN_WORD:
             set_boolean(++top, column_holds(p, i, &values[i->a]));
             top->null = values[i->a].null && i->op != OP_COLUMN_NULL;
             break;

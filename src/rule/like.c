@@ -49,6 +49,9 @@ bool rule__like(struct slice pattern, struct slice text, enum rule__fold fold)
     const uint8_t *p = pattern.data, *p_end = p + pattern.len;
     const uint8_t *t = text.data, *t_end = t + text.len;
     const uint8_t *again_p = NULL, *again_t = NULL; /* behind the last %: try here next */
+    if (fold == FOLD_NONE)                          /* most patterns begin with plain text */
+        for (; p < p_end && *p < ANY_CHAR && t < t_end && *p == *t; p++)
+            t++;
     while (t < t_end || p < p_end) {
         if (p < p_end && *p == ANY_RUN) {
             if (++p == p_end)

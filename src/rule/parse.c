@@ -204,11 +204,8 @@ static int parse_like(struct rule__compiler *c, const uint8_t *at, struct rule__
         escape = rule__read_text(c);
         TRY(rule__advance(c));
     }
-    struct rule__value v = {0};
-    TRY(rule__like_compile(c, pattern_at, pattern, escape, &v.bytes));
-    rule__emit_const(c, v);
-    struct rule__program *p = c->program;
-    p->insns[p->insn_count - 1].op = OP_LIKE;
+    TRY(rule__like_compile(c, pattern_at, pattern, escape, &pattern));
+    rule__emit_like(c, pattern);
     return 0;
 }
 

@@ -90,6 +90,8 @@ enum rule__op {
     OP_COMPARE_WORD,   /* column a (64 bits) with constant b */
     OP_COMPARE_DOUBLE, /* column a (DOUBLE) with constant b */
     OP_COMPARE_TEXT,   /* column a (STRING) with constant b */
+    OP_COLUMN_LIKE,    /* column a (STRING) like the pattern in constant b */
+    OP_COLUMN_LENGTH,  /* characters of column a (STRING), compared with constant b */
     OP_COLUMN_NULL,    /* is column a NULL? with: is it not? never NULL itself */
     OP_BETWEEN_WORD,   /* column a (64 bits) between constants b and b+1 */
     OP_BETWEEN,        /* value (scale_a), low, high (both scale_b) → BOOLEAN */
@@ -200,6 +202,7 @@ void rule__emit_const(struct rule__compiler *c, struct rule__value v);
 must_use int rule__push(struct rule__compiler *c); /* a value more on the stack */
 must_use int rule__emit_compare(struct rule__compiler *c, const uint8_t *at, unsigned with,
                                 const struct rule__type operands[2]);
+void rule__emit_like(struct rule__compiler *c, struct slice pattern);
 void rule__emit_is_null(struct rule__compiler *c, bool negated);
 must_use int rule__emit_between(struct rule__compiler *c, const uint8_t *at,
                                 const struct rule__type operands[3]);
