@@ -6,6 +6,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/json.h"
+#include "row/row.h"
 #include "sluice/client.h"
 #include "sluice/v1/sluice.pb-c.h"
 
@@ -45,6 +46,8 @@ struct cli {
     bool log_only, no_rows, stopped_well;
     int64_t lifetime_s;
     const char *as; /* table show */
+    bool csv;       /* ingest */
+    const char *delimiter;
     const char *table, *stream, *offset, *time, *position;
     uint32_t timeout_ms;
     struct sluice_client *client; /* made on first use */
@@ -74,6 +77,14 @@ struct cli_grid {
 void cli_grid_cell(struct cli_grid *g, const char *fmt, ...) printf_like(2, 3);
 void cli_grid_print(struct cli_grid *g); /* the first row is the heading; frees */
 void cli_json_print(struct buf *out);    /* one line; frees */
+
+/* ---- cli_table.c: what a table is ---- */
+
+/* Freed by the caller; NULL with *ret_exit set when it failed, which was said. */
+Sluice__V1__DescribeTableResponse *cli_table_describe(struct cli *c, const char *name,
+                                                      int *ret_exit);
+/* Its columns; NULL when they cannot be read, which was said. */
+struct row_schema *cli_table_schema(const Sluice__V1__Table *t);
 
 /* ---- commands: each returns an exit status ---- */
 

@@ -182,14 +182,20 @@ static bool takes_iso_timestamps(const Table *t)
     return false;
 }
 
-static int print_json_schema(const Table *t)
+struct row_schema *cli_table_schema(const Table *t)
 {
     struct row_schema *s = NULL;
     struct err e = {0};
-    if (row_schema_parse(slice_str(t->ddl), NULL, 0, &s, &e) < 0) {
+    if (row_schema_parse(slice_str(t->ddl), NULL, 0, &s, &e) < 0)
         fprintf(stderr, "sluice: table %s: the server's DDL cannot be read: %s\n", t->name, e.text);
+    return s;
+}
+
+static int print_json_schema(const Table *t)
+{
+    struct row_schema *s = cli_table_schema(t);
+    if (s == NULL)
         return EXIT_FAILED;
-    }
     struct buf out = BUF_NULL;
     codec_json_schema(s, t->name, takes_iso_timestamps(t), &out);
     cli_json_print(&out);
@@ -240,16 +246,21 @@ static int print_as(struct cli *c, const Table *t)
     return EXIT_OK;
 }
 
+Sluice__V1__DescribeTableResponse *cli_table_describe(struct cli *c, const char *name,
+                                                      int *ret_exit)
+{
+    Sluice__V1__DescribeTableRequest q = SLUICE__V1__DESCRIBE_TABLE_REQUEST__INIT;
+    q.name = (char *)(uintptr_t)name;
+    return cli_call(c, "/sluice.v1.Tables/DescribeTable", &q.base,
+                    &sluice__v1__describe_table_response__descriptor, ret_exit);
+}
+
 static int show(struct cli *c)
 {
     if (c->word_count != 3)
         return cli_usage("table show takes the table's NAME");
-    Sluice__V1__DescribeTableRequest q = SLUICE__V1__DESCRIBE_TABLE_REQUEST__INIT;
-    q.name = (char *)(uintptr_t)c->words[2];
     int status;
-    Sluice__V1__DescribeTableResponse *a =
-        cli_call(c, "/sluice.v1.Tables/DescribeTable", &q.base,
-                 &sluice__v1__describe_table_response__descriptor, &status);
+    Sluice__V1__DescribeTableResponse *a = cli_table_describe(c, c->words[2], &status);
     if (a == NULL)
         return status;
     status = print_as(c, a->table);

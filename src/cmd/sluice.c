@@ -26,6 +26,10 @@ static const char help_text[] =
     "  sluice token create NAME --grant TABLE:rw [--grant …] [--admin] [--lifetime-s N]\n"
     "  sluice token list | revoke NAME\n"
     "  sluice ingest NAME FILE.ndjson       one JSON object a line; - reads standard input\n"
+    "  sluice ingest NAME FILE.csv [--csv] [--delimiter C|tab]   the first line names the columns; "
+    "an empty\n"
+    "                                       field is NULL, \"\" is an empty text; --csv for other "
+    "file names\n"
     "  sluice get NAME KEY                  KEY plain, or a JSON object with the key columns\n"
     "  sluice status                        counters, lags, latencies\n"
     "  sluice bronze dump DIR               the frames of a log's files (offline)\n"
@@ -124,12 +128,14 @@ static int parse(struct cli *c, int argc, char **argv)
         {"--admin-token-file", &c->admin_token_file, NULL, NULL},
         {"--primary-key", &c->primary_key, NULL, NULL},
         {"--as", &c->as, NULL, NULL},
+        {"--delimiter", &c->delimiter, NULL, NULL},
         {"--table", &c->table, NULL, NULL},
         {"--stream", &c->stream, NULL, NULL},
         {"--offset", &c->offset, NULL, NULL},
         {"--time", &c->time, NULL, NULL},
         {"--position", &c->position, NULL, NULL},
         {"--json", NULL, &c->json, NULL},
+        {"--csv", NULL, &c->csv, NULL},
         {"--plain", NULL, &c->plain, NULL},
         {"--admin", NULL, &c->admin, NULL},
         {"--quiet", NULL, &c->quiet, NULL},

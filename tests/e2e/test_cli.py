@@ -152,6 +152,54 @@ def test_ingest_of_a_bad_line_says_which(world):
     assert "line 2" in done.stderr and "column id" in done.stderr, done
 
 
+def csv_file(world, name, text):
+    file = pathlib.Path(world.folder) / name
+    file.write_bytes(text.encode())
+    return file
+
+
+def test_ingest_of_csv_keeps_nulls_quotes_and_every_type(world):
+    table = world.table(EVERY_TYPE.replace(", ts TIMESTAMP", ""), ["id"])
+    file = csv_file(world, "rows.csv", (
+        "\ufeffID,s,x,b,i8,i32,f,d,raw,day\r\n"
+        '1,"a, ""b""\r\nc",0.5,true,-128,7,1.5,1.20,AAEC,2026-02-28\r\n'
+        '2,"",NaN,FALSE,,,,,,\r\n'
+        '3,,-1e3,,,,,,,"19000"\r\n'))
+    run(world, "ingest", table, file)
+    found = [json.loads(run(world, "get", table, str(i)).stdout) for i in (1, 2, 3)]
+    assert found[0] == {
+        "id": 1, "b": True, "i8": -128, "i32": 7, "f": 1.5, "x": 0.5, "d": "1.20",
+        "s": 'a, "b"\r\nc', "raw": "AAEC", "day": 20512}, found[0]
+    nulls = {"i8": None, "i32": None, "f": None, "d": None, "raw": None}
+    assert found[1] == {"id": 2, "b": False, "x": "NaN", "s": "", "day": None, **nulls}, found[1]
+    assert found[2] == {"id": 3, "b": None, "x": -1000, "s": None, "day": 19000, **nulls}, found[2]
+
+
+def test_ingest_of_csv_with_another_delimiter_from_standard_input(world):
+    table = world.table(DDL, ["id"])
+    rows = "".join(f"{i};n{i}\n" for i in range(20000))
+    run(world, "ingest", table, "-", "--delimiter", ";", input="id;name\n" + rows)
+    run(world, "ingest", table, csv_file(world, "rows.tsv", "name\tid\ntab\t20000\n"))
+    assert len(world.rows(table)) == 20001
+    assert '"n19999"' in run(world, "get", table, "19999").stdout
+    assert '"tab"' in run(world, "get", table, "20000").stdout
+
+
+def test_ingest_of_bad_csv_says_line_and_column(world):
+    table = world.table("id BIGINT NOT NULL, ok BOOLEAN")
+    for text, says in [
+            ('id,ok\n1,true\n\n2,"maybe"\n', "line 4, column ok"),     # seen here
+            ("id,ok\n1,true\nx,true\n", "line 3"),                   # refused by the server
+            ("id,ok\n1,true\n,true\n", "column id"),
+            ("id,colour\n1,red\n", 'line 1: the table has no column "colour"'),
+            ('id,ok\n1,"true\n', "closing quote is missing")]:
+        done = run(world, "ingest", table, csv_file(world, "bad.csv", text), status=FAILED)
+        assert says in done.stderr, done.stderr
+    for delimiter in ("ab", '"', ""):
+        done = run(world, "ingest", table, "-", "--delimiter", delimiter, status=USAGE, input="")
+        assert "--delimiter" in done.stderr, done.stderr
+
+
 def test_status(world):
     table = world.table(DDL)
     with world.admin.producer(table) as producer:

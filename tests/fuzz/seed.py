@@ -45,6 +45,14 @@ DDLS = [
     "catalog.schema.table",
 ]
 
+NESTED_DDLS = [
+    "s STRUCT<a: INT NOT NULL COMMENT 'x', `b` STRUCT<c VARIANT>> NOT NULL, v VARIANT",
+    "m MAP<STRING, ARRAY<STRUCT<x: DATE NOT NULL>> NOT NULL>",
+    "a ARRAY<ARRAY<DECIMAL(3,1) NOT NULL>>",
+    "m MAP<DATE, INT>", "a ARRAY<INT", "a STRUCT<b INT, B INT>", "a STRUCT<>",
+    "a " + "ARRAY<" * 33 + "INT" + ">" * 33, "a " + "STRUCT<b: " * 32 + "INT" + ">" * 32,
+]
+
 
 def varint(v):
     v &= (1 << 64) - 1
@@ -190,11 +198,23 @@ def numbers():
         yield bytes([37, 10]) + text.encode()
 
 
+def csv():
+    nested = '1,"{""a"":[1,2.5]}","[1,2]","{""x"":3}"\n2,"""t""",,\n'
+    for head, text in [
+            (b"\1,\4", 'id,name,ok\r\n1,"a ""b""\nc",true\r\n,,FALSE\r\n'),
+            (b"\1;\0", '\ufeffNAME;id\n\nx;1\n"";2'), (b"\0,\2", 'a\n\n1\r\n""\n'),
+            (b"\2,\x20", "id,v,l,s\n" + nested), (b"\1\t\1", "id\tok\n1\tyes\n"),
+            (b"\1,\1", 'id\n"1'), (b"\1,\1", 'id\n1"2\n')]:
+        yield head + text.encode()
+
+
 def ddl():
     for text in DDLS:
         yield b"\0" + text.encode()
         yield b"\1" + part("id") + text.encode()
     yield b"\2" + part("b") + part("A") + b"a INT, b STRING"
+    for text in NESTED_DDLS:
+        yield b"\0" + text.encode()
 
 
 def requests():
@@ -346,7 +366,7 @@ def configs():
 SEEDS = {
     "protobuf": protobuf, "descriptor": descriptors, "json": json_rows, "number": numbers,
     "variant": variants,
-    "ddl": ddl, "request": requests, "session": sessions, "metadata": metadata,
+    "ddl": ddl, "csv": csv, "request": requests, "session": sessions, "metadata": metadata,
     "service": services, "frames": frames, "recover": recoveries, "control": controls,
     "parquet": parquets, "delta": deltas, "config": configs, "rule": rules,
 }
