@@ -316,6 +316,11 @@ def parquets():
     yield bytes([199, 0]) + texts * 40
     for end, place in ((0, 6), (0, 40), (1, 20), (1, 60), (1, 5), (1, 120)):
         yield bytes([4, 1]) + struct.pack("<BHB", end, place, 1) + texts
+    choices = bytes(i * 37 % 251 for i in range(600))
+    yield bytes([20, 8]) + choices
+    yield bytes([3, 8])
+    for end, place in ((0, 6), (0, 300), (1, 20), (1, 900), (1, 2000)):
+        yield bytes([20, 9]) + struct.pack("<BHB", end, place, 3) + choices
 
 
 def deltas():

@@ -3,7 +3,9 @@
  * delta_tables FOLDER: writes Delta tables the way the compactor does. Their content follows from
  * the row's number, and delta_readers.py knows the same formulas.
  */
+#include "base/arena.h"
 #include "base/mem.h"
+#include "codec/variant.h"
 #include "delta/delta.h"
 #include "objstore/objstore.h"
 #include "parquet/parquet.h"
@@ -26,6 +28,7 @@ struct world {
     struct sys *sys;
     struct objstore *lake;
     struct err e;
+    struct arena arena; /* of the row in work */
 };
 
 struct table {
@@ -42,36 +45,79 @@ static void check(struct world *w, int r)
     exit(1);
 }
 
-/* Row @n; each column but id is null for some n. */
-static void make_row(const struct row_schema *s, int64_t n, char *text, struct row_value *v)
+static struct slice text_of(struct world *w, const char *format, long long n)
 {
-    for (uint32_t c = 0; c < s->column_count; c++) {
-        v[c] = (struct row_value){.null = c > 0 && (n + c) % 7 == 0};
-        if (v[c].null)
-            continue;
-        switch (s->columns[c].type) {
-        case ROW_BOOLEAN: v[c].boolean = n % 3 == 0; break;
-        case ROW_BYTE: v[c].i64 = n % 256 - 128; break;
-        case ROW_SHORT: v[c].i64 = n * 31 % 65536 - 32768; break;
-        case ROW_INT: v[c].i64 = n * 1000003 % 2000000000 - 1000000000; break;
-        case ROW_LONG: v[c].i64 = n; break;
-        case ROW_FLOAT: v[c].f32 = (float)n / 8.0f; break;
-        case ROW_DOUBLE: v[c].f64 = n % 50 == 9 ? NAN : (double)n * 0.1; break;
-        case ROW_DECIMAL:
-            v[c].decimal =
-                (row_i128)(n - 500) * (s->columns[c].precision == 38 ? 10000000000000ll : 7);
-            break;
-        case ROW_STRING:
-            (void)sprintf(text, "%05lld-äöü-a text that is longer than the statistics keep",
-                          (long long)(n * 7919 % 100000));
-            v[c].bytes = slice_str(text);
-            break;
-        case ROW_BINARY: v[c].bytes = slice_of("\x00\xff\x80\x01", (size_t)(n % 5)); break;
-        case ROW_DATE: v[c].i64 = n * 37 - 20000; break;
-        case ROW_TIMESTAMP:
-        case ROW_TIMESTAMP_NTZ: v[c].i64 = 1700000000000000ll + n * 1000001; break;
-        }
+    char *text = arena_alloc(&w->arena, 128);
+    (void)snprintf(text, 128, format, n); /* NOLINT(clang-diagnostic-format-nonliteral) */
+    return slice_str(text);
+}
+
+static struct slice variant_of(struct world *w, int64_t n)
+{
+    struct buf variant = BUF_NULL;
+    struct slice json = text_of(w, "{\"n\":%lld,\"list\":[1,\"two\",null,{\"x\":true}]}", n);
+    check(w, codec_variant_from_json(json, &variant, &w->e));
+    uint8_t *p = arena_alloc(&w->arena, variant.len);
+    memcpy(p, variant.data, variant.len);
+    struct slice s = slice_of(p, variant.len);
+    buf_deinit(&variant);
+    return s;
+}
+
+static struct row_value make_value(struct world *w, const struct row_column *c, int64_t n);
+
+/* A STRUCT's fields; of a list n % 4 entries, of a map n % 3, each made of its place. */
+static struct row_value make_items(struct world *w, const struct row_column *c, int64_t n)
+{
+    uint32_t times = c->type == ROW_STRUCT ? 1 : (uint32_t)(n % (c->type == ROW_MAP ? 3 : 4));
+    uint32_t count = times * c->field_count;
+    struct row_value *items = arena_alloc(&w->arena, count * sizeof(*items));
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t f = i % c->field_count;
+        int64_t seed = c->type == ROW_STRUCT ? n : n + i / c->field_count;
+        bool null = !c->fields[f].not_null && (seed + f) % 5 == 0;
+        items[i] = null ? (struct row_value){.null = true} : make_value(w, &c->fields[f], seed);
     }
+    return (struct row_value){.items = items, .item_count = count};
+}
+
+static struct row_value make_value(struct world *w, const struct row_column *c, int64_t n)
+{
+    struct row_value v = {.null = false};
+    switch (c->type) {
+    case ROW_BOOLEAN: v.boolean = n % 3 == 0; break;
+    case ROW_BYTE: v.i64 = n % 256 - 128; break;
+    case ROW_SHORT: v.i64 = n * 31 % 65536 - 32768; break;
+    case ROW_INT: v.i64 = n * 1000003 % 2000000000 - 1000000000; break;
+    case ROW_LONG: v.i64 = n; break;
+    case ROW_FLOAT: v.f32 = (float)n / 8.0f; break;
+    case ROW_DOUBLE: v.f64 = n % 50 == 9 ? NAN : (double)n * 0.1; break;
+    case ROW_DECIMAL:
+        v.decimal = (row_i128)(n - 500) * (c->precision == 38 ? 10000000000000ll : 7);
+        break;
+    case ROW_STRING:
+        v.bytes = text_of(w, "%05lld-äöü-a text that is longer than the statistics keep",
+                          (long long)(n * 7919 % 100000));
+        break;
+    case ROW_BINARY: v.bytes = slice_of("\x00\xff\x80\x01", (size_t)(n % 5)); break;
+    case ROW_DATE: v.i64 = n * 37 - 20000; break;
+    case ROW_TIMESTAMP:
+    case ROW_TIMESTAMP_NTZ: v.i64 = 1700000000000000ll + n * 1000001; break;
+    case ROW_VARIANT: v.bytes = variant_of(w, n); break;
+    case ROW_STRUCT:
+    case ROW_ARRAY:
+    case ROW_MAP: return make_items(w, c, n);
+    }
+    return v;
+}
+
+/* Row @n; each column but id is null for some n. */
+static void make_row(struct world *w, const struct row_schema *s, int64_t n, struct row_value *v)
+{
+    arena_reset(&w->arena);
+    for (uint32_t c = 0; c < s->column_count; c++)
+        v[c] = c > 0 && (n + c) % 7 == 0 ? (struct row_value){.null = true}
+                                         : make_value(w, &s->columns[c], n);
 }
 
 /* Rows [from, to) of @into as one file, committed. */
@@ -79,12 +125,11 @@ static void commit_rows(struct world *w, const struct table *into, int64_t from,
 {
     struct row_schema *s = into->schema;
     struct row_value v[32];
-    char text[128];
     struct row_batch *batch = row_batch_new(s);
     struct buf file = BUF_NULL, stats = BUF_NULL;
     struct parquet_writer *pw = parquet_writer_new(s, NULL, &file);
     for (int64_t n = from; n < to; n++) {
-        make_row(s, n, text, v);
+        make_row(w, s, n, v);
         row_batch_append(batch, v);
     }
     check(w, parquet_write_batch(pw, batch, &w->e));
@@ -138,6 +183,54 @@ static void make_table(struct world *w, const char *location, const char *ddl,
     row_schema_unref(s);
 }
 
+/* One column, 40 rows of type @from, a schema change, 40 rows of type @to. */
+static void make_widened(struct world *w, const char *location, const char *from, const char *to)
+{
+    char *old = mem_printf("id BIGINT NOT NULL, x %s", from);
+    char *fresh = mem_printf("id BIGINT NOT NULL, x %s, added STRING", to);
+    struct row_schema *s = NULL;
+    struct delta_table *t = NULL;
+    int checkpoint = 0;
+    make_table(w, location, old, 40, 1);
+    check(w, row_schema_parse(slice_str(fresh), NULL, 0, &s, &w->e));
+    check(w, delta_open(w->sys, w->lake, location, &t, &w->e));
+    struct delta_commit c = {
+        .app_id = APP, .txn_version = 41, .schema = s, .now_us = sys_now_us(w->sys)};
+    check(w, delta_commit(t, &c, &checkpoint, &w->e));
+    struct table into = {location, s, t};
+    commit_rows(w, &into, 41, 81);
+    delta_close(t);
+    row_schema_unref(s);
+    mem_free(old);
+    mem_free(fresh);
+}
+
+#define NESTED_DDL                                                                                 \
+    "id BIGINT NOT NULL, s STRUCT<n BIGINT, t STRUCT<x DOUBLE, name STRING, at TIMESTAMP>>, "      \
+    "l ARRAY<STRUCT<a INT, b STRING>>, m MAP<STRING, INT>, ll ARRAY<ARRAY<SMALLINT>>, "            \
+    "r STRUCT<i INT NOT NULL, l ARRAY<DATE>>"
+
+/* delta_readers.py has the same list. */
+static const struct {
+    const char *location, *from, *to;
+} widened[] = {
+    {"byte_short", "TINYINT", "SMALLINT"},
+    {"byte_int", "TINYINT", "INT"},
+    {"short_int", "SMALLINT", "INT"},
+    {"short_long", "SMALLINT", "BIGINT"},
+    {"int_long", "INT", "BIGINT"},
+    {"float_double", "FLOAT", "DOUBLE"},
+    {"int_double", "INT", "DOUBLE"},
+    {"date_ntz", "DATE", "TIMESTAMP_NTZ"},
+    {"decimal_decimal", "DECIMAL(9,2)", "DECIMAL(20,4)"},
+    {"int_decimal", "INT", "DECIMAL(12,2)"},
+    {"long_decimal", "BIGINT", "DECIMAL(22,2)"},
+    {"element_long", "ARRAY<INT>", "ARRAY<BIGINT>"},
+    {"value_double", "MAP<STRING, FLOAT>", "MAP<STRING, DOUBLE>"},
+    {"field_int", "STRUCT<x SMALLINT>", "STRUCT<x INT, y STRING>"},
+    {"same", "INT", "INT"},
+};
+
 int main(int argc, char **argv)
 {
     struct world w = {0};
@@ -151,6 +244,11 @@ int main(int argc, char **argv)
     make_table(&w, "all", ALL_DDL, 400, 3);
     make_table(&w, "zoneless", ALL_DDL ", ntz TIMESTAMP_NTZ", 50, 4);
     make_table(&w, "many", ALL_DDL, 10, 250);
+    make_table(&w, "nested", NESTED_DDL, 20, 110);
+    make_table(&w, "variant", "id BIGINT NOT NULL, v VARIANT, s STRUCT<v VARIANT, n INT>", 50, 2);
+    for (size_t i = 0; i < ARRAY_LEN(widened); i++)
+        make_widened(&w, widened[i].location, widened[i].from, widened[i].to);
+    arena_deinit(&w.arena);
     objstore_close(w.lake);
     sys_free(w.sys);
     return 0;

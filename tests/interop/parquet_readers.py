@@ -8,9 +8,12 @@ PROGRAM is parquet_tables (tests/interop), which writes random tables with the e
 beside them. Readers: pyarrow (page checksums on), DuckDB, polars, delta-rs (parquet-rs with
 DataFusion), fastparquet where it is installed. Beyond cells: footer statistics against the data,
 offsets against the file's bytes, predicates with the page index in use, and a flipped byte that the
-checksum must find. Last line: N passed, N failed.
+checksum must find. Nested tables are read by pyarrow, DuckDB, delta-rs and polars; variants as
+values by DuckDB, as their two binaries by pyarrow (polars 2.1.0 refuses the logical type). Last
+line: N passed, N failed.
 """
 import argparse
+import datetime
 import json
 import pathlib
 import random
@@ -21,7 +24,6 @@ import traceback
 
 import duckdb
 import numpy
-import polars
 import pyarrow
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -31,6 +33,10 @@ try:
     import fastparquet
 except ImportError:
     fastparquet = None
+try:
+    import polars
+except ImportError:
+    polars = None
 
 INTS = {"byte", "short", "integer", "long"}
 
@@ -72,6 +78,7 @@ class Table:
         fields = json.loads(facts["schema"])["fields"]
         self.names = [f["name"] for f in fields]
         self.kinds = [f["type"] for f in fields]
+        self.flat = all(isinstance(k, str) and k != "variant" for k in self.kinds)
         self.nullable = [f["nullable"] for f in fields]
         self.groups, self.row_count, self.stats = facts["groups"], facts["rows"], facts["stats"]
         rows = [json.loads(line) for line in path.with_suffix(".ndjson").open()]
@@ -115,11 +122,12 @@ def delta_table(t, folder):
     log = folder / "_delta_log"
     log.mkdir(parents=True)
     (folder / "part.parquet").write_bytes(t.path.read_bytes())
-    ntz = "timestamp_ntz" in t.kinds
-    protocol = {"minReaderVersion": 3 if ntz else 1, "minWriterVersion": 7,
-                "writerFeatures": ["appendOnly"] + (["timestampNtz"] if ntz else [])}
-    if ntz:
-        protocol["readerFeatures"] = ["timestampNtz"]
+    features = [f for f, kind in (("timestampNtz", "timestamp_ntz"), ("variantType", "variant"))
+                if f'"{kind}"' in t.delta_schema]
+    protocol = {"minReaderVersion": 3 if features else 1, "minWriterVersion": 7,
+                "writerFeatures": ["appendOnly"] + features}
+    if features:
+        protocol["readerFeatures"] = features
     actions = [
         {"protocol": protocol},
         {"metaData": {"id": "11111111-2222-3333-4444-555555555555",
@@ -342,27 +350,111 @@ def check_damage(t):
 
 # ---- nested ----
 
-def plain(v):
-    """What a reader gave for a nested value, as the .ndjson file has it."""
-    if isinstance(v, dict):
-        if set(v) == {"key", "value"}:
-            return [v["key"], plain(v["value"])]
-        return {k: plain(x) for k, x in v.items()}
-    if isinstance(v, (list, tuple)):
-        return [plain(x) for x in v]
-    return format(v, "f") if type(v).__name__ == "Decimal" else v
+EPOCH = datetime.datetime(1970, 1, 1)
 
 
-def check_nested(path):
-    want = [json.loads(line) for line in path.with_suffix(".ndjson").open()]
-    read = pq.ParquetFile(path, page_checksum_verification=True).read()
-    assert plain(read.to_pylist()) == want, "pyarrow"
-    maps = read.schema.field("inner").type.field("tags").type
-    assert pyarrow.types.is_map(maps), maps
+def flat_cell(v, kind):
+    """One flat value as a reader gave it, in the form of the .ndjson file."""
+    if kind in ("float", "double"):
+        width, bits = ((numpy.float32, numpy.uint32) if kind == "float" else
+                       (numpy.float64, numpy.uint64))
+        return int(width(v).view(bits))
+    if kind.startswith("decimal"):
+        return format(v, "f")
+    if kind == "date":
+        return (v - EPOCH.date()).days
+    if kind.startswith("timestamp"):
+        assert (v.tzinfo is not None) == (kind == "timestamp"), f"{kind} read as {v!r}"
+        return (v.replace(tzinfo=None) - EPOCH) // datetime.timedelta(microseconds=1)
+    return v.hex() if kind == "binary" else v
+
+
+def cell(v, kind):
+    if v is None:
+        return None
+    if isinstance(kind, str):
+        return flat_cell(v, kind)
+    if kind["type"] == "struct":
+        assert list(v) == [f["name"] for f in kind["fields"]], f"fields {list(v)}"
+        return {f["name"]: cell(v[f["name"]], f["type"]) for f in kind["fields"]}
+    if kind["type"] == "array":
+        return [cell(x, kind["elementType"]) for x in v]
+    pairs = [(p["key"], p["value"]) if isinstance(p, dict) else p for p in v]
+    return [[cell(k, kind["keyType"]), cell(x, kind["valueType"])] for k, x in pairs]
+
+
+def check_nested(t, read, ordered=True):
+    assert read.num_rows == t.row_count, f"{read.num_rows} rows, not {t.row_count}"
+    got = [[cell(row[n], k) for n, k in zip(t.names, t.kinds)] for row in read.to_pylist()]
+    want = [list(row) for row in zip(*t.columns)]
+    if not ordered:
+        got, want = sorted(got, key=repr), sorted(want, key=repr)
+    for i, (a, b) in enumerate(zip(got, want)):
+        for name, x, y in zip(t.names, a, b):
+            assert x == y, f"row {i} {name}: {str(x)[:200]}, expected {str(y)[:200]}"
+
+
+def nested_with_pyarrow(t):
+    check_nested(t, pq.ParquetFile(t.path, page_checksum_verification=True).read())
+
+
+def nested_with_duckdb(t):
     con = duckdb.connect()
-    read = con.execute(f"select * from read_parquet('{path}')").arrow().read_all()
-    assert plain(read.to_pylist()) == want, "DuckDB"
-    assert plain(polars.read_parquet(path).to_arrow().to_pylist()) == want, "polars"
+    con.execute("set timezone = 'UTC'")
+    check_nested(t, con.execute(f"select * from read_parquet('{t.path}')").arrow().read_all())
+
+
+def nested_with_polars(t):
+    check_nested(t, polars.read_parquet(t.path).to_arrow())
+
+
+def nested_with_delta_rs(t):
+    with tempfile.TemporaryDirectory() as folder:
+        q = QueryBuilder().register("t", delta_table(t, pathlib.Path(folder) / "t"))
+        check_nested(t, pyarrow.table(q.execute("select * from t")), ordered=False)
+
+
+def check_rows_of_lists(t):
+    """By DuckDB's own counting: lists are as long and as null as they were written."""
+    for name, kind in zip(t.names, t.kinds):
+        if not isinstance(kind, dict) or kind["type"] == "struct":
+            continue
+        values = t.columns[t.names.index(name)]
+        size = "len" if kind["type"] == "array" else "cardinality"
+        got = duckdb.execute(f"select count(*) filter (\"{name}\" is null), coalesce(sum({size}("
+                             f"\"{name}\")), 0) from read_parquet('{t.path}')").fetchone()
+        want = (values.count(None), sum(len(v) for v in values if v is not None))
+        assert got == want, f"{name}: {got}, not {want}"
+
+
+# ---- variants ----
+
+def value(v, kind):
+    """What DuckDB is to give for an expected cell: a variant's own null is None, too."""
+    if v is None or isinstance(kind, str):
+        return v if v is None or kind != "variant" else v[0]
+    if kind["type"] == "struct":
+        return {f["name"]: value(v[f["name"]], f["type"]) for f in kind["fields"]}
+    if kind["type"] == "array":
+        return [value(x, kind["elementType"]) for x in v]
+    return {k: value(x, kind["valueType"]) for k, x in v}
+
+
+def variants_with_duckdb(t):
+    rows = duckdb.execute(f"select * from read_parquet('{t.path}')").fetchall()
+    assert len(rows) == t.row_count
+    for i, (got, want) in enumerate(zip(rows, zip(*t.columns))):
+        want = tuple(value(w, k) for w, k in zip(want, t.kinds))
+        assert got == want, f"row {i}: {str(got)[:300]}, expected {str(want)[:300]}"
+
+
+def variants_with_pyarrow(t):
+    """Not as values: as the two binaries of each, null where the variant is."""
+    read = pq.ParquetFile(t.path, page_checksum_verification=True).read()
+    for name in ("v", "w"):
+        got, want = read.column(name).to_pylist(), t.columns[t.names.index(name)]
+        assert [v is None for v in got] == [v is None for v in want], name
+        assert all(v is None or (v["metadata"][0] & 15 == 1 and v["value"]) for v in got), name
 
 
 # ---- run ----
@@ -385,10 +477,16 @@ def main():
     args.add_argument("--first-seed", type=int, default=1)
     args.add_argument("--keep", help="write the files here and leave them")
     a = args.parse_args()
-    checks = [with_pyarrow, with_duckdb, with_polars, with_delta_rs, check_schema, check_statistics,
+    checks = [with_pyarrow, with_duckdb, with_delta_rs, check_schema, check_statistics,
               check_places]
+    nested = [nested_with_pyarrow, nested_with_duckdb, nested_with_delta_rs, check_rows_of_lists,
+              check_places]
+    variants = [variants_with_duckdb, variants_with_pyarrow, check_places]
     if fastparquet is not None:
         checks.append(with_fastparquet)
+    if polars is not None:
+        checks.append(with_polars)
+        nested.append(nested_with_polars)
     results = []
     for seed in range(a.first_seed, a.first_seed + a.seeds):
         with tempfile.TemporaryDirectory() as temporary:
@@ -396,11 +494,8 @@ def main():
             folder.mkdir(exist_ok=True)
             subprocess.run([a.program, str(folder), str(seed)], check=True)
             for path in sorted(folder.glob("*.parquet")):
-                if path.name.startswith("nested"):
-                    results.append(run(f"{seed} {path.stem} nested", check_nested, path))
-                    continue
                 t = Table(path)
-                for check in checks:
+                for check in checks if t.flat else nested if path.stem < "v" else variants:
                     results.append(run(f"{seed} {path.stem} {check.__name__}", check, t))
                 if path.stem in ("tiny_pages", "small_pages", "groups"):
                     results.append(run(f"{seed} {path.stem} predicates", check_predicates, t))

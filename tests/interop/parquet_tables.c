@@ -7,7 +7,7 @@
  *   NAME.json    {"schema": Delta's schemaString, "types": […], "groups": [rows…], "stats": […]}
  *   NAME.ndjson  a row a line, as an array of cells: floats as their bits, binaries as hex,
  *                decimals as text, dates and timestamps as numbers; structs as objects, maps as
- *                arrays of pairs, variants as the JSON they were made of.
+ *                arrays of pairs, variants as JSON in an array of one.
  */
 #include "parquet/parquet.h"
 
@@ -325,7 +325,9 @@ static void put_cell(struct json *j, const struct row_column *c, const struct ro
         break;
     case ROW_VARIANT:
         must(codec_variant_to_json(v->bytes, &text, NULL) == 0);
+        json_open(j, '['); /* not to be taken for a null */
         json_raw(j, buf_slice(&text));
+        json_close(j, ']');
         break;
     case ROW_STRUCT:
     case ROW_ARRAY:

@@ -14,6 +14,11 @@ static uint64_t next(struct random *r)
     return z ^ (z >> 31);
 }
 
+uint64_t random_below(struct random *r, uint64_t n)
+{
+    return next(r) % n;
+}
+
 static struct slice random_text(struct random *r)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz";

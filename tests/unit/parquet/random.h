@@ -10,6 +10,7 @@ struct random {
     uint64_t state;
 };
 
+uint64_t random_below(struct random *r, uint64_t n);
 /* A value for the column; a third of those that may be null are. Lists hold up to 3 entries. */
 struct row_value random_value(struct random *r, const struct row_column *c, struct arena *arena);
 void random_rows(struct random *r, struct row_batch *b, uint32_t count);

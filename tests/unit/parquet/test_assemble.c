@@ -134,6 +134,24 @@ Test(parquet_assemble, leaves_that_disagree_on_their_list_are_refused)
     table_deinit(&other);
 }
 
+/* The way down again, by levels.c. */
+static void assert_same_levels(const struct row_batch *b, const struct parquet_data *data)
+{
+    struct buf bufs[7] = {0};
+    const struct row_vector *v = &b->columns[0];
+    struct parquet_slots rows = {.count = b->row_count}, a, c, d;
+    parquet__slots_own(&rows, v, &bufs[0], &a);
+    cr_assert(parquet__slots_expand(&a, v->offsets, &bufs[1], &bufs[2], &c));
+    parquet__slots_own(&c, &v->children[0], &bufs[3], &d);
+    cr_assert(parquet__slots_expand(&d, v->children[0].offsets, &bufs[4], &bufs[5], &a));
+    parquet__slots_own(&a, &v->children[0].children[0], &bufs[6], &c);
+    cr_assert_eq(c.count, data->level_count);
+    cr_assert_eq(memcmp(c.def, data->def, c.count), 0);
+    cr_assert_eq(memcmp(c.rep, data->rep, c.count), 0);
+    for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
+        buf_deinit(&bufs[i]);
+}
+
 /* A file of one column "a array<array<int>>", its levels as given. */
 static int read_levels(uint32_t rows, const char *def, const char *rep, struct err *e)
 {
@@ -161,6 +179,8 @@ static int read_levels(uint32_t rows, const char *def, const char *rep, struct e
     cr_assert_eq(parquet_reader_new(schema, buf_slice(&file), &r, e), 0);
     struct row_batch *b = row_batch_new(schema);
     int rc = parquet_reader_batch(r, 0, b, e);
+    if (rc == 0)
+        assert_same_levels(b, &data);
     row_batch_free(b);
     parquet_reader_free(r);
     parquet__file_deinit(&f);
@@ -181,4 +201,25 @@ Test(parquet_assemble, only_what_holds_something_goes_on)
     cr_assert_eq(read_levels(1, "35", "02", &e), ERR_DAMAGED); /* an empty element */
     cr_assert_eq(read_levels(1, "51", "01", &e), ERR_DAMAGED); /* with nothing */
     cr_assert_eq(read_levels(1, "53", "02", &e), ERR_DAMAGED); /* its element, with nothing */
+}
+
+/* With whatever levels: refused, or read as rows that write down to levels again. */
+Test(parquet_assemble, any_levels_are_read_or_refused)
+{
+    struct random random = {11};
+    unsigned good = 0;
+    for (unsigned i = 0; i < 3000; i++) {
+        char def[6] = {0}, rep[6] = {0};
+        uint32_t rows = 0;
+        for (unsigned k = 0; k < 5; k++) {
+            def[k] = (char)('0' + random_below(&random, 6));
+            rep[k] = (char)('0' + (k > 0 ? random_below(&random, 3) : 0));
+            rows += rep[k] == '0';
+        }
+        struct err e = {0};
+        int rc = read_levels(rows, def, rep, &e);
+        cr_assert(rc == 0 || rc == ERR_DAMAGED, "%s %s", def, rep);
+        good += rc == 0;
+    }
+    cr_assert(good > 100 && good < 2900, "%u", good);
 }
