@@ -143,32 +143,35 @@ Test(codec_variant, the_same_name_in_different_objects_is_one_name_of_the_dictio
     buf_deinit(&out);
 }
 
-static void nest(struct buf *json, unsigned levels)
+/* @object: which of the two is the innermost. */
+static void nest(struct buf *json, unsigned levels, bool object)
 {
     buf_reset(json);
-    for (unsigned i = 0; i < levels; i++)
-        buf_add_str(json, i % 2 ? "{\"a\":" : "[");
-    buf_add_str(json, "1");
     for (unsigned i = levels; i-- > 0;)
-        buf_add_str(json, i % 2 ? "}" : "]");
+        buf_add_str(json, (i % 2 == 0) == object ? "{\"a\":" : "[");
+    buf_add_str(json, "1");
+    for (unsigned i = 0; i < levels; i++)
+        buf_add_str(json, (i % 2 == 0) == object ? "}" : "]");
 }
 
 Test(codec_variant, values_nest_up_to_the_limit_and_no_further)
 {
-    struct buf json = BUF_NULL, out = BUF_NULL, text = BUF_NULL;
-    struct err e = {0};
+    for (int object = 0; object < 2; object++) {
+        struct buf json = BUF_NULL, out = BUF_NULL, text = BUF_NULL;
+        struct err e = {0};
 
-    nest(&json, VARIANT_DEPTH_MAX);
-    cr_assert_eq(codec_variant_from_json(buf_slice(&json), &out, &e), 0);
-    cr_assert_eq(codec_variant_to_json(buf_slice(&out), &text, &e), 0);
-    cr_assert(slice_eq(buf_slice(&text), buf_slice(&json)));
+        nest(&json, VARIANT_DEPTH_MAX, object);
+        cr_assert_eq(codec_variant_from_json(buf_slice(&json), &out, &e), 0);
+        cr_assert_eq(codec_variant_to_json(buf_slice(&out), &text, &e), 0);
+        cr_assert(slice_eq(buf_slice(&text), buf_slice(&json)));
 
-    nest(&json, VARIANT_DEPTH_MAX + 1);
-    int r = codec_variant_check(buf_slice(&json), &e);
-    help_expect("deep", r, &e, ERR_INVALID, "nests deeper than 100 levels");
-    buf_deinit(&json);
-    buf_deinit(&out);
-    buf_deinit(&text);
+        nest(&json, VARIANT_DEPTH_MAX + 1, object);
+        int r = codec_variant_check(buf_slice(&json), &e);
+        help_expect("deep", r, &e, ERR_INVALID, "nests deeper than 100 levels");
+        buf_deinit(&json);
+        buf_deinit(&out);
+        buf_deinit(&text);
+    }
 }
 
 static void many(struct buf *json, const char *open, const char *item, unsigned count,
