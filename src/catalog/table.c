@@ -326,12 +326,6 @@ static int draft(struct catalog *c, const struct catalog_create *r,
     struct row_schema *schema;
     if (row_schema_parse(slice_str(r->ddl), r->keys, r->key_count, &schema, e) < 0)
         return err_wrap(e, "table %s", r->name);
-    if (!schema->is_flat) { /* until rows can carry them */
-        row_schema_unref(schema);
-        return err_set(e, ERR_UNSUPPORTED,
-                       "table %s: struct, array, map and variant columns are not supported yet",
-                       r->name);
-    }
     struct catalog_properties properties;
     if (catalog_properties_parse(r->properties, r->property_count, schema, &properties, e) < 0) {
         row_schema_unref(schema);

@@ -82,33 +82,34 @@ static enum verdict ask_failed(struct judge *j, const struct catalog_properties 
     return v;
 }
 
-static enum verdict ask_rules(struct judge *j, const struct judge_by *by, struct slice row,
-                              struct slice *ret_rule, struct err *e)
+/* Does the record fit the table's types? With rules it is decoded, which is the same check: then
+ * codec_check() is asked for the reason only. */
+static int check_types(struct judge *j, const struct judge_by *by, struct slice record,
+                       struct err *e)
 {
-    const struct catalog_properties *p = &by->table->properties;
-    if (!decode(j, by->plan, row)) {
-        (void)err_set(e, ERR_INTERNAL, "the row was checked, and cannot be decoded");
-        return VERDICT_REJECT;
+    bool ruled = by->table->properties.rules != NULL;
+    size_t start = j->json.len;
+    if (by->json) {
+        TRY(codec_json_to_row(by->plan, record, &j->json, e));
+        record = slice_of(j->json.data + start, j->json.len - start);
     }
-    uint64_t failed = rule_set_check(p->rules, j->values);
-    return likely(failed == 0) ? VERDICT_KEEP : ask_failed(j, p, failed, ret_rule, e);
+    if (ruled && likely(decode(j, by->plan, record)))
+        return 0;
+    if (ruled || !by->json)
+        TRY(codec_check(by->plan, record, e));
+    return ruled ? err_set(e, ERR_INTERNAL, "the row is valid, and cannot be decoded") : 0;
 }
 
 enum verdict ingest__judge_one(struct judge *j, const struct judge_by *by, struct slice record,
                                struct slice *ret_rule, struct err *e)
 {
-    size_t start = j->json.len;
+    const struct catalog_properties *p = &by->table->properties;
     *ret_rule = SLICE_NULL;
     j->decoded = false;
-    int r = by->json ? codec_json_to_row(by->plan, record, &j->json, e)
-                     : codec_check(by->plan, record, e);
-    if (likely(r == 0)) {
-        if (by->table->properties.rules == NULL)
-            return VERDICT_KEEP;
-        struct slice row = by->json ? slice_of(j->json.data + start, j->json.len - start) : record;
-        return ask_rules(j, by, row, ret_rule, e);
-    }
-    return by->table->properties.quarantine ? VERDICT_QUARANTINE : VERDICT_REJECT;
+    if (unlikely(check_types(j, by, record, e) < 0))
+        return p->quarantine ? VERDICT_QUARANTINE : VERDICT_REJECT;
+    uint64_t failed = p->rules == NULL ? 0 : rule_set_check(p->rules, j->values);
+    return likely(failed == 0) ? VERDICT_KEEP : ask_failed(j, p, failed, ret_rule, e);
 }
 
 /* ---- rows of the quarantine table ---- */

@@ -7,6 +7,7 @@ from malformed import num, run
 from databricks import zerobus_service_pb2 as wire
 
 QUARANTINE = {"on_error": "quarantine"}
+ANY_ROW = {"rule.any": "reject: id IS NOT NULL"}
 
 
 def fields(content):
@@ -152,6 +153,11 @@ def rows_of(world, ddl, kind, properties=None):
 
 def test_protobuf_records(world):
     send_records(rows_of(world, malformed.FLAT, "proto"), malformed.PROTO)
+
+
+def test_protobuf_records_of_a_table_with_rules(world):
+    """Such rows are decoded at once, and checked only to say what is wrong."""
+    send_records(rows_of(world, malformed.FLAT, "proto", ANY_ROW), malformed.PROTO)
 
 
 def test_json_records(world):
