@@ -119,15 +119,6 @@ def test_schema_is_seen_by_other_engines(world):
         "day": "date", "ts": "timestamp", "ntz": "timestamp_ntz"}, found
 
 
-def test_nested_type_is_refused_clearly(world):
-    try:
-        world.admin.create_table("e2e.tests.nested", "id BIGINT, tags ARRAY<STRING>")
-        raise AssertionError("accepted")
-    except grpc.RpcError as e:
-        assert e.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNIMPLEMENTED), e
-        assert "array" in e.details().lower() and "not supported" in e.details(), e.details()
-
-
 def test_bad_ddl_is_refused(world):
     for ddl in ("", "id", "id NUMBER", "id INT, ID INT", "d DECIMAL(39,2)", "id INT,,x INT"):
         with fails_with(grpc.StatusCode.INVALID_ARGUMENT):
