@@ -47,10 +47,7 @@ static void check_row(const struct codec_plan *p, const struct codec_plan *own, 
     r = row_key_encode(s, values, &key, NULL); /* a key may be too long, or there is none */
     FUZZ_CHECK(r == 0 || key.len == 0);
     buf_deinit(&key);
-    if (s->is_flat)
-        schema_check_ways(s, own, values);
-    else
-        schema_check_own(s, own, values, arena);
+    schema_check_ways(s, own, values, arena);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

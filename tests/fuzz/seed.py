@@ -37,6 +37,21 @@ JSON_ROWS = [
     ['{"amount":"-99999999.99","day":"1970-01-01","raw":"AAEC"}', '{"amount":1.10,"day":0}'],
     ['{"x":0.1,"y":3.4e38}', '{"x":-0.0}', '{"x":1e-320,"y":1e-45}', '{"x":"Infinity"}'],
 ]
+# As schema_nested there.
+NESTED_JSON_ROWS = [
+    ['{"id":1,"s":{"a":-1,"t":"x","u":{"b":0.5,"c":"2024-02-29"}},"l":[1,-2,300],"m":{"k":7}}',
+     '{"id":1,"S":{"A":0,"u":null},"l":[]}', '{"id":1,"s":{}}', '{"id":1,"l":null}',
+     '{"id":1,"m":{"a":1,"\\u0061":2}}', '{"id":1,"s":{"a":1,"A":2}}'],
+    ['{"l":[{"k":true,"x":[1.5,"NaN"]},{"k":false}],"d":["1.25",-3],"n":{"4":{"v":"v","w":"AP8="}},'
+     '"f":{"true":127}}', '{"n":{"1":{"v":""},"1.0":{"v":""}}}', '{"l":[{}]}'],
+    ['{"w":[[1,2],[]],"x":{"8":["a","b"]},"y":[{"1":{"x":3}},{}]}', '{"w":[null]}',
+     '{"x":{"":[]}}'],
+    ['{"v":{"b":[1,2.50,null],"a":"x"},"l":[null,"t"],"m":{"k":{}},"s":{"v":true}}',
+     '{"v":null,"s":{"v":null}}', '{"v":{"a":1,"a":2}}', '{"l":["\\ud83d\\ude00",-0,1e2]}'],
+    ['{"w":null,"s":{"v":null,"t":"2026-02-28T12:00:00.000001+01:00","n":"1970-01-01T00:00:00"},'
+     '"f":{"false":[0.1,"-Infinity"]},"t":["2024-02-29",0]}',
+     '{"w":[],"s":{"t":"2016-12-31T23:59:60Z"}}'],
+]
 DDLS = [
     "id BIGINT NOT NULL, name STRING COMMENT 'who it''s', x DECIMAL(38,10)",
     "`a` BOOLEAN, b TINYINT, c SMALLINT, d INT, e LONG, f FLOAT, g DOUBLE, i VARCHAR(3), j BINARY,"
@@ -170,6 +185,9 @@ def json_rows():
     for i, rows in enumerate(JSON_ROWS):
         for row in rows:
             yield bytes([i]) + row.encode()
+    for i, rows in enumerate(NESTED_JSON_ROWS):
+        for row in rows:
+            yield bytes([128 + i]) + row.encode()
     yield b"\0" + b' { "id" : 1 , "name" : "a\\/b" } '
     yield b"\0" + b'{"id":1,"name":{"nested":[1,2]}}'
 
