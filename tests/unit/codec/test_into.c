@@ -71,3 +71,49 @@ Test(codec_into, nested_rows_go_into_a_batch_and_come_out_the_same)
     row_schema_unref(s);
     arena_deinit(&arena);
 }
+
+Test(codec_into, the_last_of_two_values_counts)
+{
+    struct row_schema *s = help_schema("id bigint, name string, n int", NULL);
+    struct codec_plan *p = codec_plan_new_own(s);
+    struct row_batch *batch = row_batch_new(s);
+    struct slice row = slice_str("\x08\x01\x12\x05"
+                                 "first"
+                                 "\x08\x02\x12\x02"
+                                 "no");
+
+    cr_assert_eq(codec_decode_into(p, row, NULL, batch), 0);
+    cr_assert_eq(codec_decode_into(p, slice_str("\x12\x01z\x18\x07"), NULL, batch), 0);
+
+    cr_assert_eq(row_batch_value(batch, 0, 0, NULL).i64, 2);
+    cr_assert(slice_eq(row_batch_value(batch, 1, 0, NULL).bytes, slice_str("no")));
+    cr_assert(slice_eq(row_batch_value(batch, 1, 1, NULL).bytes, slice_str("z")));
+    cr_assert_eq(batch->columns[1].bytes.len, 3u);
+    cr_assert_eq(row_batch_value(batch, 2, 1, NULL).i64, 7);
+    cr_assert_eq(batch->columns[0].null_count, 1u);
+    cr_assert_eq(batch->columns[2].null_count, 1u);
+    row_batch_free(batch);
+    codec_plan_unref(p);
+    row_schema_unref(s);
+}
+
+Test(codec_into, a_row_that_fails_late_leaves_nothing)
+{
+    struct row_schema *s = help_schema("id bigint not null, name string, flag boolean", NULL);
+    struct codec_plan *p = codec_plan_new_own(s);
+    struct row_batch *batch = row_batch_new(s);
+    cr_assert_eq(codec_decode_into(p, slice_str("\x08\x01\x12\x03one"), NULL, batch), 0);
+
+    cr_assert_eq(codec_decode_into(p, slice_str("\x12\x04lost\x18\x01"), NULL, batch), ERR_DAMAGED);
+    cr_assert_eq(codec_decode_into(p, slice_str("\x12\x04lost\x08"), NULL, batch), ERR_DAMAGED);
+    cr_assert_eq(codec_decode_into(p, slice_str("\x08\x02"), NULL, batch), 0);
+
+    cr_assert_eq(batch->row_count, 2u);
+    cr_assert_eq(batch->columns[1].bytes.len, 3u);
+    cr_assert(row_batch_value(batch, 1, 1, NULL).null);
+    cr_assert(row_batch_value(batch, 2, 1, NULL).null);
+    cr_assert_eq(batch->columns[2].null_count, 2u);
+    row_batch_free(batch);
+    codec_plan_unref(p);
+    row_schema_unref(s);
+}
