@@ -169,6 +169,8 @@ struct catalog_table *catalog__version_of(const Sluice__Control__TableCreated *m
     t->schema = schema;
     t->properties = properties;
     t->own = codec_plan_new_own(schema);
+    if (properties.iso8601)
+        codec_plan_take_iso8601(t->own);
     t->own_id = m->own_descriptor_id;
     t->created_at_us = m->created_at_us;
     atomic_store(&t->refs, 1);

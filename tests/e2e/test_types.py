@@ -103,6 +103,20 @@ def test_lookup_gives_back_every_type(world):
             assert got == value, f"{column}: {got!r} instead of {value!r}"
 
 
+def test_timestamps_come_as_text_where_the_table_says_so(world):
+    ddl = "id BIGINT NOT NULL, ts TIMESTAMP, ntz TIMESTAMP_NTZ, l ARRAY<TIMESTAMP>"
+    table = world.table(ddl, ["id"], properties={"timestamps": "iso8601"})
+    with world.admin.producer(table) as producer:
+        producer.append('{"id": 1, "ts": "2026-02-28T13:00:00.000001+01:00", '
+                        '"ntz": "2026-02-28T12:00:00.000001", "l": ["1970-01-01T00:00:00Z", 1]}')
+        producer.append('{"id": 2, "ts": 1772280000000001}')
+    assert world.admin.get(table, {"id": 1}) == {
+        "id": 1, "ts": 1772280000000001, "ntz": 1772280000000001, "l": [0, 1]}
+    rows = {r["id"]: r for r in world.rows(table)}
+    assert rows[1]["ts"] == rows[2]["ts"] == HIGH["ts"], rows
+    assert rows[1]["ntz"] == HIGH["ntz"], rows
+
+
 def test_schema_is_seen_by_other_engines(world):
     import deltalake
     table = world.table(DDL)

@@ -153,6 +153,30 @@ Test(catalog_property, a_table_keeps_its_properties_over_a_restart_and_a_snapsho
     rig_down(&x);
 }
 
+Test(catalog_property, timestamps_as_text_are_taken_where_the_table_says_so)
+{
+    struct rig x;
+    rig_up(&x);
+    for (int text = 0; text < 2; text++) {
+        struct catalog_property set[] = {{"timestamps", text ? "iso8601" : "micros"}};
+        struct catalog_create r = {.name = text ? "a.b.text" : "a.b.number",
+                                   .ddl = "at TIMESTAMP",
+                                   .properties = set,
+                                   .property_count = 1};
+        struct buf row = BUF_NULL;
+        struct catalog_table *t;
+        cr_assert_eq(catalog_create_table(x.c, &r, &t, &x.e), 0, "%s", x.e.text);
+
+        int took =
+            codec_json_to_row(t->own, slice_str("{\"at\":\"1970-01-01T00:00:00Z\"}"), &row, &x.e);
+
+        cr_assert_eq(took, text ? 0 : ERR_INVALID);
+        catalog_table_unref(t);
+        buf_deinit(&row);
+    }
+    rig_down(&x);
+}
+
 Test(catalog_property, a_table_with_a_bad_property_is_not_made)
 {
     struct rig x;
