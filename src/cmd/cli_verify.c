@@ -120,6 +120,8 @@ static void report_people(const struct verify_report *r)
            " bytes, positions %" PRIu64 " to %" PRIu64 "%s\n",
            r->segments, r->blocks, r->log_bytes, r->first_pos, r->end_pos - 1,
            r->live ? " (a server is at work)" : "");
+    if (r->spill_files > 0)
+        printf("spilled  %" PRIu64 " files, %" PRIu64 " bytes\n", r->spill_files, r->spill_bytes);
     printf("store    %" PRIu64 " files, %" PRIu64 " keys\n", r->store_files, r->store_keys);
     printf("lake     %" PRIu64 " tables, %" PRIu64 " commits, %" PRIu64 " checkpoints, %" PRIu64
            " data files, %" PRIu64 " bytes; %" PRIu64 " not ours, %" PRIu64 " orphans\n",
@@ -149,6 +151,8 @@ static void report(const struct cli *c, const struct verify_report *r)
         {"segments", r->segments},
         {"blocks", r->blocks},
         {"log_bytes", r->log_bytes},
+        {"spill_files", r->spill_files},
+        {"spill_bytes", r->spill_bytes},
         {"store_files", r->store_files},
         {"store_keys", r->store_keys},
         {"tables", r->tables},

@@ -2,7 +2,7 @@
 /*
  * Nobody may be ahead of whom it follows:
  *
- *   trimmed ≤ min(applied and flushed, committed) ≤ durable;   watermark ≤ txn ≤ durable
+ *   trimmed ≤ min(applied and flushed, committed or spilled) ≤ durable;   watermark ≤ txn ≤ durable
  *
  * and after a stop in good order everything has been carried on: applied = durable,
  * watermark = txn, and no row waits. Pure: compares what the others have found.
@@ -27,9 +27,15 @@ static void check_table(struct verify *v, const struct verify_table *t, uint64_t
     if (v->has_store && t->watermark > t->txn)
         order_fault(v, t, "the watermark is above the txn in Delta: commits were lost",
                     t->watermark, t->txn);
-    if (t->store_high > t->txn && !t->meta->live->dropped)
-        order_fault(v, t, "a row was trimmed from the log before it was in Delta: position, txn",
-                    t->store_high, t->txn);
+    if (t->store_high > MAX(t->txn, t->spilled) && !t->meta->live->dropped)
+        order_fault(
+            v, t,
+            "a row was trimmed from the log before it was in Delta or a spill file: position, "
+            "the last that is",
+            t->store_high, MAX(t->txn, t->spilled));
+    if (t->spilled > durable)
+        order_fault(v, t, "a spill file is ahead of the log: its last row, the end of the log",
+                    t->spilled, durable);
     if (t->version < 0 && (t->watermark > 0 || t->record_count > 0))
         order_fault(v, t, "the Delta table is gone, though rows were committed to it", t->watermark,
                     trimmed);

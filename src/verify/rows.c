@@ -121,7 +121,7 @@ static void row_missing(struct verify_log_pass *p, struct verify_table *t, bronz
         p->v->report->faults++; /* counted, not told */
         return;
     }
-    _cleanup_(mem_freep) char *file = mem_printf("log/%s", p->segment);
+    _cleanup_(mem_freep) char *file = mem_printf("%s/%s", p->folder, p->segment);
     verify__fault(p->v,
                   AT(.what = "missing", .table = t->meta->name, .folder = p->v->o->data,
                      .file = file, .offset = p->block->offset, .has_offset = true, .position = pos),
@@ -145,7 +145,7 @@ static void place_row(struct verify_log_pass *p, struct verify_table *t, bronze_
 
 static int damaged_row(struct verify_log_pass *p, const struct verify_table *t, bronze_pos pos)
 {
-    _cleanup_(mem_freep) char *file = mem_printf("log/%s", p->segment);
+    _cleanup_(mem_freep) char *file = mem_printf("%s/%s", p->folder, p->segment);
     verify__fault(p->v,
                   AT(.what = "damaged", .table = t->meta->name, .folder = p->v->o->data,
                      .file = file, .offset = p->block->offset, .has_offset = true, .position = pos),
@@ -172,22 +172,28 @@ static int take_row(struct verify_log_pass *p, struct verify_table *t,
     return 0;
 }
 
-static int on_frame(void *ctx, const char *segment, const struct bronze_block *b,
-                    const struct bronze_frame *f)
+int verify__take_frame(struct verify_log_pass *p, const char *file, const struct bronze_block *b,
+                       const struct bronze_frame *f)
 {
-    struct verify_log_pass *p = ctx;
     if (f->kind == BRONZE_CONTROL || f->row_count == 0)
         return 0;
     struct verify_table *t = verify__table(p->v, f->table_id);
     if (t == NULL)
         return 0; /* of a dropped table */
     const struct codec_plan *plan = catalog_plan(p->v->catalog, f->table_id, f->descriptor_id);
-    p->segment = segment;
+    p->segment = file;
     p->block = b;
     size_t at = 0;
     for (bronze_pos pos = f->first_pos; bronze_frame_row(f, &at, &p->bytes); pos++)
-        TRY(take_row(p, t, plan, pos));
+        if (pos >= p->from && pos < p->end)
+            TRY(take_row(p, t, plan, pos));
     return 0;
+}
+
+static int on_frame(void *ctx, const char *segment, const struct bronze_block *b,
+                    const struct bronze_frame *f)
+{
+    return verify__take_frame(ctx, segment, b, f);
 }
 
 int verify__log_rows(struct verify_log_pass *p, struct err *e)
@@ -195,7 +201,12 @@ int verify__log_rows(struct verify_log_pass *p, struct err *e)
     verify__stage(p->v, "rows of the log", p->v->log.bytes);
     for (size_t i = 0; p->first && i < p->v->table_count; i++)
         p->v->tables[i]->split = keyed_split(p->v, p->v->tables[i]);
+    p->folder = "log";
+    p->from = 0;
+    p->end = UINT64_MAX;
     int r = verify__frames(p->v, on_frame, p, e);
+    if (r == 0)
+        r = verify__spilled_rows(p, e);
     verify__row_deinit(&p->row);
     p->v->log_from = p->v->read_from;
     return r;

@@ -41,12 +41,18 @@ struct verify_log_pass {
     verify_row_fn *on_row; /* may be NULL */
     void *ctx;
     /* private */
+    const char *folder;   /* "log" or "spill" */
+    bronze_pos from, end; /* rows with positions [from, end) only */
     struct verify_row row;
     struct slice bytes;
     const char *segment;
     const struct bronze_block *block;
 };
 must_use int verify__log_rows(struct verify_log_pass *p, struct err *e);
+must_use int verify__take_frame(struct verify_log_pass *p, const char *file,
+                                const struct bronze_block *b, const struct bronze_frame *f);
+/* spill.c: those of its rows that neither Delta nor the log has. */
+must_use int verify__spilled_rows(struct verify_log_pass *p, struct err *e);
 
 /* Every row of our live data files. Only the first pass compares and counts. */
 struct verify_delta_pass {

@@ -74,6 +74,13 @@ static void take_watermark(struct verify *v, struct slice key, struct slice valu
         t->watermark = get_le64(value.data);
 }
 
+static void take_spill(struct verify *v, struct slice key, struct slice value)
+{
+    struct verify_table *t = key.len == 5 ? verify__table(v, get_be32(key.data + 1)) : NULL;
+    if (t != NULL && value.len == 8)
+        t->spill_mark = get_le64(value.data);
+}
+
 static void take_lake(struct verify *v, struct slice key, struct slice value)
 {
     char name[CATALOG_FILE_NAME_MAX];
@@ -108,6 +115,7 @@ static int scan_keys(struct verify *v, struct err *e)
         switch (key.len > 0 ? key.data[0] : 0) {
         case STORE_META: (void)take_position(key, "m/applied", value, &v->applied); break;
         case STORE_WATERMARK: take_watermark(v, key, value); break;
+        case STORE_SPILL: take_spill(v, key, value); break;
         case STORE_LAKE: take_lake(v, key, value); break;
         case STORE_ROW: take_row(v, key); break;
         default: break;

@@ -6,6 +6,7 @@
  *     ► the log: chain, checksums, what the catalog says, what went into the lake     log.c
  *     ► the store: its files, its keys, its positions                                  state.c
  *     ► the lake: commits, checkpoints, data files against the log's record            lake.c
+ *     ► spill files: rows that left the log, whole and all there                      spill.c
  *     ► rows: log against Delta, keyed rows against the store, ledgers against both    rows.c …
  *     ► nobody may be ahead of whom it follows                                         order.c
  *
@@ -198,6 +199,7 @@ static int run(struct verify *v, struct err *e)
         verify__note(v, AT(.what = "unchecked"),
                      "no lake was named: the Delta tables were not "
                      "looked at");
+    TRY(verify__spill(v, e));
     TRY(verify__rows(v, e));
     verify__order(v);
     return 0;
@@ -211,6 +213,7 @@ static void clean_up(struct verify *v)
         mem_free((void *)(uintptr_t)v->records[i].commit.data_file);
     mem_free(v->tables);
     mem_free(v->records);
+    mem_free(v->spills);
     map_deinit(&v->tables_by_id);
     v->store = store_close(v->store);
     v->lake = objstore_close(v->lake);

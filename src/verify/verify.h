@@ -57,6 +57,7 @@ struct verify_report {
     uint64_t faults, notes;
     uint64_t first_pos, end_pos; /* positions [first_pos, end_pos) stand in the log */
     uint64_t segments, blocks, log_bytes;
+    uint64_t spill_files, spill_bytes;
     uint64_t store_files, store_keys, store_bytes;
     uint64_t tables, commits, data_files, checkpoints, lake_bytes;
     uint64_t foreign_files, orphan_files, unrecorded_commits;

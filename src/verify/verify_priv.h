@@ -9,6 +9,7 @@
 #include "bronze/check.h"
 #include "catalog/catalog.h"
 #include "delta/delta.h"
+#include "spill/spill.h"
 #include "verify/verify.h"
 
 #define VERIFY_DETAILS    20
@@ -50,7 +51,11 @@ struct verify_table {
     bronze_pos store_high; /* the highest position of a row in the store below the log's first */
     bronze_pos split;      /* keyed rows up to here are summed from Delta, above it from the log */
     bool rewritten;        /* others have removed files of ours: their rows stand elsewhere */
-    size_t cursor;         /* of the pass over the log */
+    bronze_pos spilled;    /* the last row in its spill files */
+    bronze_pos spill_mark; /* what the store says of that */
+    const struct spill_file *spill_files; /* of verify.spills */
+    size_t spill_count;
+    size_t cursor; /* of the pass over the log */
     uint64_t waiting, missing;
     uint64_t store_sum, rows_sum, store_rows, rows_rows; /* digests of keyed rows */
 };
@@ -72,7 +77,9 @@ struct verify {
     size_t record_count, record_cap;
     struct verify_table **tables;
     size_t table_count;
-    struct map tables_by_id; /* u32 → struct verify_table */
+    struct map tables_by_id;   /* u32 → struct verify_table */
+    struct spill_file *spills; /* by table and position */
+    size_t spill_count;
     bronze_pos applied, floor;
     bronze_pos read_from; /* the newest pass over the log read everything from here on */
     bool has_store;
@@ -123,6 +130,10 @@ must_use int verify__lake_files(struct verify *v, struct err *e);
 /* The bytes of a data file; ERR_NOT_FOUND. */
 must_use int verify__read_file(struct verify *v, const struct verify_table *t, const char *name,
                                struct buf *out, struct err *e);
+
+/* ---- spill.c ---- */
+
+must_use int verify__spill(struct verify *v, struct err *e);
 
 /* ---- rows.c ---- */
 
