@@ -62,17 +62,19 @@ static int failed(int code, const struct err *e)
 static void tell_rebuilt(const struct cli *c, const struct rescue_store *r)
 {
     if (c->json)
-        printf("{\"tables\":%llu,\"files\":%llu,\"rows_from_lake\":%llu,\"rows_unkeyed\":%llu,"
+        printf("{\"tables\":%llu,\"files\":%llu,\"rows_from_lake\":%llu,\"rows_spilled\":%llu,"
+               "\"rows_unkeyed\":%llu,"
                "\"log_from\":%llu,\"applied_position\":%llu}\n",
                (unsigned long long)r->tables, (unsigned long long)r->files,
-               (unsigned long long)r->rows_lake, (unsigned long long)r->rows_unkeyed,
-               (unsigned long long)r->log_from, (unsigned long long)r->applied);
-    else
-        printf("the store is made again: %llu tables, %llu rows from %llu files of the lake, the "
-               "rest from the log (positions %llu to %llu)\n",
-               (unsigned long long)r->tables, (unsigned long long)r->rows_lake,
-               (unsigned long long)r->files, (unsigned long long)r->log_from,
+               (unsigned long long)r->rows_lake, (unsigned long long)r->rows_spilled,
+               (unsigned long long)r->rows_unkeyed, (unsigned long long)r->log_from,
                (unsigned long long)r->applied);
+    else
+        printf("the store is made again: %llu tables, %llu rows from %llu files of the lake, %llu "
+               "from spill files, the rest from the log (positions %llu to %llu)\n",
+               (unsigned long long)r->tables, (unsigned long long)r->rows_lake,
+               (unsigned long long)r->files, (unsigned long long)r->rows_spilled,
+               (unsigned long long)r->log_from, (unsigned long long)r->applied);
 }
 
 static int rebuild(const struct cli *c, struct sys *s, struct err *e)

@@ -268,7 +268,7 @@ static void make_app_id(struct versions *v)
     delta_app_id(&log, bronze_timeline(v->b->log), v->t->id, v->app_id);
 }
 
-static void make_values(struct rebuild *b, uint32_t count)
+void rescue__make_values(struct rebuild *b, uint32_t count)
 {
     if (b->value_cap >= count)
         return;
@@ -284,7 +284,7 @@ int rescue__table(struct rebuild *b, const struct catalog_table *t, uint64_t *re
     int64_t txn = -1;
     *ret_txn = 0;
     make_app_id(&v);
-    make_values(b, t->schema->column_count);
+    rescue__make_values(b, t->schema->column_count);
     int r = open_table(&v, &delta, e);
     if (r == 0 && delta != NULL)
         r = delta_txn(delta, v.app_id, &txn, e);

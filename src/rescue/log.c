@@ -13,6 +13,7 @@
 #include "base/must.h"
 #include "bronze/check.h"
 #include "codec/codec.h"
+#include "spill/spill.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -27,6 +28,7 @@ struct salvage {
     uint32_t value_cap;
     struct arena arena; /* what the values hold */
     bool counting;      /* the first pass */
+    bronze_pos below;   /* rows with positions below it only */
 };
 
 static void show_progress(struct salvage *v)
@@ -166,7 +168,8 @@ static int write_rows(void *ctx, const char *segment, const struct bronze_block 
         if (f.kind == BRONZE_CONTROL)
             continue;
         for (uint64_t i = 0; bronze_frame_row(&f, &row_at, &row); i++)
-            TRY(write_row(v, &f, i, row));
+            if (f.first_pos + i < v->below)
+                TRY(write_row(v, &f, i, row));
     }
     show_progress(v);
     return 0;
@@ -195,10 +198,55 @@ static int pass(struct salvage *v, struct sys *s, bool counting, struct err *e)
     return bronze_check(s, &v->check, e);
 }
 
+/* ---- rows that were spilled, and are not in the log any more ---- */
+
+static void tell_spill(void *ctx, const struct spill_file *f, uint64_t offset, const char *what)
+{
+    struct salvage *v = ctx;
+    v->r->faults++;
+    (void)fprintf(v->r->tell, "spill/%s at byte %" PRIu64 ": %s\n", f->name, offset, what);
+}
+
+static int write_spilled(struct salvage *v, const struct spill_folder *d,
+                         const struct spill_file *f, struct err *e)
+{
+    _cleanup_(spill_reader_closep) struct spill_reader *r = NULL;
+    struct bronze_block b;
+    if (f->damaged)
+        return 0; /* told */
+    int rc = spill_reader_open(d, f, &r, e);
+    while (rc == 0 && (rc = spill_reader_next(r, &b, e)) == 0)
+        TRY(write_rows(v, f->name, &b));
+    if (rc == ERR_DAMAGED)
+        tell_spill(v, f, spill_reader_offset(r), e->text);
+    return rc == SPILL_END || rc == ERR_DAMAGED ? 0 : rc;
+}
+
+static int spilled(struct salvage *v, struct sys *s, struct err *e)
+{
+    const struct spill_list l = {
+        .folder = {s, v->r->data, v->check.uuid, v->check.timeline},
+        .on_fault = tell_spill,
+        .ctx = v,
+    };
+    struct spill_file *files = NULL;
+    size_t count = 0;
+    TRY(spill_list(&l, &files, &count, e));
+    int r = 0;
+    v->below = v->check.first_pos;
+    for (size_t i = 0; r == 0 && i < count; i++)
+        r = write_spilled(v, &l.folder, &files[i], e);
+    v->below = UINT64_MAX;
+    mem_free(files);
+    return r;
+}
+
 static int salvage(struct salvage *v, struct sys *s, struct err *e)
 {
     TRY(pass(v, s, true, e));
-    int r = pass(v, s, false, e);
+    int r = spilled(v, s, e);
+    if (r == 0)
+        r = pass(v, s, false, e);
     if (r == ERR_IO && ferror(v->r->out))
         return err_set(e, ERR_IO, "the rows cannot be written: %s", strerrordesc_np(errno));
     TRY(r);

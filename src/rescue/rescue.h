@@ -38,7 +38,8 @@ struct rescue_store {
     /* set on return 0 */
     uint64_t tables, files; /* data files read from the lake */
     uint64_t rows_lake;     /* rows that only the lake still had */
-    uint64_t rows_unkeyed;  /* of them, with a key too long for the store */
+    uint64_t rows_spilled;  /* rows that only spill files still had */
+    uint64_t rows_unkeyed;  /* of both, with a key too long for the store */
     bronze_pos log_from;    /* positions before it are from the lake */
     bronze_pos applied;     /* the new store shows everything up to here */
 };
@@ -70,6 +71,7 @@ struct rescue_log {
     uint64_t rows, rows_raw; /* written; of them as bytes, because no descriptor renders them */
     uint64_t faults;         /* places that cannot be read */
 };
-/* Writes every row of the log that can be read, in order, and tells what cannot. Changes nothing.
+/* Writes every row of the log that can be read, and before them those that were spilled from it, in
+ * order of their tables; tells what cannot. Changes nothing.
  * 0 also with faults. */
 must_use int rescue_log(struct sys *s, struct rescue_log *r, struct err *e);

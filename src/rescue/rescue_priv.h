@@ -35,6 +35,10 @@ void rescue__rebuild_deinit(struct rebuild *b); /* the scratch */
  * has no more. *ret_txn: how far it is committed, 0 = not at all. */
 must_use int rescue__table(struct rebuild *b, const struct catalog_table *t, uint64_t *ret_txn,
                            struct err *e);
+/* spill.c: rows above @txn that neither the lake nor the log has. */
+must_use int rescue__spilled(struct rebuild *b, const struct catalog_table *t, uint64_t txn,
+                             struct err *e);
+void rescue__make_values(struct rebuild *b, uint32_t count); /* room in b->values */
 /* The batch goes into the store when it holds @bytes_min or more. */
 must_use int rescue__write_batch(struct rebuild *b, size_t bytes_min, struct err *e);
 

@@ -3,11 +3,12 @@
  * A lost store, made again.
  *
  *   positions:  1 ………………………………… log_from ………………………… durable
- *   from:       the lake's files │ the log
+ *   from:       the lake's files │ spill files │ the log
  *
  *   1  the log is recovered, offline: catalog, and where it begins (log_from)
  *   2  store.rebuild is made: for every table its watermark (the txn in the lake), the records of
- *      its commits, and, when it has a key, the rows of its data files below log_from
+ *      its commits, and, when it has a key, the rows of its data files below log_from, then those
+ *      of its spill files that the lake has not (spill.c)
  *   3  the log is applied to it by the same code that the server runs (serve)
  *   4  flushed; store → store.damaged-<time>, store.rebuild → store; the old one is removed
  *
@@ -159,6 +160,8 @@ static int tables_from_lake(struct rebuild *b, struct err *e)
         uint64_t txn = 0;
         if (r == 0)
             r = rescue__table(b, tables[i], &txn, e);
+        if (r == 0)
+            r = rescue__spilled(b, tables[i], txn, e);
         if (r < 0)
             (void)err_wrap(e, "table %s", tables[i]->name);
         if (r == 0 && txn > 0)
