@@ -49,6 +49,7 @@ struct codec__field {
     /* The tag as it usually stands on the wire, little-endian, when that takes one or two bytes:
      * bytes & tag_mask == tag_bytes. Longer ones: mask 0, bytes 1, equal to nothing. */
     uint16_t tag_bytes, tag_mask;
+    uint8_t tag_len;
     uint8_t sure_bytes; /* a varint of at most so many bytes fits min and max; at most 8 */
     union {
         struct {

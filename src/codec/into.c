@@ -88,18 +88,20 @@ static int decode_flat(const struct codec__message *m, struct slice row, struct 
     const struct codec__field *next = m->fields;
     while (at < end) {
         const uint8_t *start = at;
-        const struct codec__field *f = next;
+        struct codec__tag tag = {NULL, next, next->tag};
         struct row_value v = {.null = false};
-        uint64_t tag = f->tag;
         int why;
-        if (unlikely(!codec__guess_tag(f, start, end, &at)))
-            at = codec__read_tag(m, start, end, &tag, &f);
-        if (unlikely(at == NULL || (f != NULL && f->tag != tag)))
+        if (unlikely(!codec__guess_tag(next, start, end, &at))) {
+            tag = codec__read_tag(m, start, end);
+            at = tag.behind;
+        }
+        const struct codec__field *f = tag.field;
+        if (unlikely(at == NULL || (f != NULL && f->tag != tag.value)))
             return forget(m, b);
         if (unlikely(f == NULL))
-            at = codec__skip_unknown(at, end, tag, &why);
+            at = codec__skip_unknown(at, end, tag.value, &why);
         else
-            at = codec__get_value(&m->columns[f->column], f, slice_of(at, (size_t)(end - at)),
+            at = codec__get_value(&m->columns[f->column], f, (struct codec__from){at, end, end},
                                   false, &v, &why);
         if (unlikely(at == NULL))
             return forget(m, b);

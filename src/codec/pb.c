@@ -9,9 +9,13 @@
  * bits must be there. Fields that the descriptor does not have are skipped; of a field that comes
  * twice the last value wins; groups are malformed.
  *
+ * The check only says no; then the row is decoded once more, to find out where and why.
+ *
  * Thread: any. No allocation, but for the text of an error.
  */
 #include "pb_priv.h"
+
+#include "base/must.h"
 
 const struct codec__field *codec__find_far(const struct codec__message *m, uint64_t number)
 {
@@ -50,14 +54,12 @@ const uint8_t *codec__skip_unknown(const uint8_t *at, const uint8_t *end, uint64
     return (uint64_t)(end - at) < len ? NULL : at + len;
 }
 
-const uint8_t *codec__read_tag(const struct codec__message *m, const uint8_t *at,
-                               const uint8_t *end, uint64_t *ret_tag,
-                               const struct codec__field **ret_field)
+struct codec__tag codec__read_tag(const struct codec__message *m, const uint8_t *at,
+                                  const uint8_t *end)
 {
     struct wire_varint tag = wire_varint_at(at, end);
-    *ret_tag = tag.value;
-    *ret_field = tag.behind == NULL ? NULL : codec__find_field(m, tag.value);
-    return tag.behind;
+    return (struct codec__tag){
+        tag.behind, tag.behind == NULL ? NULL : codec__find_field(m, tag.value), tag.value};
 }
 
 bool codec__get_decimal(const struct row_column *c, struct row_value *v)
@@ -101,6 +103,14 @@ const uint8_t *codec__get_integer(const struct codec__field *f, const uint8_t *a
     return likely(!big && v->i64 >= f->min && v->i64 <= f->max) ? at : NULL;
 }
 
+const uint8_t *codec__check_integer(const struct codec__field *f, const uint8_t *at,
+                                    const uint8_t *end)
+{
+    struct row_value v;
+    int why;
+    return codec__get_integer(f, at, end, &v, &why);
+}
+
 struct wire_varint wire_varint_long(const uint8_t *p, const uint8_t *end)
 {
     struct wire_varint v = {NULL, 0};
@@ -109,39 +119,48 @@ struct wire_varint wire_varint_long(const uint8_t *p, const uint8_t *end)
     return v;
 }
 
-/* One walk. @values NULL: check only. @seen has m->words cleared words. */
+static int stop(struct codec__fault *fault, int why, const uint8_t *at,
+                const struct codec__tag *tag, const struct row_value *v)
+{
+    fault->why = why;
+    fault->at = at;
+    fault->field = tag->field;
+    fault->tag = tag->value;
+    fault->number = v->i64;
+    fault->bytes = v->bytes;
+    return -1;
+}
+
+/* One walk. @values NULL: check only, and @fault is NULL. @seen has m->words cleared words. */
 FORCE_INLINE int walk(const struct codec__message *m, struct slice row, struct row_value *values,
                       uint64_t *seen, struct codec__fault *fault)
 {
     const uint8_t *at = row.data, *end = row.len == 0 ? at : at + row.len;
     const struct codec__field *next = m->fields;
+    struct row_value v;
     while (at < end) {
-        const uint8_t *start = at;
-        const struct codec__field *f = next;
-        struct row_value v = {.null = false};
+        struct codec__tag tag = {NULL, next, next->tag};
         int why = WHY_WIRE_TYPE;
-        uint64_t tag = f->tag;
-        if (unlikely(!codec__guess_tag(f, start, end, &at)))
-            at = codec__read_tag(m, start, end, &tag, &f);
-        if (unlikely(at == NULL || f == NULL)) {
-            why = WHY_MALFORMED;
-            at = at == NULL ? NULL : codec__skip_unknown(at, end, tag, &why);
-            f = NULL;
-        } else if (likely(f->tag == tag)) {
-            at = codec__get_value(&m->columns[f->column], f, slice_of(at, (size_t)(end - at)),
+        const uint8_t *start = at;
+        if (unlikely(!codec__guess_tag(next, start, end, &at))) {
+            tag = codec__read_tag(m, start, end);
+            at = tag.behind;
+        }
+        const struct codec__field *f = tag.field;
+        if (values != NULL)
+            v = (struct row_value){.null = false};
+        if (unlikely(f == NULL)) {
+            int unknown = WHY_MALFORMED;
+            at = at == NULL ? NULL : codec__skip_unknown(at, end, tag.value, &unknown);
+            why = unknown;
+        } else if (likely(f->tag == tag.value)) {
+            at = codec__get_value(&m->columns[f->column], f, (struct codec__from){at, end, end},
                                   values == NULL, &v, &why);
         } else {
             at = NULL;
         }
-        if (unlikely(at == NULL)) {
-            fault->why = why;
-            fault->at = start;
-            fault->field = f;
-            fault->tag = tag;
-            fault->number = v.i64;
-            fault->bytes = v.bytes;
-            return -1;
-        }
+        if (unlikely(at == NULL))
+            return values == NULL ? -1 : stop(fault, why, start, &tag, &v);
         if (unlikely(f == NULL))
             continue;
         next = f + 1;
@@ -149,20 +168,40 @@ FORCE_INLINE int walk(const struct codec__message *m, struct slice row, struct r
         if (values != NULL)
             values[f->column] = v;
     }
-    fault->column = codec__missing(m, seen);
-    fault->why = WHY_MISSING;
-    return likely(fault->column < 0) ? 0 : -1;
+    int missing = codec__missing(m, seen);
+    if (values != NULL) {
+        fault->column = missing;
+        fault->why = WHY_MISSING;
+    }
+    return likely(missing < 0) ? 0 : -1;
 }
 
-static int tell(const struct codec_plan *p, struct codec__fault *f, struct slice row, struct err *e)
+static int decode(const struct codec_plan *p, struct slice row, struct row_value *values,
+                  struct codec__fault *fault)
 {
-    f->message = &p->root;
-    f->step_count = 0;
-    if (f->why == WHY_MISSING)
-        f->steps[f->step_count++].name = p->root.columns[f->column].name;
-    else if (f->field != NULL)
-        f->steps[f->step_count++].name = p->root.columns[f->field->column].name;
-    return codec__fault_tell(f, row, e);
+    uint64_t seen[CODEC__WORDS_MAX];
+    memset(seen, 0, p->root.words * sizeof(*seen));
+    for (uint32_t i = 0; i < p->root.column_count; i++)
+        values[i].null = true;
+    return walk(&p->root, row, values, seen, fault);
+}
+
+/* The row has been refused: why, and where? */
+static int explain(const struct codec_plan *p, struct slice row, struct err *e)
+{
+    struct arena arena = ARENA_NULL;
+    struct codec__fault fault;
+    struct row_value *values = arena_alloc(&arena, p->root.column_count * sizeof(*values));
+    int r = decode(p, row, values, &fault);
+    must(r < 0);
+    fault.message = &p->root;
+    fault.step_count = 0;
+    if (fault.why == WHY_MISSING)
+        fault.steps[fault.step_count++].name = p->root.columns[fault.column].name;
+    else if (fault.field != NULL)
+        fault.steps[fault.step_count++].name = p->root.columns[fault.field->column].name;
+    arena_deinit(&arena);
+    return codec__fault_tell(&fault, row, e);
 }
 
 int codec_check(const struct codec_plan *p, struct slice row, struct err *e)
@@ -170,11 +209,8 @@ int codec_check(const struct codec_plan *p, struct slice row, struct err *e)
     if (unlikely(!p->is_flat))
         return codec__check_nested(p, row, e);
     uint64_t seen[CODEC__WORDS_MAX];
-    struct codec__fault fault;
     memset(seen, 0, p->root.words * sizeof(*seen));
-    if (likely(walk(&p->root, row, NULL, seen, &fault) == 0))
-        return 0;
-    return tell(p, &fault, row, e);
+    return likely(walk(&p->root, row, NULL, seen, NULL) == 0) ? 0 : explain(p, row, e);
 }
 
 int codec_decode(const struct codec_plan *p, struct slice row, struct arena *arena,
@@ -182,10 +218,6 @@ int codec_decode(const struct codec_plan *p, struct slice row, struct arena *are
 {
     if (unlikely(!p->is_flat))
         return codec__decode_nested(p, row, arena, values);
-    uint64_t seen[CODEC__WORDS_MAX];
     struct codec__fault fault;
-    memset(seen, 0, p->root.words * sizeof(*seen));
-    for (uint32_t i = 0; i < p->root.column_count; i++)
-        values[i].null = true;
-    return walk(&p->root, row, values, seen, &fault) == 0 ? 0 : ERR_DAMAGED;
+    return decode(p, row, values, &fault) == 0 ? 0 : ERR_DAMAGED;
 }

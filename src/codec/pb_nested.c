@@ -33,6 +33,7 @@ struct walk {
     struct arena *arena;        /* decode only */
     struct codec__fault *fault; /* NULL: nobody asks where */
     uint32_t room;              /* values that the row may still hold */
+    const uint8_t *limit;       /* end of the row */
     struct row_value bad;       /* what was read of a value at fault */
 };
 
@@ -126,12 +127,15 @@ static bool take_room(struct walk *w, size_t count)
     return true;
 }
 
-static void begin(struct walk *w, const struct codec__message *m)
+FORCE_INLINE void begin(struct walk *w, const struct codec__message *m)
 {
-    memset(w->seen + m->seen, 0, m->seen_words * sizeof(*w->seen));
+    if (likely(m->seen_words == 1))
+        w->seen[m->seen] = 0;
+    else
+        memset(w->seen + m->seen, 0, m->seen_words * sizeof(*w->seen));
 }
 
-static void mark(struct walk *w, const struct codec__message *m, uint32_t column)
+FORCE_INLINE void mark(struct walk *w, const struct codec__message *m, uint32_t column)
 {
     w->seen[m->seen + column / 64] |= 1ull << column % 64;
 }
@@ -185,8 +189,12 @@ static int finish(struct walk *w, const struct codec__message *m, struct row_val
 FORCE_INLINE int finish_if_needed(struct walk *w, const struct codec__message *m,
                                   struct row_value *values)
 {
-    bool needed = m->asks || (values != NULL && m->holds_maps);
-    return needed ? finish(w, m, values) : 0;
+    if (!m->asks && (values == NULL || !m->holds_maps))
+        return 0;
+    if (likely(m->seen_words == 1 && m->inner_count == 0 &&
+               (m->required[0] & ~w->seen[m->seen]) == 0))
+        return 0;
+    return finish(w, m, values);
 }
 
 /* ---- nested fields ----
@@ -243,21 +251,25 @@ FORCE_INLINE int get_item(struct walk *w, const struct codec__field *f, struct s
     return r;
 }
 
-/* A flat element at the beginning of @from. Returns what is behind it, or NULL. */
+/* A flat element at @from. Returns what is behind it, or NULL. */
 FORCE_INLINE const uint8_t *get_flat(struct walk *w, const struct row_column *c,
-                                     const struct codec__field *item, struct slice from,
+                                     const struct codec__field *item, struct codec__from from,
                                      struct row_value *list, int *ret_why)
 {
-    struct row_value one = {.null = false};
+    struct row_value one;
     const uint8_t *at = NULL;
+    if (list != NULL)
+        one = (struct row_value){.null = false};
     *ret_why = WHY_TOO_MANY;
     if (likely(take_room(w, 1)))
         at = codec__get_value(c, item, from, list == NULL, &one, ret_why);
-    if (unlikely(at == NULL)) {
-        w->bad = one;
-        add_step(w, (struct codec__step){.index = list == NULL ? 0 : list->item_count});
-    } else if (list != NULL) {
+    if (list == NULL)
+        return at;
+    if (likely(at != NULL)) {
         list_add(w, list, &one);
+    } else {
+        w->bad = one;
+        add_step(w, (struct codec__step){.index = list->item_count});
     }
     return at;
 }
@@ -285,7 +297,7 @@ FORCE_INLINE int get_packed(struct walk *w, const struct codec__field *item, str
     while (at < end) {
         int why;
         /* no column: a decimal is never packed */
-        at = get_flat(w, NULL, item, slice_of(at, (size_t)(end - at)), list, &why);
+        at = get_flat(w, NULL, item, (struct codec__from){at, end, w->limit}, list, &why);
         if (unlikely(at == NULL))
             return why;
     }
@@ -310,19 +322,19 @@ static const struct codec__field *entry_field(const struct codec__message *m, ui
 /* The key of an entry of which something is wrong, as far as it can be read. */
 static struct row_value find_key(const struct codec__message *m, struct slice body)
 {
-    const struct codec__field *key = entry_field(m, ROW_KEY), *f;
+    const struct codec__field *key = entry_field(m, ROW_KEY);
     const uint8_t *at = body.data, *end = at + body.len;
     struct row_value found = default_of(key), v;
     int why;
-    uint64_t tag;
     while (at != NULL && at < end) {
-        at = codec__read_tag(m, at, end, &tag, &f);
-        if (at == NULL || tag != key->tag) {
-            at = at == NULL ? NULL : codec__skip_unknown(at, end, tag, &why);
+        struct codec__tag tag = codec__read_tag(m, at, end);
+        at = tag.behind;
+        if (at == NULL || tag.value != key->tag) {
+            at = at == NULL ? NULL : codec__skip_unknown(at, end, tag.value, &why);
             continue;
         }
         v = (struct row_value){.null = false};
-        at = codec__get_value(NULL, key, slice_of(at, (size_t)(end - at)), false, &v, &why);
+        at = codec__get_value(NULL, key, (struct codec__from){at, end, end}, false, &v, &why);
         found = at == NULL ? found : v;
     }
     return found;
@@ -332,11 +344,13 @@ static struct row_value find_key(const struct codec__message *m, struct slice bo
 FORCE_INLINE int complete_entry(struct walk *w, const struct codec__message *m, struct slice body,
                                 struct row_value *pair)
 {
+    if (likely((w->seen[m->seen] & 3) == 3)) /* both */
+        return 0;
     const struct codec__field *key = entry_field(m, ROW_KEY), *f = entry_field(m, ROW_VALUE);
     struct row_value *v = pair == NULL ? NULL : &pair[ROW_VALUE];
     if (pair != NULL && !is_marked(w, m, ROW_KEY))
         pair[ROW_KEY] = default_of(key);
-    if (likely(is_marked(w, m, ROW_VALUE)))
+    if (is_marked(w, m, ROW_VALUE))
         return 0;
     mark(w, m, ROW_VALUE);
     int why = 0;
@@ -381,22 +395,37 @@ FORCE_INLINE int get_entry(struct walk *w, const struct codec__message *m, struc
 
 /* ---- the walk ---- */
 
+/* A repeated flat field: one element, or several packed. */
+FORCE_INLINE const uint8_t *get_flats(struct walk *w, const struct spot *s, struct codec__from from,
+                                      struct row_value *list, int *ret_why)
+{
+    struct codec__field item = *s->f;
+    struct slice body;
+    item.op = s->f->item;
+    if (s->tag == s->f->tag)
+        return get_flat(w, &s->m->columns[item.column].fields[ROW_ELEMENT], &item, from, list,
+                        ret_why);
+    *ret_why = WHY_WIRE_TYPE;
+    if (s->tag != ((item.tag & ~7u) | WIRE_LEN))
+        return NULL;
+    const uint8_t *behind = codec__get_bytes(from.at, from.end, &body);
+    *ret_why = behind == NULL ? WHY_MALFORMED : get_packed(w, &item, body, list);
+    return likely(*ret_why == 0) ? behind : NULL;
+}
+
 /* A field that is not one flat value. Returns what is behind it; NULL with *ret_why, which is -1
  * when the fault is told. */
-FORCE_INLINE const uint8_t *get_nested(struct walk *w, const struct spot *s, struct slice from,
-                                       struct row_value *v, int *ret_why)
+FORCE_INLINE const uint8_t *get_nested(struct walk *w, const struct spot *s,
+                                       struct codec__from from, struct row_value *v, int *ret_why)
 {
     const struct codec__field *f = s->f;
-    bool packed = f->tag != s->tag;
+    if (f->op == CODEC__REPEATED && f->item < CODEC__VARIANT)
+        return get_flats(w, s, from, v, ret_why);
     *ret_why = WHY_WIRE_TYPE;
-    if (unlikely(packed) && (f->op != CODEC__REPEATED || s->tag != ((f->tag & ~7u) | WIRE_LEN)))
+    if (unlikely(f->tag != s->tag))
         return NULL;
-    struct codec__field item = *f;
-    item.op = f->item;
-    if (f->op == CODEC__REPEATED && f->item < CODEC__VARIANT && !packed)
-        return get_flat(w, &s->m->columns[f->column].fields[ROW_ELEMENT], &item, from, v, ret_why);
     struct slice body;
-    const uint8_t *behind = codec__get_bytes(from.data, from.data + from.len, &body);
+    const uint8_t *behind = codec__get_bytes(from.at, from.end, &body);
     *ret_why = WHY_MALFORMED;
     if (unlikely(behind == NULL))
         return NULL;
@@ -404,7 +433,7 @@ FORCE_INLINE const uint8_t *get_nested(struct walk *w, const struct spot *s, str
     case CODEC__VARIANT: *ret_why = get_variant(w, body, v); break;
     case CODEC__MESSAGE: *ret_why = get_message(w, f->message, body, v); break;
     case CODEC__MAP: *ret_why = get_entry(w, f->message, body, v); break;
-    default: *ret_why = packed ? get_packed(w, &item, body, v) : get_item(w, f, body, v); break;
+    default: *ret_why = get_item(w, f, body, v); break;
     }
     return likely(*ret_why == 0) ? behind : NULL;
 }
@@ -415,37 +444,47 @@ FORCE_INLINE int walk_message(const struct codec__message *m, struct slice body,
 {
     const uint8_t *at = body.data, *end = at + body.len;
     const struct codec__field *next = m->fields;
+    uint64_t seen = 0; /* of the first 64 columns */
     while (at < end) {
         struct spot s = {m, next, next->tag, at};
         int why = WHY_WIRE_TYPE;
-        if (unlikely(!codec__guess_tag(s.f, s.at, end, &at)))
-            at = codec__read_tag(m, s.at, end, &s.tag, &s.f);
+        if (unlikely(!codec__guess_tag(next, s.at, end, &at))) {
+            struct codec__tag tag = codec__read_tag(m, s.at, end);
+            at = tag.behind;
+            s.f = tag.field;
+            s.tag = tag.value;
+        }
         const struct codec__field *f = s.f;
-        struct slice from = slice_of(at, (size_t)(end - at));
+        struct codec__from from = {at, end, w->limit};
         if (unlikely(at == NULL || f == NULL)) {
-            why = WHY_MALFORMED;
+            int unknown = WHY_MALFORMED;
             s.f = NULL;
             if (at != NULL)
-                at = codec__skip_unknown(at, end, s.tag, &why);
+                at = codec__skip_unknown(at, end, s.tag, &unknown);
+            why = unknown;
         } else if (f->op >= CODEC__VARIANT) {
             at = get_nested(w, &s, from, values == NULL ? NULL : &values[f->column], &why);
         } else if (unlikely(f->tag != s.tag)) {
             at = NULL;
         } else {
-            struct row_value v = {.null = false};
+            struct row_value v;
+            if (values != NULL)
+                v = (struct row_value){.null = false};
             at = codec__get_value(&m->columns[f->column], f, from, values == NULL, &v, &why);
-            if (unlikely(at == NULL))
-                w->bad = v;
-            else if (values != NULL)
-                values[f->column] = v;
+            if (values != NULL)
+                *(likely(at != NULL) ? &values[f->column] : &w->bad) = v;
         }
         if (unlikely(at == NULL))
             return stop(w, why, s);
         if (unlikely(s.f == NULL))
             continue;
         next = f->op == CODEC__REPEATED || f->op == CODEC__MAP ? f : f + 1;
-        mark(w, m, f->column);
+        if (likely(f->column < 64))
+            seen |= 1ull << f->column;
+        else
+            mark(w, m, f->column);
     }
+    w->seen[m->seen] |= seen;
     return 0;
 }
 
@@ -474,9 +513,10 @@ static int walk_row(const struct codec_plan *p, struct slice row, struct walk *w
         more = mem_alloc(p->seen_words * sizeof(*more));
     w->seen = more == NULL ? room : more;
     w->room = ROW_VALUES_MAX;
-    begin(w, m);
     if (row.len == 0)
         row = slice_of("", 0);
+    w->limit = row.data + row.len;
+    begin(w, m);
     int r = values == NULL ? check_message(m, row, w) : decode_message(m, row, w, values);
     if (likely(r == 0))
         r = finish_if_needed(w, m, values);

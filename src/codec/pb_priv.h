@@ -10,6 +10,10 @@
 
 #include "row/utf8.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 /* What may be wrong, in the ret_why of what reads values. */
 enum codec__why {
     WHY_MALFORMED = 1,
@@ -60,11 +64,14 @@ static inline struct row_value *codec__items(struct row_value *v)
 void codec__map_unique(const struct row_column *c, struct row_value *map, struct arena *arena);
 
 const struct codec__field *codec__find_far(const struct codec__message *m, uint64_t number);
-/* Any tag, and the field that has its number (NULL: none). Returns what is behind it; NULL:
- * malformed. */
-const uint8_t *codec__read_tag(const struct codec__message *m, const uint8_t *at,
-                               const uint8_t *end, uint64_t *ret_tag,
-                               const struct codec__field **ret_field);
+/* Any tag: what is behind it (NULL: malformed), and the field that has its number (NULL: none). */
+struct codec__tag {
+    const uint8_t *behind;
+    const struct codec__field *field;
+    uint64_t value;
+};
+struct codec__tag codec__read_tag(const struct codec__message *m, const uint8_t *at,
+                                  const uint8_t *end);
 /* Passes over a field that the descriptor does not have; NULL: malformed. */
 const uint8_t *codec__skip_unknown(const uint8_t *at, const uint8_t *end, uint64_t tag,
                                    int *ret_why);
@@ -73,6 +80,9 @@ bool codec__get_decimal(const struct row_column *c, struct row_value *v);
 /* An integer that is not what it usually is: any form, any length. */
 const uint8_t *codec__get_integer(const struct codec__field *f, const uint8_t *at,
                                   const uint8_t *end, struct row_value *v, int *ret_why);
+
+const uint8_t *codec__check_integer(const struct codec__field *f, const uint8_t *at,
+                                    const uint8_t *end);
 
 #define FORCE_INLINE static inline __attribute__((always_inline))
 
@@ -95,7 +105,7 @@ FORCE_INLINE bool codec__guess_tag(const struct codec__field *f, const uint8_t *
     if (unlikely(end - at < 2))
         return false;
     memcpy(&two, at, 2);
-    *ret_at = at + 1 + (f->tag_mask >> 15);
+    *ret_at = at + f->tag_len;
     return (two & f->tag_mask) == f->tag_bytes;
 }
 
@@ -110,46 +120,80 @@ FORCE_INLINE const uint8_t *codec__get_bytes(const uint8_t *at, const uint8_t *e
     return len.behind + len.value;
 }
 
+/* Where a value stands: in a message that ends at @end, in a row that ends at @limit. */
+struct codec__from {
+    const uint8_t *at, *end, *limit;
+};
+
 /* Behind a varint that fits @f for sure; NULL: not so short, or near the end. */
-FORCE_INLINE const uint8_t *codec__skip_sure(const struct codec__field *f, const uint8_t *at,
-                                             const uint8_t *end)
+FORCE_INLINE const uint8_t *codec__skip_sure(const struct codec__field *f, struct codec__from from)
 {
     uint64_t eight;
-    if (unlikely(end - at < 8))
+    if (unlikely(from.limit - from.at < 8))
         return NULL;
-    memcpy(&eight, at, 8);
+    memcpy(&eight, from.at, 8);
     eight = ~eight & 0x8080808080808080u;
     unsigned len = eight == 0 ? 9 : ((unsigned)__builtin_ctzll(eight) >> 3) + 1;
-    return likely(len <= f->sure_bytes) ? at + len : NULL;
+    return likely(len <= f->sure_bytes && len <= (size_t)(from.end - from.at)) ? from.at + len
+                                                                               : NULL;
+}
+
+#ifdef __SSE2__
+/* A bit for each of 32 bytes: is its highest bit set? */
+FORCE_INLINE uint64_t codec__high_bits(const uint8_t *p)
+{
+    const __m128i *v = (const __m128i *)(const void *)p;
+    unsigned low = (unsigned)_mm_movemask_epi8(_mm_loadu_si128(v));
+    return low | (unsigned)_mm_movemask_epi8(_mm_loadu_si128(v + 1)) << 16;
+}
+#endif
+
+/* Is it UTF-8? Bytes up to @limit may be read, so that short text is looked at whole. */
+FORCE_INLINE bool codec__utf8_ok(struct slice s, const uint8_t *limit)
+{
+#ifdef __SSE2__
+    if (likely(s.len < 64 && limit - s.data >= 64)) {
+        uint64_t high = codec__high_bits(s.data) | codec__high_bits(s.data + 32) << 32;
+        return likely((high & ((1ull << s.len) - 1)) == 0) || row_utf8_ok_slow(s);
+    }
+#endif
+    return row_utf8_ok(s);
 }
 
 FORCE_INLINE const uint8_t *codec__get_text(const struct row_column *c,
-                                            const struct codec__field *f, const uint8_t *at,
-                                            const uint8_t *end, struct row_value *v, int *ret_why)
+                                            const struct codec__field *f, struct codec__from from,
+                                            struct row_value *v, int *ret_why)
 {
+    struct slice text;
+    const uint8_t *behind = codec__get_bytes(from.at, from.end, &text);
     *ret_why = WHY_MALFORMED;
-    at = codec__get_bytes(at, end, &v->bytes);
-    if (unlikely(at == NULL) || f->op == CODEC__BYTES)
-        return at;
-    bool is_text = f->op == CODEC__STRING;
-    *ret_why = is_text ? WHY_UTF8 : WHY_DECIMAL;
-    return likely(is_text ? row_utf8_ok(v->bytes) : codec__get_decimal(c, v)) ? at : NULL;
+    if (unlikely(behind == NULL))
+        return NULL;
+    v->bytes = text;
+    *ret_why = WHY_UTF8;
+    if (f->op != CODEC__DECIMAL)
+        return likely(f->op == CODEC__BYTES || codec__utf8_ok(text, from.limit)) ? behind : NULL;
+    struct row_value decimal = {.bytes = text};
+    bool ok = codec__get_decimal(c, &decimal);
+    *v = decimal;
+    *ret_why = WHY_DECIMAL;
+    return ok ? behind : NULL;
 }
 
 /*
- * One flat value at @at, as field @f says; @c: what it is, for a decimal. Returns what is behind
+ * One flat value at @from, as field @f says; @c: what it is, for a decimal. Returns what is behind
  * it; NULL with *ret_why and what was read in @v. @check: nobody wants the value.
  */
 FORCE_INLINE const uint8_t *codec__get_value(const struct row_column *c,
-                                             const struct codec__field *f, struct slice from,
+                                             const struct codec__field *f, struct codec__from from,
                                              bool check, struct row_value *v, int *ret_why)
 {
-    const uint8_t *at = from.data, *end = at + from.len, *behind;
+    const uint8_t *at = from.at, *end = from.end, *behind;
     struct wire_varint number;
     switch (f->op) {
     case CODEC__STRING:
     case CODEC__BYTES:
-    case CODEC__DECIMAL: return codec__get_text(c, f, at, end, v, ret_why);
+    case CODEC__DECIMAL: return codec__get_text(c, f, from, v, ret_why);
     case CODEC__DOUBLE:
     case CODEC__FLOAT:
         *ret_why = WHY_MALFORMED;
@@ -174,6 +218,8 @@ FORCE_INLINE const uint8_t *codec__get_value(const struct row_column *c,
         break;
     default: break;
     }
-    behind = check ? codec__skip_sure(f, at, end) : NULL;
-    return likely(behind != NULL) ? behind : codec__get_integer(f, at, end, v, ret_why);
+    if (!check)
+        return codec__get_integer(f, at, end, v, ret_why);
+    behind = codec__skip_sure(f, from);
+    return likely(behind != NULL) ? behind : codec__check_integer(f, at, end);
 }

@@ -3,6 +3,8 @@
 """Ratios against a null sink and a bare echo on the same gRPC core, in one run on one machine:
 ./dev bench [--quick] [--json FILE]
 
+First rows alone, without a server: codec.py (./dev bench --codec runs only that).
+
 For each row set, number of streams and batch size, over TLS, sink and server in turn:
   ingest     as fast as the load tool can, while Delta is written; the lag may grow
   sustained  at a fixed rate at which the lag stays flat: begins with the rate at which rows were
@@ -24,6 +26,7 @@ import tempfile
 import threading
 import time
 
+import codec
 import duckdb
 from sluice_local import LocalServer, lake
 from sluice_local.server import ROOT
@@ -205,7 +208,9 @@ class Bench:
     def run(self):
         self.server.prepare()
         self.server.start()
-        report = {"commit": commit(), "machine": machine(), "plan": self.plan}
+        report = {"commit": commit(), "machine": machine(), "plan": self.plan,
+                  "codec": codec.measure()}
+        codec.show(report["codec"], sys.stderr)
         report.update(self.latencies())
         self.say(" ".join(f"{k} {report[k]:.0f}" for k in
                           ("device_write_p50_us", "echo_p50_us", "ack_p50_us", "ack_p99_us")))
@@ -225,7 +230,7 @@ class Bench:
         self.server.stop()
         report["faults"] = self.faults
         report["seconds"] = round(time.monotonic() - self._begun)
-        report["targets"] = targets(report)
+        report["targets"] = targets(report) + report["codec"]["targets"]
         return report
 
 
