@@ -222,13 +222,25 @@ static uint32_t count_good(const struct judge_by *by, const struct request_rows 
     return i;
 }
 
+/* JSON can be short for much: a decimal is written with all its digits. */
+static int check_size(const struct judge *j, const struct judge_by *by, const struct at *at,
+                      struct err *e)
+{
+    if (likely(j->json.len <= BLOCK_BYTES_MAX))
+        return 0;
+    return err_set(e, ERR_INVALID,
+                   "table %s, offset %lld: the JSON records of this request, up to record %u, take "
+                   "more than a block of the log (%u bytes): send smaller requests",
+                   by->table->name, (long long)at->offset, at->record, BLOCK_BYTES_MAX);
+}
+
 /* 1: it is kept, 0: not. */
 static int take(struct judge *j, const struct judge_by *by, struct at *at, struct err *e)
 {
     struct err why; /* written only where it is read: this is done for each record */
     size_t start = j->json.len;
     switch (ingest__judge_one(j, by, at->bytes, &at->rule, &why)) {
-    case VERDICT_KEEP: return 1;
+    case VERDICT_KEEP: TRY(check_size(j, by, at, e)); return 1;
     case VERDICT_DROP: j->dropped++; break;
     case VERDICT_REJECT: ingest__report_add(&j->report, at->record, &why); break;
     case VERDICT_QUARANTINE:

@@ -211,6 +211,26 @@ Test(ingest_judge, json_rows_beside_bad_ones_are_whole)
     tear_down(&c);
 }
 
+Test(ingest_judge, json_that_grows_beyond_a_block_ends_early)
+{
+    struct court c;
+    struct buf record = BUF_NULL;
+    set_up(&c, true, NULL, 0);
+    buf_add_str(&record, "{\"id\":1,\"name\":\"");
+    memset(buf_reserve(&record, 1 << 20), 'x', 1 << 20);
+    record.len += 1 << 20;
+    buf_add_str(&record, "\"}");
+    for (int i = 0; i < 40; i++)
+        add(&c, buf_slice(&record));
+
+    cr_assert_eq(judge(&c), ERR_INVALID);
+
+    cr_assert_not_null(strstr(c.e.text, "up to record 11, take more than a block"));
+    cr_assert(c.judge.json.len < BLOCK_BYTES_MAX + (2u << 20));
+    buf_deinit(&record);
+    tear_down(&c);
+}
+
 static const struct catalog_property rules[] = {{"rule.small", "drop: n < 100"},
                                                 {"rule.named", "quarantine: length(name) > 0"},
                                                 {"rule.even", "warn: n % 2 = 0"},
