@@ -104,6 +104,24 @@ def test_a_table_is_shown_as_ddl_json_schema_proto_and_descriptor(world):
     assert "json-schema" in refused.stderr, refused.stderr
 
 
+# Names that clash: with each other in CamelCase, with a field, with a map's entry; and no names.
+AWKWARD = ("a_b STRUCT<x INT>, a__b ARRAY<STRUCT<x INT>>, AB STRING, m MAP<STRING, INT>, "
+           "MEntry STRUCT<y INT>, `_` STRUCT<z: INT>, `_1` MAP<STRING, INT>, "
+           "T1Entry STRING, message MAP<INT, ARRAY<INT>>, `optional` ARRAY<ARRAY<INT>>")
+
+
+def test_nested_types_are_shown_in_every_form(world):
+    schema = check_forms(
+        world, "id BIGINT NOT NULL, s STRUCT<a: INT NOT NULL, b: STRUCT<c: DATE>>, v VARIANT, "
+        "l ARRAY<STRING NOT NULL>, m MAP<STRING, ARRAY<DOUBLE>>, n MAP<BIGINT, STRUCT<x BINARY>>, "
+        "w ARRAY<MAP<STRING, INT>>")
+    assert schema["properties"]["s"]["properties"]["b"]["type"] == ["object", "null"], schema
+    assert schema["properties"]["l"]["items"] == {"type": "string"}, schema
+    check_forms(world, AWKWARD)
+    shown = run(world, "table", "show", world.table("s STRUCT<a: INT NOT NULL>")).stdout
+    assert "struct<a: int not null>" in shown, shown
+
+
 def test_errors_have_a_status_and_say_what_is_wrong(world):
     for arguments in (("table", "show", "e2e.cli.absent"), ("get", "e2e.cli.absent", "1")):
         done = run(world, *arguments, status=NOT_FOUND)

@@ -72,6 +72,5 @@ Test(codec_json_schema, nested_types_are_schemas_within_the_schema)
            "\"o\":{\"type\":\"object\",\"propertyNames\":{\"pattern\":\"^(true|false)$\"},"
            "\"additionalProperties\":{\"type\":\"string\"}}",
            "");
-    expect("v variant, w variant not null", false, "\"v\":{},\"w\":{\"not\":{\"type\":\"null\"}}",
-           "\"w\"");
+    expect("v variant, w variant not null", false, "\"v\":{},\"w\":{}", "\"w\"");
 }
