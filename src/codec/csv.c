@@ -175,7 +175,7 @@ static int scan_record(struct codec_csv *c, struct scan *s)
 
 static struct slice field_text(const struct codec_csv *c, const struct field *f)
 {
-    return slice_of(c->text.data + f->begin, f->len);
+    return f->len == 0 ? slice_of("", 0) : slice_of(c->text.data + f->begin, f->len);
 }
 
 /* ---- the header ---- */

@@ -104,6 +104,7 @@ Test(codec_csv, what_is_wrong_is_told_with_line_and_column)
         {"\n\n", "line 3: the first line must name the columns", ""},
         {"id,colour\n", "line 1: the table has no column \"colour\"", ""},
         {"id,\n", "line 1: the table has no column \"\"", ""},
+        {",\n", "line 1: the table has no column \"\"", ""},
         {"id,ID\n", "line 1: column id is named twice", ""},
         {"id,name\n1,a\n2\n", "line 3: 1 field, but the header names 2 columns", ""},
         {"id\n1,2\n", "line 2: 2 fields, but the header names 1 column", ""},
