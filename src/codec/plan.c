@@ -143,7 +143,7 @@ static void make_guess(struct codec__field *f)
         f->op < CODEC__VARIANT || (f->op == CODEC__REPEATED && f->item != CODEC__MESSAGE);
     f->tag_len = (uint8_t)len;
     f->tag_mask = len == 1 ? 0xff : len == 2 ? 0xffff : 0;
-    f->tag_bytes = len <= 2 ? (uint16_t)(bytes[0] | bytes[1] << 8) : 1;
+    f->tag_bytes = (uint16_t)(len <= 2 ? bytes[0] | bytes[1] << 8 : 1);
     f->sure_bytes = is_number ? sure_bytes(f, f->op == CODEC__REPEATED ? f->item : f->op) : 0;
 }
 
