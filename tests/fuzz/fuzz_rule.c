@@ -71,16 +71,16 @@ static bool says(const struct rule_set *set, uint32_t rule, const struct row_val
     return strstr(e.text, word) != NULL;
 }
 
-/* The hot path and the sentence come to the same, unless the predicate itself has the words. */
-static void check_truth(const struct rule_set *set, uint32_t rule, const struct row_value *values,
-                        bool holds)
+/* The hot path and the sentence come to the same. */
+static void check_truth(const struct rule_set *set, const struct row_value *values, uint64_t failed)
 {
-    struct slice text = rule_set_text(set, rule)->predicate;
-    if (memmem(text.data, text.len, " is TRUE", 8) == NULL)
-        FUZZ_CHECK(says(set, rule, values, " is TRUE") == holds);
+    for (uint32_t i = 0; i < rule_set_count(set); i++)
+        FUZZ_CHECK(says(set, i, values, " is TRUE") == ((failed >> i & 1) == 0));
 }
 
-static void check_row(const struct rule_set *set, struct fuzz_in *in, const struct row_schema *s)
+/* @plain: neither predicate nor row has the words of a verdict. */
+static void check_row(const struct rule_set *set, struct fuzz_in *in, const struct row_schema *s,
+                      bool plain)
 {
     struct arena arena = ARENA_NULL;
     struct row_value values[COLUMNS];
@@ -91,8 +91,8 @@ static void check_row(const struct rule_set *set, struct fuzz_in *in, const stru
     FUZZ_CHECK(failed != 0); /* a text and its NOT are never both TRUE */
     FUZZ_CHECK((failed & ~(uint64_t)3) == 0);
     bool holds = (failed & 1) == 0, not_holds = (failed & 2) == 0;
-    check_truth(set, 0, values, holds);
-    check_truth(set, 1, values, not_holds);
+    if (plain)
+        check_truth(set, values, failed);
     FUZZ_CHECK(!holds || says(set, 1, values, " is FALSE"));
     FUZZ_CHECK(!not_holds || says(set, 0, values, " is FALSE"));
     FUZZ_CHECK(rule_set_deciding(set, failed) == (holds ? 1 : 0));
@@ -119,7 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rule_set_unref(TAKE(set));
     /* NOT and its parentheses nest two levels deeper, or make the text too long. */
     if (r == 0 && rule_set_new(s, rules, 2, &set, &e) == 0) {
-        check_row(set, &in, s);
+        check_row(set, &in, s, memmem(data, size, " is TRUE", 8) == NULL);
         rule_set_unref(set);
     }
     buf_deinit(&negated);
