@@ -13,6 +13,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "base/slice.h"
 
 #include <stdint.h>
 
@@ -20,6 +21,8 @@ struct sys;
 struct bronze;
 struct store;
 struct catalog;
+struct catalog_table;
+struct row_value;
 struct rpc_server;
 struct trace_hist;
 struct admin;
@@ -38,6 +41,9 @@ void admin_report_counter(struct admin_report *r, const char *name, uint64_t val
 void admin_report_latency(struct admin_report *r, const char *name,
                           const struct trace_hist *hist_us);
 
+/* A row of a scan: its key and its bytes under a descriptor, borrowed. Not 0 ends the scan. */
+typedef int admin_scan_fn(void *ctx, struct slice key, struct slice row, uint32_t descriptor_id);
+
 /* All run on the admin worker; they may block for a moment. */
 struct admin_hooks {
     void *ctx;
@@ -50,6 +56,14 @@ struct admin_hooks {
     void (*report)(void *ctx, struct admin_report *r);
     /* Why the key tables stand still, into @ret_text; "" when they do not. */
     void (*store_fault)(void *ctx, char *ret_text, size_t cap);
+    /* The rows of a keyed table in key order, from behind the key @after on. */
+    int (*scan)(void *ctx, const struct catalog_table *t, struct slice after, admin_scan_fn *fn,
+                void *fn_ctx, struct err *e);
+    /* Replay of quarantined rows: see ingest_replay_new(), _row(), _end(). */
+    void *(*replay_new)(void *ctx, struct catalog_table *t, struct catalog_table *quarantine,
+                        const char *principal);
+    int (*replay_row)(void *replay, const struct row_value *bad, struct err *e);
+    int (*replay_end)(void *replay, struct err *e);
 };
 
 struct admin_options {

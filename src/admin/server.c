@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "bronze/index.h"
 #include "grpc/health.pb-c.h"
+#include "rule/rule.h"
 #include "sluice/v1/sluice.pb-c.h"
 #include "trace/trace.h"
 
@@ -45,6 +46,28 @@ void admin_report_latency(struct admin_report *r, const char *name, const struct
     r->answer->latencies[r->answer->n_latencies++] = l;
 }
 
+/* Rows that failed a check, and which rule. */
+static void add_bad_rows(struct job *j, const struct catalog_table *t, Sluice__V1__TableStatus *m)
+{
+    const struct catalog_properties *p = &t->properties;
+    m->rows_rejected = atomic_load(&t->live->rows_rejected);
+    m->rows_quarantined = atomic_load(&t->live->rows_quarantined);
+    m->rows_dropped = atomic_load(&t->live->rows_dropped);
+    m->rows_warned = atomic_load(&t->live->rows_warned);
+    m->rows_replayed = atomic_load(&t->live->rows_replayed);
+    m->n_rules = p->rules != NULL ? rule_set_count(p->rules) : 0;
+    m->rules = job_alloc(j, (m->n_rules + 1) * sizeof(*m->rules));
+    for (uint32_t i = 0; i < m->n_rules; i++) {
+        const struct rule_text *text = rule_set_text(p->rules, i);
+        m->rules[i] = job_alloc(j, sizeof(**m->rules));
+        sluice__v1__rule_status__init(m->rules[i]);
+        m->rules[i]->name = job_alloc(j, text->name.len + 1);
+        memcpy(m->rules[i]->name, text->name.data, text->name.len);
+        m->rules[i]->action = job_str(j, rule_action_name(text->action));
+        m->rules[i]->rows_failed = atomic_load(&p->rule_fails[i]);
+    }
+}
+
 static Sluice__V1__TableStatus *table_status(struct job *j, struct catalog_table *t)
 {
     const struct admin_hooks *hooks = &admin__options(j->admin)->hooks;
@@ -54,6 +77,7 @@ static Sluice__V1__TableStatus *table_status(struct job *j, struct catalog_table
     sluice__v1__table_status__init(m);
     m->name = job_str(j, t->name);
     m->rows_appended = atomic_load(&t->live->rows_appended);
+    add_bad_rows(j, t, m);
     m->last_position = atomic_load(&t->live->last_pos);
     m->committed_position = from.committed_pos;
     m->delta_version = from.delta_version;

@@ -26,6 +26,12 @@
 #define BAD_RECORDS_TOLD_MAX 100
 /* What a status may take of the client's limit on trailing metadata, which is 8 KiB at least. */
 #define STATUS_METADATA_BYTES_MAX 7600
+/* Rows in one answer of a quarantine list, and looked at in one call of a replay; bytes of an
+ * answer; bad rows that the answer of a replay tells. */
+#define QUARANTINE_LIST_MAX       1000
+#define QUARANTINE_LIST_BYTES_MAX (8u * 1024 * 1024)
+#define QUARANTINE_REPLAY_MAX     2000
+#define QUARANTINE_TOLD_MAX       100
 /* JSON renderings in a quarantine table: of one row, and of the rows of one request. */
 #define QUARANTINE_JSON_BYTES_MAX (64u * 1024)
 #define QUARANTINE_JSON_TOTAL_MAX (1024u * 1024)

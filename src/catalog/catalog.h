@@ -248,6 +248,9 @@ void catalog_close_stream(struct catalog *c, struct catalog_stream *s);
  * schema is that of the version the descriptor came under: see row_values_raise(). NULL: unknown,
  * or the table is forgotten. */
 struct codec_plan *catalog_plan(struct catalog *c, uint32_t table_id, uint32_t descriptor_id);
+/* The bytes of a descriptor that streams of the table came with, appended. False: unknown. */
+bool catalog_descriptor(struct catalog *c, uint32_t table_id, uint32_t descriptor_id,
+                        struct buf *out);
 /* The id of a stream's UUID and back: streams that are open, and the last 20,000 that ended. */
 must_use int catalog_stream_by_uuid(struct catalog *c, const char *uuid, uint64_t *ret_id,
                                     struct err *e);

@@ -83,6 +83,18 @@ void catalog__own_added(struct catalog *c, const struct catalog_table *t)
     must(there == NULL);
 }
 
+bool catalog_descriptor(struct catalog *c, uint32_t table_id, uint32_t descriptor_id,
+                        struct buf *out)
+{
+    sys_mutex_lock(&c->lock);
+    const struct descriptor *d = map_get(&c->descriptors_by_id, catalog__key32(&descriptor_id));
+    bool found = catalog__entry(c, table_id) != NULL && d != NULL && d->table_id == table_id;
+    if (found)
+        buf_add_slice(out, d->bytes);
+    sys_mutex_unlock(&c->lock);
+    return found;
+}
+
 struct codec_plan *catalog_plan(struct catalog *c, uint32_t table_id, uint32_t descriptor_id)
 {
     sys_mutex_lock(&c->lock);

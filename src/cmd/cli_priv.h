@@ -34,7 +34,7 @@ enum cli_exit {
 struct cli {
     const char *words[CLI_WORDS_MAX]; /* command, subcommand, operands */
     int word_count;
-    bool json, plain, help, admin, quiet;
+    bool json, plain, help, admin, quiet, all;
     const char *endpoint, *ca, *token_file, *server_name;
     const char *data, *lake, *out, *admin_token_file, *primary_key;
     const char *grants[CLI_GRANTS_MAX];
@@ -95,6 +95,7 @@ int cli_ingest(struct cli *c);
 int cli_get(struct cli *c);
 int cli_status(struct cli *c);
 int cli_bronze(struct cli *c);
+int cli_quarantine(struct cli *c);
 int cli_verify(struct cli *c);
 int cli_store(struct cli *c);
 int cli_salvage(struct cli *c); /* bronze salvage */

@@ -6,6 +6,34 @@
 
 typedef Sluice__V1__StatusResponse Status;
 
+static void bad_rows_json(struct json *j, const Sluice__V1__TableStatus *t)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } numbers[] = {
+        {"rows_rejected", t->rows_rejected}, {"rows_quarantined", t->rows_quarantined},
+        {"rows_dropped", t->rows_dropped},   {"rows_warned", t->rows_warned},
+        {"rows_replayed", t->rows_replayed},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        json_key(j, numbers[i].name);
+        json_u64(j, numbers[i].value);
+    }
+    json_key(j, "rules");
+    json_open(j, '{');
+    for (size_t i = 0; i < t->n_rules; i++) {
+        json_key(j, t->rules[i]->name);
+        json_open(j, '{');
+        json_key(j, "action");
+        json_str(j, t->rules[i]->action);
+        json_key(j, "rows_failed");
+        json_u64(j, t->rules[i]->rows_failed);
+        json_close(j, '}');
+    }
+    json_close(j, '}');
+}
+
 static void tables_json(struct json *j, const Status *s)
 {
     json_key(j, "tables");
@@ -37,6 +65,7 @@ static void tables_json(struct json *j, const Status *s)
         json_bool(j, t->slowed);
         json_key(j, "fault");
         json_str(j, t->fault);
+        bad_rows_json(j, t);
         json_close(j, '}');
     }
     json_close(j, ']');
@@ -108,6 +137,35 @@ static void print_json(const Status *s)
     cli_json_print(&out);
 }
 
+/* Only of tables that have some. */
+static void print_bad_rows(const Status *s)
+{
+    struct cli_grid g = {.columns = 6};
+    static const char *const heads[] = {"bad rows of", "rejected", "quarantined",
+                                        "dropped",     "warned",   "replayed"};
+    for (size_t i = 0; i < ARRAY_LEN(heads); i++)
+        cli_grid_cell(&g, "%s", heads[i]);
+    bool some = false;
+    for (size_t i = 0; i < s->n_tables; i++) {
+        const Sluice__V1__TableStatus *t = s->tables[i];
+        const uint64_t counts[] = {t->rows_rejected, t->rows_quarantined, t->rows_dropped,
+                                   t->rows_warned, t->rows_replayed};
+        uint64_t sum = 0;
+        for (size_t k = 0; k < ARRAY_LEN(counts); k++)
+            sum += counts[k];
+        if (sum == 0)
+            continue;
+        some = true;
+        cli_grid_cell(&g, "%s", t->name);
+        for (size_t k = 0; k < ARRAY_LEN(counts); k++)
+            cli_grid_cell(&g, "%llu", (unsigned long long)counts[k]);
+    }
+    if (some)
+        cli_grid_print(&g);
+    else
+        buf_deinit(&g.cells);
+}
+
 static void print_tables(const Status *s)
 {
     struct cli_grid g = {.columns = 7};
@@ -145,6 +203,7 @@ static void print_people(const Status *s)
     printf("log        %.1f of %.1f MiB\n\n", (double)s->log_bytes / 1048576,
            (double)s->log_bytes_max / 1048576);
     print_tables(s);
+    print_bad_rows(s);
     printf("\n");
     struct cli_grid g = {.columns = 6};
     static const char *const heads[] = {"latency (us)", "count", "p50", "p95", "p99", "max"};

@@ -20,7 +20,9 @@ static const char help_text[] =
     "  sluice table create NAME 'COLUMNS' [--primary-key A,B]\n"
     "               [--property KEY=VALUE …]    on_error=reject|quarantine, "
     "timestamps=micros|iso8601,\n"
-    "                                           evolve=none|add_columns\n"
+    "                                           evolve=none|add_columns,\n"
+    "                                           rule.NAME='warn|drop|quarantine|reject: "
+    "PREDICATE'\n"
     "  sluice table list | show NAME | drop NAME\n"
     "  sluice table show NAME --as ddl | json-schema | proto | descriptor   (the last in base64)\n"
     "  sluice token create NAME --grant TABLE:rw [--grant …] [--admin] [--lifetime-s N]\n"
@@ -31,6 +33,9 @@ static const char help_text[] =
     "                                       field is NULL, \"\" is an empty text; --csv for other "
     "file names\n"
     "  sluice get NAME KEY                  KEY plain, or a JSON object with the key columns\n"
+    "  sluice quarantine list NAME [--all]  rows that did not fit; --all: replayed ones too\n"
+    "  sluice quarantine replay NAME        judge them again, as the table is now, and store those "
+    "that are good\n"
     "  sluice status                        counters, lags, latencies\n"
     "  sluice bronze dump DIR               the frames of a log's files (offline)\n"
     "  sluice bronze find --position N | --time MICROSECONDS | --table T --stream UUID --offset N\n"
@@ -139,6 +144,7 @@ static int parse(struct cli *c, int argc, char **argv)
         {"--plain", NULL, &c->plain, NULL},
         {"--admin", NULL, &c->admin, NULL},
         {"--quiet", NULL, &c->quiet, NULL},
+        {"--all", NULL, &c->all, NULL},
         {"--log-only", NULL, &c->log_only, NULL},
         {"--no-rows", NULL, &c->no_rows, NULL},
         {"--stopped-well", NULL, &c->stopped_well, NULL},
@@ -169,9 +175,11 @@ static int run(struct cli *c)
         const char *word;
         int (*fn)(struct cli *c);
     } commands[] = {
-        {"init", cli_init},     {"table", cli_table},   {"token", cli_token},
-        {"ingest", cli_ingest}, {"get", cli_get},       {"status", cli_status},
-        {"bronze", cli_bronze}, {"verify", cli_verify}, {"store", cli_store},
+        {"init", cli_init},     {"table", cli_table},
+        {"token", cli_token},   {"ingest", cli_ingest},
+        {"get", cli_get},       {"status", cli_status},
+        {"bronze", cli_bronze}, {"verify", cli_verify},
+        {"store", cli_store},   {"quarantine", cli_quarantine},
     };
     if (c->help) {
         fputs(help_text, stdout);

@@ -115,6 +115,40 @@ static void hook_store_fault(void *ctx, char *ret_text, size_t cap)
     (void)serve_fault(((struct server *)ctx)->serve, ret_text, cap);
 }
 
+struct scan {
+    admin_scan_fn *fn;
+    void *ctx;
+};
+
+static int show_scanned(void *ctx, const struct serve_scanned *row)
+{
+    const struct scan *x = ctx;
+    return x->fn(x->ctx, row->key, row->row, row->descriptor_id);
+}
+
+static int hook_scan(void *ctx, const struct catalog_table *t, struct slice after,
+                     admin_scan_fn *fn, void *fn_ctx, struct err *e)
+{
+    struct scan x = {fn, fn_ctx};
+    return serve_scan(((struct server *)ctx)->serve, t, after, show_scanned, &x, e);
+}
+
+static void *hook_replay_new(void *ctx, struct catalog_table *t, struct catalog_table *quarantine,
+                             const char *principal)
+{
+    return ingest_replay_new(((struct server *)ctx)->ingest, t, quarantine, principal);
+}
+
+static int hook_replay_row(void *replay, const struct row_value *bad, struct err *e)
+{
+    return ingest_replay_row(replay, bad, e);
+}
+
+static int hook_replay_end(void *replay, struct err *e)
+{
+    return ingest_replay_end(replay, e);
+}
+
 static void hook_report(void *ctx, struct admin_report *r)
 {
     struct server *s = ctx;
@@ -139,6 +173,10 @@ static void hook_report(void *ctx, struct admin_report *r)
         {"streams_refused", in.refused},
         {"acks_sent", in.acks},
         {"requests_parked", in.parked},
+        {"rows_rejected", in.rejected},
+        {"rows_quarantined", in.quarantined},
+        {"rows_dropped", in.dropped},
+        {"rows_warned", in.warned},
         {"delta_rows", co.rows},
         {"delta_files", co.files},
         {"delta_file_bytes", co.file_bytes},
@@ -323,7 +361,8 @@ static int build_services(struct server *s, struct err *e)
         .catalog = s->catalog,
         .server = s->rpc,
         .hooks = {s, hook_check_location, hook_table, hook_applied_pos, hook_scanned_pos,
-                  hook_state, hook_report, hook_store_fault},
+                  hook_state, hook_report, hook_store_fault, hook_scan, hook_replay_new,
+                  hook_replay_row, hook_replay_end},
         .lake_root = objstore_root(s->lake),
         .version = VERSION,
     };

@@ -19,6 +19,7 @@
  */
 #include "ingest/ingest.h"
 
+#include "ingest_priv.h"
 #include "judge_priv.h"
 #include "request_priv.h"
 #include "session_priv.h"
@@ -302,8 +303,7 @@ static int check_rows(struct stream *st, const struct request *r, struct err *e)
     return ingest__judge_rows(&st->lane->judge, &by, r->offset, now_us, rows, e);
 }
 
-/* The fence of lookups: never goes back. */
-static void raise_last_pos(struct catalog_table *t, uint64_t pos)
+void ingest__raise_last_pos(struct catalog_table *t, uint64_t pos)
 {
     uint64_t seen = atomic_load_explicit(&t->live->last_pos, memory_order_relaxed);
     while (seen < pos && !atomic_compare_exchange_weak(&t->live->last_pos, &seen, pos))
@@ -325,11 +325,11 @@ static void count_rows(struct stream *st, const struct bronze_append *good,
     const struct judge *j = &st->lane->judge;
     struct catalog_live *live = st->table->live;
     if (good->row_count > 0)
-        raise_last_pos(st->table, good->last_pos);
+        ingest__raise_last_pos(st->table, good->last_pos);
     atomic_fetch_add_explicit(&live->rows_appended, good->row_count, memory_order_relaxed);
     trace_add(&in->rows, good->row_count + bad->row_count);
     if (bad->row_count > 0) {
-        raise_last_pos(st->quarantine, bad->last_pos);
+        ingest__raise_last_pos(st->quarantine, bad->last_pos);
         atomic_fetch_add(&st->quarantine->live->rows_appended, bad->row_count);
         atomic_fetch_add(&live->rows_quarantined, bad->row_count);
         trace_add(&in->quarantined, bad->row_count);
@@ -387,13 +387,21 @@ static int append_rows(struct stream *st, const struct request *r, bool urgent, 
     return 0;
 }
 
+/* Does one of its tables take no rows for now? */
+static bool is_slowed(const struct stream *st)
+{
+    return atomic_load_explicit(&st->table->live->slowed, memory_order_relaxed) ||
+           (st->quarantine != NULL &&
+            atomic_load_explicit(&st->quarantine->live->slowed, memory_order_relaxed));
+}
+
 static int take_rows(struct stream *st, const struct request *r, struct err *e)
 {
     if (session_accept(&st->session, r->has_offset, r->offset, e) < 0)
         return st->table != NULL ? err_wrap(e, "table %s", st->table->name) : e->code;
     if (atomic_load_explicit(&st->table->live->dropped, memory_order_relaxed))
         return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", st->table->name);
-    if (atomic_load_explicit(&st->table->live->slowed, memory_order_relaxed))
+    if (is_slowed(st))
         return BRONZE_FULL; /* only this table's: the log itself may have room */
     bool urgent = has_waited(st);
     int rc = 0;
@@ -620,7 +628,7 @@ static int no_room_for(const struct stream *st, struct err *e)
 {
     if (st->parked_space)
         return no_room("the disk is full", e);
-    if (st->table != NULL && atomic_load(&st->table->live->slowed))
+    if (st->table != NULL && is_slowed(st))
         return err_set(
             e, ERR_EXHAUSTED,
             "table %s takes no further rows: its lake does not take them, and the space "
@@ -764,6 +772,11 @@ struct ingest *ingest_free(struct ingest *in)
     mem_free(in->lanes);
     mem_free(in);
     return NULL;
+}
+
+const struct ingest_options *ingest__options(const struct ingest *in)
+{
+    return &in->o;
 }
 
 void ingest_read_counters(const struct ingest *in, struct ingest_counters *ret_counters)

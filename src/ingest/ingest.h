@@ -11,12 +11,15 @@
  */
 
 #include "base/attr.h"
+#include "base/err.h"
 
 #include <stdint.h>
 
 struct sys;
 struct bronze;
 struct catalog;
+struct catalog_table;
+struct row_value;
 struct rpc_server;
 struct rpc_queue;
 struct trace_hist;
@@ -43,6 +46,25 @@ void ingest_on_tick(struct ingest *in, struct rpc_queue *q);
  * was received becomes durable, is acknowledged, and the stream ends with UNAVAILABLE. Any thread.
  */
 void ingest_drain(struct ingest *in, uint32_t grace_ms);
+
+/*
+ * Replay: quarantined records judged again, as the table is now. A record that is good goes into
+ * its table, and in the same block of the log a row that says so into the quarantine table: so a
+ * crash leaves both or none, and a record is replayed once. On a thread that may block; one replay
+ * of a table at a time.
+ */
+struct ingest_replay;
+/* @table, @quarantine: shared. @principal: who asks; borrowed. */
+struct ingest_replay *ingest_replay_new(struct ingest *in, struct catalog_table *table,
+                                        struct catalog_table *quarantine, const char *principal);
+enum ingest_replay_outcome { INGEST_STILL_BAD = 1 };
+/*
+ * @bad: a row of the quarantine table that has no "replayed". 0: it is in the log;
+ * INGEST_STILL_BAD: @e says why; <0: the log takes nothing, nothing was done.
+ */
+must_use int ingest_replay_row(struct ingest_replay *r, const struct row_value *bad, struct err *e);
+/* What was replayed becomes durable. ERR_UNAVAILABLE: not in time; it will be. Frees. */
+must_use int ingest_replay_end(struct ingest_replay *r, struct err *e);
 
 struct ingest_counters {
     uint64_t streams_open, streams_opened, rows, requests, bytes, refused, acks, parked;

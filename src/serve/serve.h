@@ -21,6 +21,7 @@
 
 struct sys;
 struct catalog;
+struct catalog_table;
 struct store;
 struct rpc_server;
 struct rpc_queue;
@@ -78,6 +79,21 @@ struct serve_row {
 };
 /* False: its key is too long to be kept. @scratch is the caller's, to be used again. */
 bool serve_put_row(const struct serve_row *r, struct buf scratch[2], struct store_batch *batch);
+
+/*
+ * The rows of a keyed table in the order of their keys, the newest version of each, from behind the
+ * key @after on (empty: from the first). What was durable of the table at the call is seen. @fn
+ * gets each row and its key (borrowed); not 0 ends the scan and is passed up. For a thread that may
+ * block. ERR_UNAVAILABLE: the store does not get that far, or is being opened again.
+ */
+struct serve_scanned {
+    struct slice key, row;
+    bronze_pos pos;
+    uint32_t descriptor_id;
+};
+typedef int serve_scan_fn(void *ctx, const struct serve_scanned *row);
+must_use int serve_scan(struct serve *s, const struct catalog_table *t, struct slice after,
+                        serve_scan_fn *fn, void *ctx, struct err *e);
 
 /* ---- what others may see: any thread ---- */
 

@@ -36,6 +36,7 @@ class Server:
         self._tables = sluice_pb2_grpc.TablesStub(self.channel)
         self._tokens = sluice_pb2_grpc.TokensStub(self.channel)
         self._rows = sluice_pb2_grpc.RowsStub(self.channel)
+        self._quarantine = sluice_pb2_grpc.QuarantineStub(self.channel)
         self._server = sluice_pb2_grpc.ServerStub(self.channel)
 
     def __enter__(self):
@@ -80,6 +81,32 @@ class Server:
 
     def status(self):
         return self._call(self._server.Status, sluice_pb2.StatusRequest())
+
+    # -- quarantine
+
+    def quarantined(self, table, with_replayed=False):
+        """The rows that did not fit the table, oldest first."""
+        request = sluice_pb2.ListQuarantineRequest(table=table, limit=1000,
+                                                   with_replayed=with_replayed)
+        rows = []
+        while True:
+            answer = self._call(self._quarantine.List, request)
+            rows.extend(answer.rows)
+            if not answer.cursor:
+                return rows
+            request.cursor = answer.cursor
+
+    def replay(self, table):
+        """Judge the quarantined rows again: (how many are stored now, how many are still bad)."""
+        request = sluice_pb2.ReplayRequest(table=table)
+        replayed = still_bad = 0
+        while True:
+            answer = self._call(self._quarantine.Replay, request)
+            replayed += answer.replayed
+            still_bad += answer.still_bad
+            if not answer.cursor:
+                return replayed, still_bad
+            request.cursor = answer.cursor
 
     # -- rows
 

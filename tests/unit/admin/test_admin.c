@@ -61,7 +61,7 @@ static void set_up(struct admin_rig *x)
         .catalog = x->r.catalog,
         .server = x->r.server,
         .hooks = {NULL, check_location, table_of, a_position, a_position, a_state, a_report,
-                  a_store_fault},
+                  a_store_fault, NULL, NULL, NULL, NULL},
         .lake_root = "/lake",
         .version = "9.9",
     };
