@@ -50,7 +50,7 @@ static bool is_listening(const char *endpoint)
 static uint64_t send_one(const struct options *o, const struct rowset *set, const char *table)
 {
     struct buf descriptor = BUF_NULL;
-    struct rows *rows = rows_new(&(struct rows_options){set, false, o->first_stream, 0});
+    struct rows *rows = rows_new(&(struct rows_options){set, false, o->first_stream, 0, 0});
     struct sluice_client *client = client_of(o);
     struct sluice_stream *stream = NULL;
     struct sluice_error e = {0};

@@ -35,7 +35,7 @@ struct options {
     const char *rows, *table, *keys, *record;
     const char *json, *ledger, *path;
     uint64_t streams, connections, batch, in_flight, rate, count, seconds, queues;
-    uint64_t first_stream, key_count;
+    uint64_t first_stream, key_count, bad_share;
     bool plain, echo, quiet;
 };
 /* EXIT_FINE, or EXIT_USAGE with a sentence on stderr. */

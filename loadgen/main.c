@@ -24,6 +24,8 @@ static const char help[] =
     "             --seconds N (10) | --count ROWS (in all)\n"
     "             --first-stream N (0: number of the first stream in the rows)\n"
     "             --keys N (keyed: how many different keys)  --ledger FILE  --quiet\n"
+    "             --bad-share PERCENT (0: rows that do not fit the table, evenly among the "
+    "others)\n"
     "  latency  one row in flight; with --echo one message against the stream echo\n"
     "             --rows --record --table --seconds\n"
     "  lookup   unary Get by key; with --echo the same request against the unary echo\n"
@@ -92,6 +94,7 @@ static const struct option_spec specs[] = {
     NUMBER("queues", queues),
     NUMBER("first-stream", first_stream),
     NUMBER("keys", key_count),
+    NUMBER("bad-share", bad_share),
     FLAG("plain", plain),
     FLAG("echo", echo),
     FLAG("quiet", quiet),

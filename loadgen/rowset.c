@@ -206,6 +206,7 @@ struct rows {
     struct rows_options options;
     uint64_t seq, random;
     size_t seq_width; /* of the number in the templates */
+    struct buf spoiled;
     unsigned turn;
     struct template templates[TEMPLATE_COUNT];
 };
@@ -468,8 +469,27 @@ struct rows *rows_free(struct rows *r)
         return NULL;
     for (unsigned i = 0; i < TEMPLATE_COUNT; i++)
         buf_deinit(&r->templates[i].bytes);
+    buf_deinit(&r->spoiled);
     mem_free(r);
     return NULL;
+}
+
+/* The row with what does not fit behind it. */
+static struct slice spoil(struct rows *r, struct slice row)
+{
+    const struct rowset *set = r->options.set;
+    uint32_t number = 1;
+    while (number < set->column_count && set->columns[number - 1].kind != COLUMN_SEQ)
+        number++;
+    buf_reset(&r->spoiled);
+    if (r->options.json) {
+        buf_add(&r->spoiled, row.data, row.len - 1);
+        buf_add_str(&r->spoiled, ",\"seq\":\"no number\"}");
+    } else {
+        buf_add_slice(&r->spoiled, row);
+        wire_add_bytes(&r->spoiled, number, slice_str("no number"));
+    }
+    return buf_slice(&r->spoiled);
 }
 
 struct slice rows_next(struct rows *r, int64_t at_us)
@@ -479,6 +499,7 @@ struct slice rows_next(struct rows *r, int64_t at_us)
     struct template *t = &r->templates[r->turn++ % TEMPLATE_COUNT];
     for (unsigned i = 0; i < t->spot_count; i++)
         patch(r, t, &t->spots[i], at_us);
+    bool bad = r->seq % 100 < r->options.bad_percent;
     r->seq++;
-    return buf_slice(&t->bytes);
+    return bad ? spoil(r, buf_slice(&t->bytes)) : buf_slice(&t->bytes);
 }

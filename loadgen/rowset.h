@@ -69,6 +69,9 @@ struct rows_options {
     bool json;
     uint64_t stream_no;
     uint64_t key_count; /* for COLUMN_KEY; 0 = as many as rows */
+    /* So many of a hundred rows do not fit the table: their column seq comes a second time, and not
+     * as a number. */
+    uint64_t bad_percent;
 };
 struct rows *rows_new(const struct rows_options *o);
 struct rows *rows_free(struct rows *r); /* takes NULL; returns NULL */

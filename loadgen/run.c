@@ -233,7 +233,8 @@ static int lane_open(struct run *r, uint64_t index)
         l->table = mem_printf("%s.%s", schema, l->set->name);
     pthread_mutex_init(&l->lock, NULL);
     bool json = strcmp(o->record, "json") == 0;
-    l->rows = rows_new(&(struct rows_options){l->set, json, l->stream_no, o->key_count});
+    l->rows =
+        rows_new(&(struct rows_options){l->set, json, l->stream_no, o->key_count, o->bad_share});
     l->batch = mem_calloc(o->batch, sizeof(*l->batch));
     l->rows_quota = UINT64_MAX;
     if (o->count > 0)
@@ -267,7 +268,7 @@ static int lane_open(struct run *r, uint64_t index)
     }
     if (r->ledger != NULL)
         l->ledger = ledger_lane_new(r->ledger, sluice_stream_id(l->stream), l->table,
-                                    &(struct rows_options){l->set, json, l->stream_no, 0});
+                                    &(struct rows_options){l->set, json, l->stream_no, 0, 0});
     return EXIT_FINE;
 }
 
@@ -478,6 +479,7 @@ static void report_json(struct run *r, const struct totals *t, double rate, stru
     json_pair(&j, "batch", r->o->batch);
     json_pair(&j, "in_flight", r->in_flight);
     json_pair(&j, "rate", r->o->rate);
+    json_pair(&j, "bad_share", r->o->bad_share);
     json_real(&j, "elapsed_s", elapsed);
     json_pair(&j, "rows_sent", t->sent);
     json_pair(&j, "rows_acked", t->acked);
