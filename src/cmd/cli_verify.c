@@ -170,6 +170,7 @@ static void report(const struct cli *c, const struct verify_report *r)
         {"rows_store", r->rows_keyed},
         {"ledger_sent", r->ledger_sent},
         {"ledger_acknowledged", r->ledger_acked},
+        {"ledger_quarantined", r->ledger_quarantined},
         {"ledger_missing", r->ledger_missing},
         {"ledger_doubled", r->ledger_doubled},
         {"ledger_different", r->ledger_different},

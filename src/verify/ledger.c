@@ -8,6 +8,9 @@
  * producers have no entry. Where the numbers do not fit, the ledger's line is read again, and the
  * rows are passed once more to say where a doubled row stands, or one of the same key.
  *
+ * A record that the server sent to a quarantine table counts as sent only: its place there (stream,
+ * offset, record) is looked up, so it need not be readable.
+ *
  * G1  Memory: as many entries as fit into the budget; with more rows, several passes, each over a
  *     share of the identities.
  */
@@ -19,6 +22,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PLACES_MAX 200
@@ -52,6 +56,8 @@ struct comparing {
     uint64_t missing_told, doubled_told;
     uint64_t unproved; /* of this pass: seemed missing, but the log was trimmed meanwhile */
     struct buf key, line;
+    uint64_t *quarantined; /* ledger__place_id() of what stands in quarantine tables, sorted */
+    size_t quarantined_count, quarantined_cap;
 };
 
 /* ---- entries ---- */
@@ -70,6 +76,55 @@ static struct entry *find(struct comparing *c, uint64_t id)
     }
 }
 
+/* ---- quarantine ---- */
+
+static int by_id(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int note_quarantined(void *ctx, struct verify_table *t, const struct verify_row *r,
+                            const struct verify_where *at)
+{
+    struct comparing *c = ctx;
+    (void)at;
+    if (!catalog_is_quarantine(t->meta->name))
+        return 0;
+    if (c->quarantined_count == c->quarantined_cap) {
+        c->quarantined_cap = MAX((size_t)1024, c->quarantined_cap * 2);
+        c->quarantined = mem_realloc(c->quarantined, c->quarantined_cap * sizeof(*c->quarantined));
+    }
+    const struct row_value *v = r->values;
+    c->quarantined[c->quarantined_count++] =
+        ledger__place_id(&c->l, v[CATALOG_Q_STREAM_ID].bytes, v[CATALOG_Q_STREAM_OFFSET].i64,
+                         v[CATALOG_Q_RECORD_INDEX].i64);
+    return 0;
+}
+
+/* A pass of its own, and only when there is a quarantine table. */
+static int read_quarantined(struct comparing *c, struct err *e)
+{
+    struct verify *v = c->l.v;
+    bool some = false;
+    for (size_t i = 0; i < v->table_count; i++)
+        some = some || catalog_is_quarantine(v->tables[i]->meta->name);
+    if (!some)
+        return 0;
+    TRY(verify__pass(v, false, note_quarantined, c, e));
+    if (c->quarantined_count > 0)
+        qsort(c->quarantined, c->quarantined_count, sizeof(*c->quarantined), by_id);
+    return 0;
+}
+
+static bool is_quarantined(struct comparing *c, const struct ledger_row *r)
+{
+    if (c->quarantined_count == 0)
+        return false;
+    uint64_t id = ledger__place_id(&c->l, slice_str(r->stream->name), r->request, r->record);
+    return bsearch(&id, c->quarantined, c->quarantined_count, sizeof(id), by_id) != NULL;
+}
+
 static int add_row(void *ctx, const struct ledger_row *r)
 {
     struct comparing *c = ctx;
@@ -80,10 +135,12 @@ static int add_row(void *ctx, const struct ledger_row *r)
     if (en->id == 0)
         *en = (struct entry){.id = id, .file = r->file, .offset = r->offset};
     bool acked = r->request <= r->stream->acked;
+    bool elsewhere = acked && is_quarantined(c, r);
     en->sent++;
-    en->acked += acked;
+    en->acked += acked && !elsewhere;
     c->l.v->report->ledger_sent++;
     c->l.v->report->ledger_acked += acked;
+    c->l.v->report->ledger_quarantined += elsewhere;
     return 0;
 }
 
@@ -293,6 +350,8 @@ int verify__ledgers(struct verify *v, struct err *e)
 {
     struct comparing c = {.shares = 1};
     int r = ledger__open(&c.l, v, e);
+    if (r == 0)
+        r = read_quarantined(&c, e);
     if (r == 0) {
         size_entries(&c);
         c.entries = mem_alloc((c.mask + 1) * sizeof(*c.entries));
@@ -302,6 +361,7 @@ int verify__ledgers(struct verify *v, struct err *e)
     ledger__close(&c.l);
     mem_free(c.entries);
     mem_free(c.suspects);
+    mem_free(c.quarantined);
     buf_deinit(&c.key);
     buf_deinit(&c.line);
     return r;

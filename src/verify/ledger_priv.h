@@ -21,6 +21,9 @@ struct ledger_stream {
     char *name;
     struct ledger_table *table; /* NULL: of a table that is not there */
     int64_t acked;              /* -1 = nothing */
+    /* While rows are shown: which record of its request the row is. */
+    int64_t request;
+    uint32_t record;
 };
 
 struct ledger_file {
@@ -45,6 +48,7 @@ struct ledger_row {
     uint64_t offset; /* of the line */
     struct ledger_stream *stream;
     int64_t request;
+    uint32_t record; /* its place in the request */
     struct slice key;
     uint32_t crc;
 };
@@ -65,4 +69,6 @@ uint64_t ledger__key_id(struct ledger *l, const struct ledger_table *t, struct s
 /* The key of a stored row, as a ledger spells it. */
 void ledger__key_text(const struct ledger_table *t, const struct row_value *values,
                       struct buf *out);
+/* Identity of a record by its place: the server's id of the stream, request, record. */
+uint64_t ledger__place_id(struct ledger *l, struct slice stream, int64_t request, int64_t record);
 struct ledger_table *ledger__table(const struct ledger *l, uint32_t id);

@@ -196,7 +196,8 @@ static int take_stream(struct opening *o, const struct slice f[FIELDS_MAX], uint
         return wrong(o, offset, "a second S line of this stream");
     TRY(table_of(o, f, offset, &t));
     struct ledger_stream *s = mem_alloc(sizeof(*s));
-    *s = (struct ledger_stream){mem_strndup((const char *)f[1].data, f[1].len), t, -1};
+    *s = (struct ledger_stream){
+        .name = mem_strndup((const char *)f[1].data, f[1].len), .table = t, .acked = -1};
     (void)map_put(&o->f->streams, f[1], s);
     return 0;
 }
@@ -297,6 +298,9 @@ static int show_row(void *ctx, struct slice line, uint64_t offset)
     if (line.len == 0 || line.data[0] != 'R')
         return 0;
     TRY(parse_row(g, line, offset, &r));
+    r.record = r.stream->request == r.request ? r.stream->record + 1 : 0;
+    r.stream->request = r.request;
+    r.stream->record = r.record;
     verify__progress(g->l->v, line.len + 1);
     return r.stream->table != NULL && r.stream->table->compared ? g->fn(g->ctx, &r) : 0;
 }
@@ -304,6 +308,9 @@ static int show_row(void *ctx, struct slice line, uint64_t offset)
 int ledger__rows(struct ledger *l, ledger_row_fn *fn, void *ctx, struct err *e)
 {
     for (uint32_t i = 0; i < l->file_count; i++) {
+        struct ledger_stream *s;
+        for (size_t k = 0; (s = map_next(&l->files[i].streams, &k)) != NULL;)
+            s->request = -1;
         struct reading g = {l, i, fn, ctx, e};
         TRY(read_lines(&l->files[i], show_row, &g, e));
     }
@@ -348,6 +355,14 @@ uint64_t ledger__id(struct ledger *l, const struct ledger_table *t, struct slice
     (void)ledger__key_id(l, t, key);
     put_le32(buf_reserve(&l->scratch, 4), crc);
     l->scratch.len += 4;
+    return hash_of(&l->scratch);
+}
+
+uint64_t ledger__place_id(struct ledger *l, struct slice stream, int64_t request, int64_t record)
+{
+    buf_reset(&l->scratch);
+    buf_printf(&l->scratch, "%.*s %" PRId64 " %" PRId64, (int)stream.len, (const char *)stream.data,
+               request, record);
     return hash_of(&l->scratch);
 }
 

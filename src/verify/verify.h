@@ -63,6 +63,7 @@ struct verify_report {
     uint64_t foreign_files, orphan_files, unrecorded_commits;
     uint64_t rows_log, rows_delta, rows_compared, rows_waiting; /* waiting: not in Delta yet */
     uint64_t rows_keyed;                                        /* compared with the store */
+    uint64_t ledger_quarantined; /* acknowledged, and in a quarantine table */
     uint64_t ledger_sent, ledger_acked, ledger_missing, ledger_doubled, ledger_different;
 };
 

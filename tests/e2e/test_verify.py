@@ -131,6 +131,27 @@ def adds(commit):
 
 # -- healthy
 
+def test_rows_in_quarantine_are_where_they_belong(world):
+    ledger = world.folder / "quarantine.ledger"
+    server = world.server
+    ddl = server.command("ddl", "--rows", "200b", program="sluice-loadgen").stdout.split("\t")[1]
+    table = world.table(ddl, properties={"on_error": "quarantine"})
+    server.command("run", "--endpoint", server.endpoint, "--ca", server.ca, "--token-file",
+                   server.admin_token_file, "--rows", "200b", "--streams", "2", "--count", 3000,
+                   "--table", table, "--batch", "7", "--bad-share", "3", "--quiet",
+                   "--ledger", ledger, program="sluice-loadgen")
+    command = [server.bin / "sluice", server.folder, "--ledger", ledger]
+
+    fresh = clean(verify(*command))
+    world.committed(table)
+    world.committed(f"{table}__quarantine")
+    settled = clean(verify(*command))
+
+    for verdict in (fresh, settled):
+        assert verdict.figures["ledger_acknowledged"] == 3000, verdict.figures
+        assert verdict.figures["ledger_quarantined"] == 90, verdict.figures
+
+
 def test_a_server_at_work_is_well(world):
     ledger = world.folder / "at-work.ledger"
     example(world.server, ledger, 500)
