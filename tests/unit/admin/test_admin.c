@@ -129,7 +129,7 @@ Test(admin_tables, are_created_described_listed_and_dropped)
     cr_assert_eq(last.status, 3);
     cr_assert_null(create(&x, "a.b.taken", "id BIGINT", NULL));
     cr_assert_eq(last.status, 6);
-    cr_assert_null(create(&x, "a.b.d", "id STRUCT<a INT>", NULL));
+    cr_assert_null(create(&x, "a.b.d", "id INTERVAL", NULL));
     cr_assert_eq(last.status, 12);
 
     Sluice__V1__ListTablesRequest lq = SLUICE__V1__LIST_TABLES_REQUEST__INIT;
