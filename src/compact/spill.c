@@ -13,9 +13,10 @@
  *     and rows that are committed from memory make their file superfluous.
  * P3  The pass stays behind the reading of the log, so it never waits and never pins a block.
  *
- * A failure (a full disk) gives up what is not finished and is tried again after a pause; until
- * then the table holds the log as it did before. Beyond bytes_max the streams of tables that have
- * files are slowed; what they have acknowledged already is spilled all the same, so the folder
+ * A failure (a disk that is full, or would leave too little to log and lake) gives up what is not
+ * finished and is tried again after a pause; until then the table holds the log as it did before.
+ * Beyond bytes_max the streams of tables that have files are slowed; what they have acknowledged
+ * already is spilled all the same, so the folder
  * stays below bytes_max and one log. Runs on the worker.
  */
 #include "compact/compact.h"
@@ -304,6 +305,25 @@ static bool is_lagging(const struct compact *c, const struct compact_table *t)
     return t->state == COMPACT_STOPPED || t->failures > 0 || compact__is_spilled(c, t);
 }
 
+/*
+ * Lake and log may lie on the same disk: what the log may still grow, and two files on their way
+ * into the lake, are left to them. Else spilling could keep the lake from ever taking rows again.
+ */
+static int check_room(struct compact *c, struct err *e)
+{
+    const struct compact_spilling *s = &c->spilling;
+    struct bronze_usage u;
+    uint64_t free_bytes;
+    bronze_usage(c->d.log, &u);
+    uint64_t left = u.log_bytes_max - MIN(u.log_bytes, u.log_bytes_max) + 2 * c->policy.file_bytes;
+    TRY(sys_free_bytes(c->d.sys, s->folder.data, &free_bytes, e));
+    if (free_bytes >= left + s->table_log_bytes)
+        return 0;
+    return err_set(e, ERR_NO_SPACE,
+                   "%s has %llu bytes free, and %llu of them are left to the log and the lake",
+                   s->folder.data, (unsigned long long)free_bytes, (unsigned long long)left);
+}
+
 static void begin_pass(struct compact *c)
 {
     struct compact_spilling *s = &c->spilling;
@@ -323,7 +343,7 @@ static void begin_pass(struct compact *c)
         return;
     bronze_pos keep = bronze_behind(c->d.log, c->scanned, s->table_log_bytes / 2);
     s->to = MAX(keep, s->below) - 1;
-    if (bronze_reader_open(c->d.log, "spill", from, &s->reader, &e) < 0)
+    if (check_room(c, &e) < 0 || bronze_reader_open(c->d.log, "spill", from, &s->reader, &e) < 0)
         fail_pass(c, &e);
 }
 

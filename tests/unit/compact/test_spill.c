@@ -319,3 +319,26 @@ Test(compact_spill, a_dropped_table_without_its_lake_does_not_hold_the_log_eithe
     mem_free(name);
     rig_down(&x);
 }
+
+Test(compact_spill, a_disk_that_is_nearly_full_is_left_to_log_and_lake)
+{
+    struct rig x;
+    up(&x, 8 * MIB);
+    struct catalog_table *t = lagging(&x);
+    uint64_t file_bytes = x.c->policy.file_bytes;
+    x.c->policy.file_bytes = 1ull << 60; /* two of them do not fit */
+    load(&x, t, 64);
+    cr_assert_eq(files_in_folder(&x), 0);
+    cr_assert_eq(bronze_trimmed_pos(x.log), 1);
+
+    x.c->policy.file_bytes = file_bytes;
+    x.c->spilling.retry_ns = 0;
+    load(&x, t, 4);
+
+    cr_assert_gt(rig_status(&x, t).spill_files, 0);
+    lake_returns(&x);
+    rig_settle(&x, t);
+    cr_assert_eq(rig_delta(&x, t->location).rows, 68);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
