@@ -124,8 +124,6 @@ static int scan_quoted(struct codec_csv *c, struct scan *s)
 {
     for (; s->p < s->end; s->p++) {
         bool is_quote = *s->p == '"';
-        if (is_quote && s->p + 1 == s->end && !s->is_last)
-            return AT_TEXT_END;
         if (is_quote && (s->p + 1 == s->end || s->p[1] != '"'))
             break;
         if (is_quote)
