@@ -247,6 +247,9 @@ Test(codec_nested, the_path_names_elements_keys_and_fields)
     help_expect_refused(p, "1{1:1 1:2 1:3 1:300}",
                         "column address.street[3]: 300 is out of range for tinyint",
                         "address.street[3]");
+    help_expect_refused(p, "1{#0d01000000}",
+                        "column address.street: the field at byte 2 has wire type 5, not 0",
+                        "address.street");
     help_expect_refused(p, "1{1[1]} 1{1[2 300]}", "column address.street[2]: 300",
                         "address.street[2]");
     help_expect_refused(p, "2{1'a' 2:300}", "column tags[\"a\"]: 300 is out", "tags[\"a\"]");
