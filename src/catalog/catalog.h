@@ -121,6 +121,8 @@ struct catalog_table *catalog_table_by_id(struct catalog *c, uint32_t id);
 /* The same, with the columns that rows at @pos belong to (the first known, for one below). Only
  * the columns of it are told apart by position, not the properties. */
 struct catalog_table *catalog_table_at(struct catalog *c, uint32_t id, bronze_pos pos);
+/* Where rows of the table get other columns for the first time above @pos; 0 = nowhere. */
+bronze_pos catalog_altered_after(struct catalog *c, uint32_t id, bronze_pos pos);
 /* References to all in force, sorted by name; *ret_tables is given (unref each, then mem_free). */
 size_t catalog_tables(struct catalog *c, struct catalog_table ***ret_tables);
 /* The same for those that are dropped and not forgotten, in no order. After a start some of these

@@ -46,6 +46,18 @@ struct catalog_table *catalog_table_at(struct catalog *c, uint32_t id, bronze_po
     return t;
 }
 
+bronze_pos catalog_altered_after(struct catalog *c, uint32_t id, bronze_pos pos)
+{
+    bronze_pos found = 0;
+    sys_mutex_lock(&c->lock);
+    const struct entry *en = catalog__entry(c, id);
+    for (uint32_t i = 1; en != NULL && found == 0 && i < en->schema_count; i++)
+        if (en->schemas[i]->since_pos > pos)
+            found = en->schemas[i]->since_pos;
+    sys_mutex_unlock(&c->lock);
+    return found;
+}
+
 /* ---- the record's effect ---- */
 
 /* Does it follow the newest one (V1)? */

@@ -32,6 +32,7 @@
 /* Field numbers of the control record (docs/formats/control.md). */
 #define CONTROL_TABLE_CREATED 1
 #define CONTROL_TABLE_DROPPED 2
+#define CONTROL_TABLE_ALTERED 11
 #define CONTROL_TABLE_ID      1
 #define DRAIN_PAUSE_MS        10
 /* At the end of a life a table that fails so often in a row is left to the next one. */
@@ -152,6 +153,16 @@ static uint32_t control_table(struct slice payload, uint32_t number)
     return 0;
 }
 
+static void take_alter(struct compact *c, uint32_t id, const struct bronze_frame *f)
+{
+    struct compact_table *t = compact__table(c, id);
+    if (!t || t->state == COMPACT_GONE)
+        return;
+    compact__table_cut_at(t, f->first_pos);
+    c->look = true;
+    compact__touch(c, t);
+}
+
 static void take_control(struct compact *c, const struct bronze_frame *f)
 {
     struct slice payload;
@@ -159,9 +170,13 @@ static void take_control(struct compact *c, const struct bronze_frame *f)
     if (!bronze_frame_row(f, &at, &payload))
         payload = f->payload;
     uint32_t created = control_table(payload, CONTROL_TABLE_CREATED);
+    bool may_alter = control_table(payload, CONTROL_TABLE_ALTERED) != 0;
+    uint32_t altered = may_alter ? catalog_altered_table(f) : 0;
     uint32_t dropped = control_table(payload, CONTROL_TABLE_DROPPED);
     if (created != 0)
         (void)compact__table(c, created); /* opened before the next block */
+    if (altered != 0)
+        take_alter(c, altered, f);
     struct compact_table *t = dropped != 0 ? compact__table(c, dropped) : NULL;
     if (t && t->state != COMPACT_GONE && t->drop_pos == 0) { /* snapshots say it again */
         t->drop_pos = f->first_pos;
@@ -184,7 +199,8 @@ static void take_rows(struct compact *c, const struct bronze_frame *f, uint64_t 
         return;
     if (t->state == COMPACT_OPENING && t->failures == 0)
         compact__open(c, t);
-    if (t->state != COMPACT_READY || t->missed != 0) {
+    bool is_above_cut = t->alter_pos != 0 && f->first_pos > t->alter_pos;
+    if (t->state != COMPACT_READY || t->missed != 0 || is_above_cut) {
         compact__table_miss(t, f);
         compact__touch(c, t);
         return;
@@ -222,7 +238,7 @@ static void take_block(struct compact *c, const struct bronze_block *b)
 static bool can_go_on(const struct compact *c, const struct compact_table *t, uint64_t now_ns)
 {
     return t->missed != 0 && t->state == COMPACT_READY && !t->cut.frozen && now_ns >= t->retry_ns &&
-           !compact__is_left(c, t) && !compact__is_spilled(c, t);
+           !compact__is_left(c, t) && !compact__is_spilled(c, t) && !compact__table_is_at_cut(t);
 }
 
 static void look_at(struct compact *c, struct compact_table *t, const struct compact_now *now)
@@ -230,15 +246,18 @@ static void look_at(struct compact *c, struct compact_table *t, const struct com
     if (t->state == COMPACT_OPENING || now->ns < t->retry_ns || compact__is_left(c, t))
         return;
     if (t->state == COMPACT_READY) {
-        bool due = (t->drop_pos != 0 && t->drop_pos <= c->scanned) ||
+        bool at_cut = t->alter_pos <= c->scanned && compact__table_is_at_cut(t);
+        bool due = (t->drop_pos != 0 && t->drop_pos <= c->scanned) || at_cut ||
                    compact__spill_presses(c, t) ||
                    (c->draining && now->caught_up && t->open.load.rows > 0) ||
                    compact__is_due(&c->policy, &t->open.load, now);
         if (t->cut.frozen || (due && t->open.load.rows > 0))
             compact__push(c, t);
+        if (at_cut && !t->cut.frozen && t->open.load.rows == 0 && now->ns >= t->retry_ns)
+            compact__push_alter(c, t);
         c->rewind |= can_go_on(c, t, now->ns);
     }
-    bool idle = !t->cut.frozen && t->open.load.rows == 0 && t->missed == 0;
+    bool idle = !t->cut.frozen && t->open.load.rows == 0 && t->missed == 0 && t->alter_pos == 0;
     if (t->drop_pos != 0 && t->drop_pos <= c->scanned && t->state != COMPACT_GONE &&
         (idle || t->state == COMPACT_STOPPED))
         compact__push_drop(c, t);
@@ -333,7 +352,8 @@ static uint64_t next_deadline_us(struct compact *c, uint64_t wait_us)
     for (size_t i = 0; i < c->busy.count; i++) {
         const struct compact_table *t = c->busy.items[i];
         uint64_t due = t->cut.frozen ? 0 : compact__due_in_us(&c->policy, &t->open.load, &now);
-        if (t->state == COMPACT_OPENING || t->drop_pos != 0)
+        bool has_cut = t->alter_pos != 0 && t->alter_pos <= c->scanned;
+        if (t->state == COMPACT_OPENING || has_cut || t->drop_pos != 0)
             due = 0;
         if (t->state == COMPACT_STOPPED)
             continue;

@@ -4,6 +4,7 @@
 /* What the files of compact share. Everything here belongs to the worker, but for what stands under
  * the lock. */
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/map.h"
 #include "catalog/catalog.h"
@@ -96,7 +97,7 @@ struct compact_record {
 struct compact_table {
     uint32_t id;
     enum compact_state state;
-    struct catalog_table *meta; /* reference */
+    struct catalog_table *meta; /* reference; when open, the version that Delta has */
     struct delta_table *delta;
     char app_id[DELTA_NAME_MAX];
     bronze_pos committed;  /* its txn */
@@ -104,10 +105,13 @@ struct compact_table {
     bronze_pos missed;     /* the first row passed over since; 0 = none. While set, none is taken */
     bronze_pos missed_end; /* the last of them that was seen */
     uint64_t missed_rows;  /* how many; a guess from above while the table is not open */
+    bronze_pos alter_pos;  /* rows from here on have other columns than meta: the next cut; 0 = none */
+    bronze_pos altered;    /* of the newest record read that gives it new columns */
     bronze_pos drop_pos;   /* of its drop record; 0 = none */
     struct compact_open open;
     struct compact_cut cut;
     struct compact_spill spill;
+    struct row_value *values; /* of a row that came under earlier columns */
     uint64_t rows_committed;
     unsigned failures; /* in a row */
     uint64_t retry_ns; /* not before */
@@ -128,6 +132,12 @@ must_use int compact__table_take_back(struct compact_table *t, const struct code
 /* The frame's rows are passed over; they are read again later. */
 void compact__table_miss(struct compact_table *t, const struct bronze_frame *f);
 void compact__table_missed_none(struct compact_table *t); /* they are read now */
+/* Rows from @pos on have other columns (rule L8): none is taken before compact__table_alter(). */
+void compact__table_cut_at(struct compact_table *t, bronze_pos pos);
+/* Of the rows below its cut none is missed. */
+bool compact__table_is_at_cut(const struct compact_table *t);
+/* Delta has the columns of @next (takes the reference), in a commit with txn = alter_pos. */
+void compact__table_alter(struct compact_table *t, struct catalog_table *next);
 /* The open rows become the frozen cut, which reaches to @scanned. @name: the file's. */
 must_use int compact__table_freeze(struct compact_table *t, const char *name, bronze_pos scanned,
                                    struct err *e);
@@ -228,6 +238,9 @@ void compact__open(struct compact *c, struct compact_table *t);
 void compact__push(struct compact *c, struct compact_table *t);
 /* Tell the log of commits while it has room. False: some are left. */
 bool compact__push_records(struct compact *c);
+void compact__push_alter(struct compact *c, struct compact_table *t);
+/* The next cut above what is committed, by the catalog or the log as it was read. */
+void compact__find_cut(struct compact *c, struct compact_table *t);
 void compact__push_drop(struct compact *c, struct compact_table *t);
 
 /* record.c: what the log is told of the lake (rule D7). */

@@ -76,12 +76,31 @@ static char *dropped_name(const struct compact_table *t)
     return mem_printf("dropped/%s-%s", t->meta->location, t->meta->delta_id);
 }
 
+/* It works with the columns that rows at @pos belong to, and Delta has them (decision 0006). */
+static void use_version_at(struct compact *c, struct compact_table *t, bronze_pos pos)
+{
+    struct catalog_table *at = catalog_table_at(c->d.catalog, t->id, pos);
+    if (!at)
+        return; /* its drop is over: nothing more is taken */
+    catalog_table_unref(t->meta);
+    t->meta = at;
+}
+
+void compact__find_cut(struct compact *c, struct compact_table *t)
+{
+    bronze_pos known = catalog_altered_after(c->d.catalog, t->id, t->committed);
+    t->alter_pos = known != 0                  ? known
+                   : t->altered > t->committed ? t->altered
+                                               : 0;
+}
+
 static int create_table(struct compact *c, struct compact_table *t, struct err *e)
 {
     if (compact__watermark_get(c, t) > 0)
         return err_set(e, ERR_PRECONDITION,
                        "the Delta table in %s is gone, though rows were committed to it",
                        t->meta->location);
+    use_version_at(c, t, 0);
     struct delta_create r = {
         .location = t->meta->location,
         .name = t->meta->name,
@@ -136,6 +155,8 @@ static int open_table(struct compact *c, struct compact_table *t, struct err *e)
     TRY(compact__record_missed(c, t, e));
     t->committed = txn > 0 ? (bronze_pos)txn : 0;
     t->taken = t->committed;
+    use_version_at(c, t, t->committed);
+    compact__find_cut(c, t);
     TRY(compact__unspill_check(t, e));
     c->spilling.tidy = true;
     return 0;
@@ -223,13 +244,14 @@ static int put_data(struct compact *c, struct compact_table *t, struct err *e)
 static void record_commit(struct compact *c, const struct compact_table *t,
                           const struct delta_commit *d)
 {
-    const struct delta_file *f = &t->cut.meta;
+    static const struct delta_file none = {.path = ""};
+    const struct delta_file *f = d->file_count > 0 ? d->files : &none;
     struct compact_record *r = mem_zalloc(sizeof(*r));
     (void)snprintf(r->data_file, sizeof(r->data_file), "%s", f->path);
     r->commit = (struct catalog_lake_commit){
         .table_id = t->id,
         .delta_version = d->version,
-        .position = t->cut.txn,
+        .position = (bronze_pos)d->txn_version,
         .first_pos = f->first_pos,
         .last_pos = f->last_pos,
         .commit_size = d->size,
@@ -360,6 +382,60 @@ void compact__push(struct compact *c, struct compact_table *t)
     }
     heal(c, t);
     c->spilling.tidy |= t->spill.count > 0;
+    (void)compact__push_records(c); /* what is left is told later */
+    compact__watermark_put(c, t);
+}
+
+/* ---- altering (rule L8) ---- */
+
+/* All rows below are committed: the columns of @next, in a commit of their own. It is the same one
+ * at each try. */
+static int commit_columns(struct compact *c, struct compact_table *t,
+                          const struct catalog_table *next, struct err *e)
+{
+    struct err checkpoint_err;
+    int checkpoint = 0;
+    struct delta_commit d = {
+        .app_id = t->app_id,
+        .txn_version = (int64_t)t->alter_pos,
+        .schema = next->schema,
+        .now_us = sys_now_us(c->d.sys),
+    };
+    checkpoint_err.text[0] = '\0';
+    sys_point(c->d.sys, SYS_POINT_COMMIT_BEFORE_SCHEMA);
+    int r = delta_commit(t->delta, &d, &checkpoint, &checkpoint_err);
+    sys_point(c->d.sys, SYS_POINT_COMMIT_AFTER_SCHEMA);
+    if (r < 0) {
+        *e = checkpoint_err;
+        return r;
+    }
+    if (checkpoint < 0)
+        LOG_WARN("compact", "%s: no checkpoint: %s", t->meta->name, checkpoint_err.text);
+    record_commit(c, t, &d);
+    c->totals.commits++;
+    c->totals.checkpoints += d.checkpoint;
+    return 0;
+}
+
+void compact__push_alter(struct compact *c, struct compact_table *t)
+{
+    struct err e;
+    _cleanup_(catalog_table_unrefp) struct catalog_table *next =
+        catalog_table_at(c->d.catalog, t->id, t->alter_pos);
+    must(t->state == COMPACT_READY && next);
+    if (next->since_pos < t->alter_pos) { /* durable, and in force in a moment */
+        t->retry_ns = sys_mono_ns(c->d.sys) + COMPACT_LOOK_NS;
+        return;
+    }
+    int r = commit_columns(c, t, next, &e);
+    if (r < 0) {
+        fail(c, t, r, &e);
+        return;
+    }
+    LOG_INFO("compact", "%s has the columns of its version %u", next->name, next->version);
+    compact__table_alter(t, TAKE(next));
+    compact__find_cut(c, t);
+    heal(c, t);
     (void)compact__push_records(c); /* what is left is told later */
     compact__watermark_put(c, t);
 }

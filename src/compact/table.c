@@ -63,6 +63,7 @@ struct compact_table *compact__table_free(struct compact_table *t)
         return NULL;
     open_reset(&t->open);
     compact__cut_reset(&t->cut);
+    mem_free(t->values);
     compact__spill_forget(t);
     delta_close(t->delta);
     catalog_table_unref(t->meta);
@@ -83,6 +84,18 @@ static int close_group(struct compact_table *t, struct err *e)
     return 0;
 }
 
+/* A row that came under earlier columns, into a batch of today's. */
+static int take_raised(struct compact_table *t, const struct codec_plan *plan, struct slice row)
+{
+    if (!t->values)
+        t->values = mem_calloc(t->meta->schema->column_count, sizeof(*t->values));
+    arena_reset(&t->open.arena);
+    TRY(codec_decode(plan, row, &t->open.arena, t->values));
+    row_values_raise(codec_plan_schema(plan), t->meta->schema, t->values, &t->open.arena);
+    row_batch_append(t->open.batch, t->values);
+    return 0;
+}
+
 static int take_row(struct compact_table *t, const struct codec_plan *plan, struct slice row,
                     bronze_pos pos, struct err *e)
 {
@@ -92,7 +105,9 @@ static int take_row(struct compact_table *t, const struct codec_plan *plan, stru
         o->batch = row_batch_new(t->meta->schema);
     if (o->batch->row_count == ROW_BATCH_ROWS_MAX || o->batch->bytes_used >= COMPACT_GROUP_BYTES)
         TRY(close_group(t, e));
-    if (codec_decode_into(plan, row, &o->arena, o->batch) < 0)
+    bool is_of_today = codec_plan_schema(plan) == t->meta->schema;
+    if ((is_of_today ? codec_decode_into(plan, row, &o->arena, o->batch)
+                     : take_raised(t, plan, row)) < 0)
         return err_set(e, ERR_DAMAGED, "the row at position %llu does not decode",
                        (unsigned long long)pos);
     if (o->load.rows == 0)
@@ -107,6 +122,7 @@ static int take_row(struct compact_table *t, const struct codec_plan *plan, stru
 static int take_frame(struct compact_table *t, const struct codec_plan *plan,
                       const struct bronze_frame *f, uint64_t now_ns, struct err *e)
 {
+    must(t->alter_pos == 0 || f->first_pos < t->alter_pos);
     if (f->row_count == 0 || f->first_pos + f->row_count - 1 <= t->taken)
         return 0;
     if (t->open.load.rows == 0) {
@@ -161,6 +177,31 @@ void compact__table_missed_none(struct compact_table *t)
 {
     t->missed = t->missed_end = 0;
     t->missed_rows = 0;
+}
+
+void compact__table_cut_at(struct compact_table *t, bronze_pos pos)
+{
+    t->altered = MAX(t->altered, pos);
+    if (t->alter_pos == 0 && pos > t->committed)
+        t->alter_pos = pos;
+}
+
+bool compact__table_is_at_cut(const struct compact_table *t)
+{
+    return t->alter_pos != 0 && (t->missed == 0 || t->missed > t->alter_pos);
+}
+
+void compact__table_alter(struct compact_table *t, struct catalog_table *next)
+{
+    must(!t->cut.frozen && t->open.load.rows == 0 && t->alter_pos > t->committed);
+    must(t->taken < t->alter_pos);
+    open_reset(&t->open);
+    mem_free(t->values);
+    t->values = NULL;
+    catalog_table_unref(t->meta);
+    t->meta = next;
+    t->committed = t->taken = t->alter_pos;
+    t->alter_pos = 0;
 }
 
 /* Rows that were taken, in front of those that are missed, are missed too. */
@@ -235,7 +276,10 @@ uint64_t compact__table_memory(const struct compact_table *t)
 
 bronze_pos compact__table_reach(const struct compact_table *t, bronze_pos scanned)
 {
-    return t->missed == 0 ? MAX(t->taken, scanned) : t->taken;
+    if (t->missed != 0)
+        return t->taken;
+    bronze_pos reach = MAX(t->taken, scanned);
+    return t->alter_pos != 0 ? MIN(reach, t->alter_pos - 1) : reach;
 }
 
 /* Everything of this table below is committed. */
@@ -264,7 +308,7 @@ bronze_pos compact__table_floor(const struct compact_table *t, bronze_pos scanne
 bool compact__table_is_busy(const struct compact_table *t)
 {
     return t->state == COMPACT_OPENING || t->cut.frozen || t->open.load.rows > 0 ||
-           t->missed != 0 || (t->drop_pos != 0 && t->state != COMPACT_GONE);
+           t->missed != 0 || t->alter_pos != 0 || (t->drop_pos != 0 && t->state != COMPACT_GONE);
 }
 
 static void set_fault(struct compact_table *t, const struct err *e)

@@ -37,7 +37,7 @@ int compact__unspill_check(const struct compact_table *t, struct err *e)
 
 static bool can_take(const struct compact *c, const struct compact_table *t)
 {
-    return compact__is_spilled(c, t) && t->state == COMPACT_READY && !t->cut.frozen &&
+    return compact__is_spilled(c, t) && !compact__table_is_at_cut(t) && t->state == COMPACT_READY && !t->cut.frozen &&
            t->open.load.bytes < c->policy.file_bytes && sys_mono_ns(c->d.sys) >= t->retry_ns &&
            !compact__is_left(c, t);
 }
@@ -81,6 +81,11 @@ static int take_frames(struct compact *c, struct compact_table *t, const struct 
     struct bronze_frame f;
     uint64_t now_ns = sys_mono_ns(c->d.sys);
     for (size_t at = 0; bronze_block_frame(b, &at, &f);) {
+        if (t->alter_pos != 0 && f.first_pos > t->alter_pos) { /* once Delta has the columns */
+            t->missed = MAX(t->missed, f.first_pos);
+            t->spill.reader = spill_reader_close(t->spill.reader);
+            return 0;
+        }
         struct codec_plan *plan = catalog_plan(c->d.catalog, t->id, f.descriptor_id);
         if (plan == NULL)
             return err_set(e, ERR_DAMAGED, "row descriptor %u is unknown", f.descriptor_id);

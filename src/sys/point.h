@@ -89,6 +89,8 @@ struct sys;
     X(COMMIT_AFTER_DATA, "commit.after_data")                                                      \
     X(COMMIT_BEFORE_COMMIT, "commit.before_commit")                                                \
     X(COMMIT_AFTER_COMMIT, "commit.after_commit")                                                  \
+    X(COMMIT_BEFORE_SCHEMA, "commit.before_schema")                                                \
+    X(COMMIT_AFTER_SCHEMA, "commit.after_schema")                                                  \
     X(COMMIT_BEFORE_WATERMARK, "commit.before_watermark")                                          \
     X(COMMIT_AFTER_WATERMARK, "commit.after_watermark")                                            \
     /* rows of one table leave the log for a file of their own */                                  \

@@ -86,6 +86,18 @@ struct catalog_table *rig_table(struct rig *x, const char *name)
     return t;
 }
 
+struct catalog_table *rig_alter(struct rig *x, const char *name, const char *add, const char *widen)
+{
+    struct catalog_alter r = {
+        .name = name,
+        .change = {&add, add != NULL, &widen, widen != NULL},
+    };
+    struct catalog_table *t = NULL;
+    int rc = catalog_alter_table(x->catalog, &r, &t, &x->e);
+    cr_assert_eq(rc, 0, "%s", x->e.text);
+    return t;
+}
+
 bronze_pos rig_rows(struct rig *x, struct catalog_table *t, unsigned count, size_t text_len)
 {
     struct slice *rows = mem_calloc(count, sizeof(*rows));
@@ -95,12 +107,18 @@ bronze_pos rig_rows(struct rig *x, struct catalog_table *t, unsigned count, size
         sys_random(x->sys, text, text_len);
         for (size_t k = 0; k < text_len; k++)
             text[k] = (char)('a' + (text[k] & 15));
-        struct row_value v[2] = {{.i64 = i}, {.bytes = slice_of(text, text_len)}};
+        struct row_value v[4] = {{.i64 = i}, {.bytes = slice_of(text, text_len)}};
+        cr_assert_leq(t->schema->column_count, ARRAY_LEN(v));
+        v[2].null = v[3].null = true;
         codec_values_to_row(t->schema, v, &bytes[i]);
         rows[i] = buf_slice(&bytes[i]);
     }
-    struct bronze_append a = {
-        .kind = BRONZE_ROWS, .table_id = t->id, .stream_id = 1, .rows = rows, .row_count = count};
+    struct bronze_append a = {.kind = BRONZE_ROWS,
+                              .table_id = t->id,
+                              .descriptor_id = t->own_id,
+                              .stream_id = 1,
+                              .rows = rows,
+                              .row_count = count};
     int r;
     while ((r = bronze_append(x->log, &a)) == BRONZE_FULL)
         cr_assert(bronze_wait(x->log, bronze_durable_ticket(x->log) + 1, 50) <= 0);
@@ -183,6 +201,44 @@ struct rig_delta rig_delta(struct rig *x, const char *location)
         if (r < 0)
             return d;
     }
+}
+
+struct story {
+    bronze_pos cut, end; /* txn of the newest M, last position of the newest R */
+    bool has_note;       /* the table has a column "note" */
+};
+
+/* One version's letter. A file's statistics name its columns. */
+static char letter_of(const char *text, struct story *s)
+{
+    const char *add = strstr(text, "{\"add\":"), *txn = strstr(text, "{\"txn\":");
+    bool meta = strstr(text, "{\"metaData\":") != NULL;
+    cr_assert(!meta || !add);
+    if (meta && txn) {
+        s->cut = number_after(txn, "\"version\":");
+        s->has_note = strstr(text, "note") != NULL;
+        cr_assert_gt(s->cut, s->end);
+    }
+    if (add) {
+        cr_assert_gt(number_after(add, "\"sluice.firstPosition\":\""), s->cut);
+        cr_assert_eq(strstr(add, "note") != NULL, s->has_note);
+        s->end = number_after(add, "\"sluice.lastPosition\":\"");
+    }
+    return meta && txn ? 'M' : meta ? 'C' : add ? 'R' : '?';
+}
+
+void rig_story(struct rig *x, const char *location, char ret[RIG_STORY_MAX])
+{
+    size_t n = 0;
+    struct story s = {0};
+    for (; n < RIG_STORY_MAX - 1; n++) {
+        _cleanup_(buf_deinit) struct buf b = BUF_NULL;
+        _cleanup_(mem_freep) char *name = mem_printf("%s/_delta_log/%020zu.json", location, n);
+        if (objstore_get(x->lake, name, 1u << 20, &b, NULL) < 0)
+            break;
+        ret[n] = letter_of(buf_cstr(&b), &s);
+    }
+    ret[n] = '\0';
 }
 
 bool rig_has_fault(struct rig *x, struct catalog_table *t, const char *part)

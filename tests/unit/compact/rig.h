@@ -35,6 +35,9 @@ void rig_restart(struct rig *x); /* … and the log and the catalog are opened a
 
 /* Columns of every table here: id BIGINT NOT NULL, text STRING. */
 struct catalog_table *rig_table(struct rig *x, const char *name);
+/* The table's next version; either change may be NULL. */
+struct catalog_table *rig_alter(struct rig *x, const char *name, const char *add,
+                                const char *widen);
 /* @count rows in one request, with @text_len bytes of text each; durable on return. Gives the last
  * position. */
 bronze_pos rig_rows(struct rig *x, struct catalog_table *t, unsigned count, size_t text_len);
@@ -52,4 +55,8 @@ struct rig_delta {
     int64_t txn;            /* the newest */
 };
 struct rig_delta rig_delta(struct rig *x, const char *location);
+/* The versions of a Delta table in short: "C" made, "R" rows, "M" columns (metaData with txn). Fails
+ * when an M does not stand between the rows below and above its txn. */
+#define RIG_STORY_MAX 64
+void rig_story(struct rig *x, const char *location, char ret[RIG_STORY_MAX]);
 bool rig_has_fault(struct rig *x, struct catalog_table *t, const char *part);
