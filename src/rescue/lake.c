@@ -29,7 +29,8 @@
 /* A table while its versions are read. */
 struct versions {
     struct rebuild *b;
-    const struct catalog_table *t;
+    const struct catalog_table *t;  /* the newest version of it */
+    const struct catalog_table *at; /* with the columns of the file at hand */
     char app_id[DELTA_NAME_MAX];
     char paths[8][CATALOG_FILE_NAME_MAX]; /* files that the version at hand adds */
     struct delta_entry files[8];
@@ -125,7 +126,7 @@ static int put_rows(struct versions *v, const struct delta_entry *f, const struc
                     struct range rows, struct err *e)
 {
     struct rebuild *b = v->b;
-    const struct row_schema *schema = v->t->schema;
+    const struct row_schema *schema = v->at->schema;
     for (uint32_t i = 0; i < batch->row_count; i++) {
         bronze_pos pos = f->first_pos + rows.first + i;
         if (rows.first + i >= rows.below)
@@ -134,7 +135,7 @@ static int put_rows(struct versions *v, const struct delta_entry *f, const struc
         for (uint32_t c = 0; c < schema->column_count; c++)
             b->values[c] = row_batch_value(batch, c, i, &b->arena);
         b->r->rows_lake++;
-        struct serve_row row_at = {schema, v->t->id, pos, b->values};
+        struct serve_row row_at = {schema, v->t->id, v->at->own_id, pos, b->values};
         if (!serve_put_row(&row_at, b->key, b->batch))
             b->r->rows_unkeyed++;
         TRY(rescue__write_batch(b, BATCH_BYTES, e));
@@ -142,13 +143,13 @@ static int put_rows(struct versions *v, const struct delta_entry *f, const struc
     return 0;
 }
 
-static int rows_of_file(struct versions *v, const struct delta_entry *f, struct err *e)
+static int rows_of_version(struct versions *v, const struct delta_entry *f, struct err *e)
 {
     struct rebuild *b = v->b;
     _cleanup_(parquet_reader_freep) struct parquet_reader *reader = NULL;
-    _cleanup_(row_batch_freep) struct row_batch *batch = row_batch_new(v->t->schema);
+    _cleanup_(row_batch_freep) struct row_batch *batch = row_batch_new(v->at->schema);
     TRY(read_file(v, f, e));
-    int r = parquet_reader_new(v->t->schema, buf_slice(&b->file), &reader, e);
+    int r = parquet_reader_new(v->at->schema, buf_slice(&b->file), &reader, e);
     if (r == 0 && (parquet_reader_row_count(reader) != f->row_count ||
                    f->row_count > f->last_pos + 1 - f->first_pos))
         r = err_set(e, ERR_DAMAGED, "it does not hold the %" PRIu64 " rows of its commit",
@@ -166,6 +167,18 @@ static int rows_of_file(struct versions *v, const struct delta_entry *f, struct 
         return err_wrap(e, "%s/%s", v->t->location, f->path);
     b->r->files++;
     return 0;
+}
+
+/* A file has the columns that its rows belong to (rule L8). */
+static int rows_of_file(struct versions *v, const struct delta_entry *f, struct err *e)
+{
+    struct catalog_table *at = catalog_table_at(v->b->catalog, v->t->id, f->first_pos);
+    must(at != NULL); /* its table is in force */
+    v->at = at;
+    int r = rows_of_version(v, f, e);
+    v->at = NULL;
+    catalog_table_unref(at);
+    return r;
 }
 
 /* ---- one version ---- */

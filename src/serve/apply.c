@@ -66,7 +66,7 @@ bool serve_put_row(const struct serve_row *r, struct buf scratch[2], struct stor
 {
     if (!row_key(r->schema, r->table_id, r->pos, r->values, &scratch[0]))
         return false;
-    begin_value(&scratch[1], 0);
+    begin_value(&scratch[1], r->own_id);
     codec_values_to_row(r->schema, r->values, &scratch[1]);
     store_batch_put(batch, buf_slice(&scratch[0]), buf_slice(&scratch[1]));
     return true;

@@ -117,25 +117,39 @@ static int read_row(const struct serve__view *v, const struct store_snapshot *sn
     return STORE_FOUND;
 }
 
+/* Its values, under the columns @to, which are those that it came under or later ones. */
+static int read_values(const struct stored *at, const struct codec_plan *plan,
+                       const struct row_schema *to, struct serve__scratch *x)
+{
+    if (x->value_cap < to->column_count) {
+        x->value_cap = to->column_count;
+        x->values = mem_realloc(x->values, x->value_cap * sizeof(*x->values));
+    }
+    arena_reset(&x->arena);
+    TRY(codec_decode(plan, at->row, &x->arena, x->values));
+    row_values_raise(codec_plan_schema(plan), to, x->values, &x->arena);
+    return 0;
+}
+
 /* The row in the form that was asked for, into x->row. */
 static int form_row(const struct serve__view *v, uint64_t format, const struct stored *at,
                     struct serve__scratch *x, struct err *e)
 {
     buf_reset(&x->row);
-    if (format == SERVE__PROTO && at->descriptor_id == 0) {
+    if (format == SERVE__PROTO && at->descriptor_id == v->table->own_id) {
         buf_add_slice(&x->row, at->row);
         return 0;
     }
     const struct codec_plan *plan = catalog_plan(v->catalog, v->table->id, at->descriptor_id);
-    if (plan == NULL)
-        return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", v->table->name);
-    const struct row_schema *schema = codec_plan_schema(plan);
-    if (x->value_cap < schema->column_count) {
-        x->value_cap = schema->column_count;
-        x->values = mem_realloc(x->values, x->value_cap * sizeof(*x->values));
+    _cleanup_(catalog_table_unrefp) struct catalog_table *newest = NULL;
+    const struct row_schema *schema = v->table->schema;
+    if (plan != NULL && codec_plan_schema(plan) != schema) { /* altered before, or just now */
+        newest = catalog_table_by_id(v->catalog, v->table->id);
+        schema = newest != NULL ? newest->schema : NULL;
     }
-    arena_reset(&x->arena);
-    if (codec_decode(plan, at->row, &x->arena, x->values) < 0)
+    if (plan == NULL || schema == NULL)
+        return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", v->table->name);
+    if (read_values(at, plan, schema, x) < 0)
         return err_set(e, ERR_DAMAGED, "table %s: the row at position %llu cannot be decoded",
                        v->table->name, (unsigned long long)at->pos);
     if (format == SERVE__JSON)

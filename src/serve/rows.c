@@ -364,7 +364,8 @@ static int find_table(struct serve__lane *l, struct slice name, struct err *e)
     text[name.len] = '\0';
     TRY(catalog_may(l->token, CATALOG_READ, text, e));
     if (l->table != NULL && strcmp(l->table->name, text) == 0 &&
-        !atomic_load(&l->table->live->dropped))
+        !atomic_load(&l->table->live->dropped) &&
+        atomic_load(&l->table->live->version) == l->table->version)
         return 0;
     struct catalog_table *t = NULL;
     TRY(catalog_table_by_name(l->serve->o.catalog, text, &t, e));

@@ -70,10 +70,11 @@ must_use int serve_catch_up(const struct serve_options *o, serve_progress_fn *pr
                             struct err *e);
 /* The store of @batch is @log's, and shows what stands there up to @applied. */
 void serve_put_position(const struct bronze *log, bronze_pos applied, struct store_batch *batch);
-/* A row to be put as applying would, in the table's own message (descriptor 0). */
+/* A row to be put as applying would, in the table's own message with the columns of @schema. */
 struct serve_row {
     const struct row_schema *schema;
     uint32_t table_id;
+    uint32_t own_id; /* descriptor id of the own message of @schema */
     bronze_pos pos;
     const struct row_value *values; /* one per column */
 };

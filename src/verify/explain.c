@@ -64,7 +64,7 @@ static int collect(void *ctx, const char *segment, const struct bronze_block *b,
     size_t at = 0;
     for (bronze_pos pos = f->first_pos; bronze_frame_row(f, &at, &bytes); pos++) {
         if (pos < x->f->first_pos || pos > x->f->last_pos || plan == NULL ||
-            verify__row_of(&x->row, plan, bytes) < 0)
+            verify__row_of(&x->row, plan, bytes, x->t->meta->schema) < 0)
             continue;
         keep(x, (struct log_row){pos, b->segment, b->offset, x->row.crc});
     }
@@ -188,7 +188,8 @@ static int look_up_frame(void *ctx, const char *segment, const struct bronze_blo
     struct slice bytes;
     size_t at = 0;
     for (bronze_pos pos = f->first_pos; bronze_frame_row(f, &at, &bytes); pos++)
-        if (pos <= x->v->applied && plan != NULL && verify__row_of(&x->row, plan, bytes) == 0)
+        if (pos <= x->v->applied && plan != NULL &&
+            verify__row_of(&x->row, plan, bytes, x->t->meta->schema) == 0)
             TRY(look_up(x, f, pos, bytes));
     return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rows compared with rows. A row is the bytes it has in the table's own message, whatever message
- * it came in; so a row of the log, of a data file and of the store can be told equal.
+ * Rows compared with rows. A row is the bytes it has in the table's own message, with the columns of
+ * the newest version, whatever message it came in and whatever version it was written under; so a
+ * row of the log, of a data file and of the store can be told equal.
  *
  *   the log, in order   ──► for each data file the digest of its positions' rows
  *   each data file      ──► its own digest, over its rows in order: equal, or each is looked at
@@ -62,13 +63,14 @@ void verify__row_seal(struct verify_row *r, const struct row_schema *schema)
     r->crc = crc32_ieee(0, r->bytes.data, r->bytes.len);
 }
 
-int verify__row_of(struct verify_row *r, const struct codec_plan *plan, struct slice bytes)
+int verify__row_of(struct verify_row *r, const struct codec_plan *plan, struct slice bytes,
+                   const struct row_schema *to)
 {
-    const struct row_schema *schema = codec_plan_schema(plan);
-    verify__row_room(r, schema->column_count);
+    verify__row_room(r, to->column_count);
     arena_reset(&r->arena);
     TRY(codec_decode(plan, bytes, &r->arena, r->values));
-    verify__row_seal(r, schema);
+    row_values_raise(codec_plan_schema(plan), to, r->values, &r->arena);
+    verify__row_seal(r, to);
     return 0;
 }
 
@@ -159,7 +161,8 @@ static int take_row(struct verify_log_pass *p, struct verify_table *t,
     const struct verify *v = p->v;
     if (!p->first && pos <= t->txn)
         return 0;
-    if (!v->o->no_rows && (plan == NULL || verify__row_of(&p->row, plan, p->bytes) < 0))
+    if (!v->o->no_rows &&
+        (plan == NULL || verify__row_of(&p->row, plan, p->bytes, t->meta->schema) < 0))
         return damaged_row(p, t, pos);
     if (v->lake != NULL && p->first)
         place_row(p, t, pos);
@@ -224,17 +227,18 @@ static void file_fault(const struct verify *v, const struct verify_table *t,
                   "%s", text);
 }
 
-/* Rows of one group, each sealed and shown. */
+/* Rows of one group, each raised, sealed and shown. */
 static int group_rows(struct verify_table *t, const struct row_batch *batch,
                       struct verify_file_rows *w)
 {
-    const struct row_schema *schema = t->meta->schema;
-    verify__row_room(&w->row, schema->column_count);
+    const struct row_schema *to = t->meta->schema;
+    verify__row_room(&w->row, to->column_count);
     for (uint32_t i = 0; i < batch->row_count; i++, w->index++) {
         arena_reset(&w->row.arena);
-        for (uint32_t c = 0; c < schema->column_count; c++)
+        for (uint32_t c = 0; c < batch->schema->column_count; c++)
             w->row.values[c] = row_batch_value(batch, c, i, &w->row.arena);
-        verify__row_seal(&w->row, schema);
+        row_values_raise(batch->schema, to, w->row.values, &w->row.arena);
+        verify__row_seal(&w->row, to);
         TRY(w->fn(w->ctx, w));
     }
     return 0;
@@ -249,8 +253,11 @@ int verify__file_rows(struct verify *v, struct verify_table *t, const struct ver
     w->file = f;
     w->index = 0;
     TRY(verify__read_file(v, t, f->path, &data, e));
-    TRY(parquet_reader_new(t->meta->schema, buf_slice(&data), &reader, e));
-    _cleanup_(row_batch_freep) struct row_batch *batch = row_batch_new(t->meta->schema);
+    _cleanup_(catalog_table_unrefp) struct catalog_table *at =
+        catalog_table_at(v->catalog, t->meta->id, f->first_pos); /* of a file: rule L8 */
+    struct row_schema *schema = at != NULL ? at->schema : t->meta->schema;
+    TRY(parquet_reader_new(schema, buf_slice(&data), &reader, e));
+    _cleanup_(row_batch_freep) struct row_batch *batch = row_batch_new(schema);
     int r = 0;
     for (uint32_t g = 0; r == 0 && g < parquet_reader_group_count(reader); g++) {
         r = parquet_reader_batch(reader, g, batch, e);
@@ -359,7 +366,8 @@ static int take_stored(struct verify *v, struct verify_table *t, struct verify_r
     struct slice value = store_iter_value(it);
     const struct codec_plan *plan =
         value.len < 4 ? NULL : catalog_plan(v->catalog, t->meta->id, get_le32(value.data));
-    if (plan == NULL || verify__row_of(r, plan, slice_of(value.data + 4, value.len - 4)) < 0) {
+    struct slice bytes = value.len < 4 ? SLICE_NULL : slice_of(value.data + 4, value.len - 4);
+    if (plan == NULL || verify__row_of(r, plan, bytes, t->meta->schema) < 0) {
         verify__fault(
             v, AT(.what = "damaged", .table = t->meta->name, .folder = v->o->data, .file = "store"),
             "a row of the store does not decode");

@@ -6,7 +6,7 @@
 #include "row/row.h"
 #include "verify_priv.h"
 
-/* A row in the table's own message. */
+/* A row in the table's own message, with the columns of its newest version. */
 struct verify_row {
     struct row_value *values; /* one per column; bytes are borrowed from where it was read */
     uint32_t cap;
@@ -17,9 +17,10 @@ struct verify_row {
 };
 void verify__row_deinit(struct verify_row *r);
 void verify__row_room(struct verify_row *r, uint32_t columns);
-/* From a row of the log or the store. ERR_DAMAGED when it does not decode. */
-must_use int verify__row_of(struct verify_row *r, const struct codec_plan *plan,
-                            struct slice bytes);
+/* From a row of the log or the store, raised to the columns @to. ERR_DAMAGED when it does not
+ * decode. */
+must_use int verify__row_of(struct verify_row *r, const struct codec_plan *plan, struct slice bytes,
+                            const struct row_schema *to);
 /* Bytes and crc from the values. */
 void verify__row_seal(struct verify_row *r, const struct row_schema *schema);
 uint64_t verify__fold(uint64_t digest, uint32_t crc);
