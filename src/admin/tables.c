@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sluice.v1.Tables: create, describe, list, drop. On the admin worker. */
+/* sluice.v1.Tables: create, describe, list, alter, drop. On the admin worker. */
 #include "admin_priv.h"
 
 #include "base/limits.h"
@@ -66,6 +66,7 @@ static Sluice__V1__Table *table_message(struct job *j, const struct catalog_tabl
     sluice__v1__table__init(m);
     m->name = job_str(j, t->name);
     m->table_id = t->id;
+    m->version = t->version;
     struct buf text = BUF_NULL;
     buf_printf(&text, "%s/%s", admin__options(j->admin)->lake_root, t->location);
     m->location = job_str_of(j, &text);
@@ -202,6 +203,30 @@ int admin__table_list(struct job *j)
         tables[i] = catalog_table_unref(tables[i]);
     }
     mem_free(tables);
+    j->answer = &a->base;
+    return 0;
+}
+
+int admin__table_alter(struct job *j)
+{
+    const Sluice__V1__AlterTableRequest *q = (const void *)j->request;
+    struct catalog_property *sets = job_alloc(j, (q->n_set_properties + 1) * sizeof(*sets));
+    for (size_t i = 0; i < q->n_set_properties; i++)
+        sets[i] = (struct catalog_property){q->set_properties[i]->key, q->set_properties[i]->value};
+    struct catalog_alter r = {
+        .name = q->name,
+        .change = {(const char *const *)q->add_columns, q->n_add_columns,
+                   (const char *const *)q->widen_columns, q->n_widen_columns},
+        .sets = sets,
+        .set_count = q->n_set_properties,
+        .unsets = (const char *const *)q->unset_properties,
+        .unset_count = q->n_unset_properties,
+    };
+    _cleanup_(catalog_table_unrefp) struct catalog_table *t = NULL;
+    TRY(catalog_alter_table(admin__options(j->admin)->catalog, &r, &t, &j->err));
+    Sluice__V1__AlterTableResponse *a = job_alloc(j, sizeof(*a));
+    sluice__v1__alter_table_response__init(a);
+    a->table = table_message(j, t);
     j->answer = &a->base;
     return 0;
 }

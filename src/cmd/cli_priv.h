@@ -29,6 +29,7 @@ enum cli_exit {
 #define CLI_GRANTS_MAX     64
 #define CLI_LEDGERS_MAX    1024
 #define CLI_PROPERTIES_MAX 256
+#define CLI_CHANGES_MAX    256
 
 /* The command line, taken apart. */
 struct cli {
@@ -43,6 +44,9 @@ struct cli {
     int ledger_count;
     const char *properties[CLI_PROPERTIES_MAX]; /* KEY=VALUE */
     int property_count;
+    const char *adds[CLI_CHANGES_MAX], *widens[CLI_CHANGES_MAX]; /* COLUMN TYPE */
+    const char *unsets[CLI_PROPERTIES_MAX];                      /* KEY */
+    int add_count, widen_count, unset_count;
     bool log_only, no_rows, stopped_well;
     int64_t lifetime_s;
     const char *as; /* table show */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sluice table create | list | show | drop */
+/* sluice table create | alter | list | show | drop */
 #include "cli_priv.h"
 
 #include "base/mem.h"
@@ -18,6 +18,8 @@ static void table_json(struct json *j, const Table *t)
     json_str(j, t->name);
     json_key(j, "table_id");
     json_u64(j, t->table_id);
+    json_key(j, "version");
+    json_u64(j, t->version);
     json_key(j, "location");
     json_str(j, t->location);
     json_key(j, "ddl");
@@ -58,7 +60,8 @@ static void print_table_json(const Table *t)
 
 static void print_table(const Table *t)
 {
-    printf("table     %s (id %u)\nlocation  %s\n", t->name, t->table_id, t->location);
+    printf("table     %s (id %u, version %u)\nlocation  %s\n", t->name, t->table_id, t->version,
+           t->location);
     for (size_t i = 0; i < t->n_properties; i++)
         printf("property  %s = %s\n", t->properties[i]->key, t->properties[i]->value);
     struct cli_grid g = {.columns = 4};
@@ -138,6 +141,62 @@ static int create(struct cli *c)
     else
         printf("created %s in %s\n", a->table->name, a->table->location);
     sluice__v1__create_table_response__free_unpacked(a, NULL);
+    return EXIT_OK;
+}
+
+typedef Sluice__V1__AlterTableRequest__SetPropertiesEntry Set;
+
+static int take_sets(const struct cli *c, Set *entries, Sluice__V1__AlterTableRequest *q)
+{
+    for (int i = 0; i < c->property_count; i++) {
+        const char *equals = strchr(c->properties[i], '=');
+        if (equals == NULL)
+            return cli_usage("--property takes KEY=VALUE, as in --property on_error=quarantine");
+        sluice__v1__alter_table_request__set_properties_entry__init(&entries[i]);
+        entries[i].key = mem_strndup(c->properties[i], (size_t)(equals - c->properties[i]));
+        entries[i].value = (char *)(uintptr_t)(equals + 1);
+        q->set_properties[q->n_set_properties++] = &entries[i];
+    }
+    return EXIT_OK;
+}
+
+/* protobuf-c lacks the const; it only reads. */
+static char **words(const char *const *list)
+{
+    return (char **)(uintptr_t)list;
+}
+
+static int alter(struct cli *c)
+{
+    if (c->word_count != 3)
+        return cli_usage("table alter takes NAME and what changes, as in: table alter a.b.c --add "
+                         "'note STRING' --widen 'n BIGINT'");
+    if (c->add_count + c->widen_count + c->property_count + c->unset_count == 0)
+        return cli_usage("table alter needs --add, --widen, --property or --unset");
+    Sluice__V1__AlterTableRequest q = SLUICE__V1__ALTER_TABLE_REQUEST__INIT;
+    q.name = (char *)(uintptr_t)c->words[2];
+    q.add_columns = words(c->adds);
+    q.n_add_columns = (size_t)c->add_count;
+    q.widen_columns = words(c->widens);
+    q.n_widen_columns = (size_t)c->widen_count;
+    q.unset_properties = words(c->unsets);
+    q.n_unset_properties = (size_t)c->unset_count;
+    Set entries[CLI_PROPERTIES_MAX], *list[CLI_PROPERTIES_MAX];
+    q.set_properties = list;
+    int status = take_sets(c, entries, &q);
+    Sluice__V1__AlterTableResponse *a =
+        status != EXIT_OK ? NULL
+                          : cli_call(c, "/sluice.v1.Tables/AlterTable", &q.base,
+                                     &sluice__v1__alter_table_response__descriptor, &status);
+    for (size_t i = 0; i < q.n_set_properties; i++)
+        mem_free(entries[i].key);
+    if (a == NULL)
+        return status;
+    if (c->json)
+        print_table_json(a->table);
+    else
+        printf("altered %s: version %u\n", a->table->name, a->table->version);
+    sluice__v1__alter_table_response__free_unpacked(a, NULL);
     return EXIT_OK;
 }
 
@@ -291,11 +350,13 @@ int cli_table(struct cli *c)
     const char *verb = c->word_count > 1 ? c->words[1] : "";
     if (strcmp(verb, "create") == 0)
         return create(c);
+    if (strcmp(verb, "alter") == 0)
+        return alter(c);
     if (strcmp(verb, "list") == 0)
         return list(c);
     if (strcmp(verb, "show") == 0)
         return show(c);
     if (strcmp(verb, "drop") == 0)
         return drop(c);
-    return cli_usage("table takes create, list, show or drop");
+    return cli_usage("table takes create, alter, list, show or drop");
 }

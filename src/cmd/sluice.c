@@ -23,6 +23,8 @@ static const char help_text[] =
     "                                           evolve=none|add_columns,\n"
     "                                           rule.NAME='warn|drop|quarantine|reject: "
     "PREDICATE'\n"
+    "  sluice table alter NAME [--add 'COLUMN TYPE' …] [--widen 'COLUMN TYPE' …]\n"
+    "               [--property KEY=VALUE …] [--unset KEY …]   streams that run go on as they are\n"
     "  sluice table list | show NAME | drop NAME\n"
     "  sluice table show NAME --as ddl | json-schema | proto | descriptor   (the last in base64)\n"
     "  sluice token create NAME --grant TABLE:rw [--grant …] [--admin] [--lifetime-s N]\n"
@@ -73,6 +75,30 @@ struct option_row {
     int64_t *number;
 };
 
+/* An option that may come several times. */
+static bool take_listed(struct cli *c, char **argv, int *i)
+{
+    const struct {
+        const char *name;
+        const char **list;
+        int *count, max;
+    } lists[] = {
+        {"--grant", c->grants, &c->grant_count, CLI_GRANTS_MAX},
+        {"--property", c->properties, &c->property_count, CLI_PROPERTIES_MAX},
+        {"--unset", c->unsets, &c->unset_count, CLI_PROPERTIES_MAX},
+        {"--add", c->adds, &c->add_count, CLI_CHANGES_MAX},
+        {"--widen", c->widens, &c->widen_count, CLI_CHANGES_MAX},
+        {"--ledger", c->ledgers, &c->ledger_count, CLI_LEDGERS_MAX},
+    };
+    for (size_t k = 0; k < ARRAY_LEN(lists); k++)
+        if (strcmp(argv[*i], lists[k].name) == 0 && argv[*i + 1] != NULL &&
+            *lists[k].count < lists[k].max) {
+            lists[k].list[(*lists[k].count)++] = argv[++*i];
+            return true;
+        }
+    return false;
+}
+
 static int take_option(struct cli *c, const struct option_row *rows, size_t count, char **argv,
                        int *i)
 {
@@ -100,21 +126,8 @@ static int take_option(struct cli *c, const struct option_row *rows, size_t coun
         fprintf(stderr, "sluice: %s takes a number, not %s\n", rows[k].name, value);
         return EXIT_USAGE;
     }
-    if (strcmp(argv[*i], "--grant") == 0 && argv[*i + 1] != NULL &&
-        c->grant_count < CLI_GRANTS_MAX) {
-        c->grants[c->grant_count++] = argv[++*i];
+    if (take_listed(c, argv, i))
         return EXIT_OK;
-    }
-    if (strcmp(argv[*i], "--property") == 0 && argv[*i + 1] != NULL &&
-        c->property_count < CLI_PROPERTIES_MAX) {
-        c->properties[c->property_count++] = argv[++*i];
-        return EXIT_OK;
-    }
-    if (strcmp(argv[*i], "--ledger") == 0 && argv[*i + 1] != NULL &&
-        c->ledger_count < CLI_LEDGERS_MAX) {
-        c->ledgers[c->ledger_count++] = argv[++*i];
-        return EXIT_OK;
-    }
     fprintf(stderr, "sluice: unknown option %s\nTry `sluice --help`.\n", argv[*i]);
     return EXIT_USAGE;
 }

@@ -65,6 +65,14 @@ class Server:
     def tables(self):
         return list(self._call(self._tables.ListTables, sluice_pb2.ListTablesRequest()).tables)
 
+    def alter_table(self, name, add=(), widen=(), set_properties=None, unset_properties=()):
+        """add, widen: "column TYPE", in a STRUCT "column.field TYPE". Returns the next version;
+        producers that run go on under the one they were opened with."""
+        request = sluice_pb2.AlterTableRequest(
+            name=name, add_columns=add, widen_columns=widen,
+            set_properties=set_properties or {}, unset_properties=unset_properties)
+        return self._call(self._tables.AlterTable, request).table
+
     def drop_table(self, name):
         self._call(self._tables.DropTable, sluice_pb2.DropTableRequest(name=name))
 
