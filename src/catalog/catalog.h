@@ -232,19 +232,21 @@ size_t catalog_tokens(struct catalog *c, struct catalog_token ***ret_tokens);
 struct catalog_stream {
     uint64_t id;
     char uuid[UUID_TEXT_LEN + 1];
+    struct catalog_table *table; /* reference: the version that it is opened under */
     uint32_t descriptor_id;
     struct codec_plan *plan; /* reference */
     uint64_t ticket;         /* its registration is durable with this ticket */
 };
 /*
- * Register a stream: intern its descriptor (empty = JSON), log both records. BRONZE_FULL: ask again
- * later. ERR_INVALID: the descriptor does not fit the table. ERR_EXHAUSTED: too many descriptors or
+ * Register a stream, under the newest version of @t: intern its descriptor (empty = JSON), log both
+ * records. Where the table takes up new columns (evolve = add_columns) those of the descriptor make
+ * the next version first. BRONZE_FULL: ask again later. ERR_INVALID: the descriptor does not fit the table. ERR_EXHAUSTED: too many descriptors or
  * streams.
  */
 must_use int catalog_open_stream(struct catalog *c, struct catalog_table *t,
                                  struct slice descriptor, const char *principal,
                                  struct catalog_stream *ret_stream, struct err *e);
-/* Drops the plan reference. */
+/* Drops its references. */
 void catalog_close_stream(struct catalog *c, struct catalog_stream *s);
 /* The plan that reads rows of this table and descriptor; borrowed for the life of the catalog. Its
  * schema is that of the version the descriptor came under: see row_values_raise(). NULL: unknown,

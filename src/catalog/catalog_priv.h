@@ -157,6 +157,10 @@ must_use int catalog__table_altered(struct catalog *c, bronze_pos pos,
 /* The version @schema_version, or the newest before it, of those that brought columns. Borrowed. */
 const struct catalog_table *catalog__schema_of(const struct entry *en, uint32_t schema_version);
 void catalog__schema_add(struct entry *en, struct catalog_table *t);
+/* What comes behind @t, but for plan and positions. Not under the lock. */
+must_use int catalog__version_draft(struct catalog *c, const struct catalog_table *t,
+                                    const struct catalog_alter *r, struct catalog_table **ret_next,
+                                    struct err *e);
 
 /* ---- quarantine.c ---- */
 

@@ -192,7 +192,8 @@ void catalog__streams_free(struct catalog *c)
 /* What a stream that is being opened has so far. */
 struct opening {
     struct catalog *c;
-    struct catalog_table *table;
+    struct catalog_table *table; /* reference; the newest version, as far as is known */
+    struct catalog_table *next;  /* the one that the descriptor asks for; may be NULL */
     struct slice descriptor;
     struct codec_plan *plan; /* reference */
     uint32_t descriptor_id;
@@ -244,6 +245,22 @@ static bool use_interned(struct opening *o)
     return true;
 }
 
+/* The version that has a column for each field of the descriptor, and the plan for it. */
+static int grow(struct opening *o, struct err *e)
+{
+    _cleanup_(buf_deinit) struct buf text = BUF_NULL;
+    size_t count = 0;
+    TRY(codec_new_columns(o->descriptor, o->table->schema, &text, &count, e));
+    const char **adds = mem_calloc(count + 1, sizeof(*adds));
+    const char *at = (const char *)text.data;
+    for (size_t i = 0; i < count; i++, at += strlen(at) + 1)
+        adds[i] = at;
+    struct catalog_alter r = {.name = o->table->name, .change = {.adds = adds, .add_count = count}};
+    int rc = catalog__version_draft(o->c, o->table, &r, &o->next, e);
+    mem_free(adds);
+    return rc < 0 ? rc : codec_plan_new(o->descriptor, o->next->schema, &o->plan, e);
+}
+
 /* Compiling a plan takes its time: outside the lock, once. */
 static int find_plan(struct opening *o, struct err *e)
 {
@@ -258,7 +275,43 @@ static int find_plan(struct opening *o, struct err *e)
     sys_mutex_lock(&o->c->lock);
     bool found = use_interned(o);
     sys_mutex_unlock(&o->c->lock);
-    return found ? 0 : codec_plan_new(o->descriptor, o->table->schema, &o->plan, e);
+    if (found)
+        return 0;
+    int rc = codec_plan_new(o->descriptor, o->table->schema, &o->plan, e);
+    return rc == ERR_INVALID && o->table->properties.add_columns ? grow(o, e) : rc;
+}
+
+/*
+ * Under the lock: the record of the next version. It takes effect now, like the descriptor's, whose
+ * rows stand behind both. Not while a control operation is under way: those expect the version that
+ * they have seen.
+ */
+static int log_growth(struct opening *o, struct err *e)
+{
+    struct catalog *c = o->c;
+    const struct entry *en = catalog__entry(c, o->table->id);
+    if (en == NULL)
+        return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", o->table->name);
+    if (en->table->version != o->table->version || c->busy || c->pending.len > 0)
+        return BRONZE_FULL;
+    struct table_record tr;
+    catalog__table_record(o->next, &tr);
+    record r = SLUICE__CONTROL__RECORD__INIT;
+    r.what_case = SLUICE__CONTROL__RECORD__WHAT_TABLE_ALTERED;
+    r.table_altered = &tr.m;
+    struct appended a;
+    int rc = catalog__append(c, &r, &a);
+    if (rc == 0) {
+        rc = catalog__table_altered(c, a.pos, &tr.m);
+        must(rc == 0);
+    }
+    catalog__table_record_deinit(&tr);
+    if (rc != 0)
+        return rc;
+    catalog_table_unref(o->table);
+    o->table = catalog_table_ref(en->table);
+    o->plan = codec_plan_unref(o->plan);
+    return codec_plan_new(o->descriptor, o->table->schema, &o->plan, e); /* the columns in force */
 }
 
 /* Under the lock: both records, in order. */
@@ -271,7 +324,9 @@ static int log_stream(struct opening *o, const char *principal, struct catalog_s
     if (c->open_count >= STREAMS_MAX)
         return err_set(e, ERR_EXHAUSTED, "the server holds %d streams already", STREAMS_MAX);
     if (o->descriptor.len > 0 && !use_interned(o)) {
-        int rc = intern(o, e);
+        int rc = o->next != NULL ? log_growth(o, e) : 0;
+        if (rc == 0)
+            rc = intern(o, e);
         if (rc != 0)
             return rc;
     }
@@ -294,23 +349,37 @@ static int log_stream(struct opening *o, const char *principal, struct catalog_s
     return 0;
 }
 
+/* With its plan at hand: a name, and the records. */
+static int open_stream(struct opening *o, const char *principal, struct catalog_stream *s,
+                       struct err *e)
+{
+    uint8_t random[16];
+    sys_random(o->c->sys, random, sizeof(random));
+    struct uuid id = uuid_from_random(random);
+    uuid_format(&id, s->uuid);
+    sys_mutex_lock(&o->c->lock);
+    int rc = log_stream(o, principal, s, e);
+    sys_mutex_unlock(&o->c->lock);
+    return rc;
+}
+
 int catalog_open_stream(struct catalog *c, struct catalog_table *t, struct slice descriptor,
                         const char *principal, struct catalog_stream *ret_stream, struct err *e)
 {
-    struct opening o = {.c = c, .table = t, .descriptor = descriptor};
-    TRY(find_plan(&o, e));
+    struct opening o = {.c = c, .descriptor = descriptor};
     struct catalog_stream s = {0};
-    uint8_t random[16];
-    sys_random(c->sys, random, sizeof(random));
-    struct uuid id = uuid_from_random(random);
-    uuid_format(&id, s.uuid);
-    sys_mutex_lock(&c->lock);
-    int rc = log_stream(&o, principal, &s, e);
-    sys_mutex_unlock(&c->lock);
+    o.table = catalog_table_by_id(c, t->id);
+    int rc = o.table == NULL ? err_set(e, ERR_NOT_FOUND, "table %s has been dropped", t->name)
+                             : find_plan(&o, e);
+    if (rc == 0)
+        rc = open_stream(&o, principal, &s, e);
+    catalog_table_unref(o.next);
     if (rc != 0) {
         codec_plan_unref(o.plan);
+        catalog_table_unref(o.table);
         return rc;
     }
+    s.table = o.table;
     s.plan = o.plan;
     s.descriptor_id = o.descriptor_id;
     *ret_stream = s;
@@ -331,6 +400,7 @@ void catalog_close_stream(struct catalog *c, struct catalog_stream *s)
     catalog__stream_closed(c, s->id);
     sys_mutex_unlock(&c->lock);
     s->plan = codec_plan_unref(s->plan);
+    s->table = catalog_table_unref(s->table);
 }
 
 int catalog_stream_by_uuid(struct catalog *c, const char *uuid, uint64_t *ret_id, struct err *e)

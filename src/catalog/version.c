@@ -148,9 +148,9 @@ static int next_columns(struct catalog *c, const struct catalog_alter *r,
     return 0;
 }
 
-/* What comes behind @t, but for positions and plan. */
-static int draft(struct catalog *c, const struct catalog_table *t, const struct catalog_alter *r,
-                 struct catalog_table **ret_next, struct err *e)
+int catalog__version_draft(struct catalog *c, const struct catalog_table *t,
+                           const struct catalog_alter *r, struct catalog_table **ret_next,
+                           struct err *e)
 {
     _cleanup_(catalog_table_unrefp) struct catalog_table *next = mem_zalloc(sizeof(*next));
     atomic_store(&next->refs, 1);
@@ -181,7 +181,7 @@ static int alter(struct catalog *c, const struct catalog_alter *r, struct err *e
                        "table %s: the server writes a quarantine table, and it stays "
                        "as it is",
                        t->name);
-    if (draft(c, t, r, &next, e) < 0)
+    if (catalog__version_draft(c, t, r, &next, e) < 0)
         return err_wrap(e, "table %s", t->name);
     TRY(catalog__quarantine_ensure(c, t->name, &next->properties, e));
     struct table_record tr;

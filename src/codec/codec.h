@@ -32,6 +32,13 @@ must_use int codec_plan_new(struct slice descriptor, struct row_schema *schema,
 struct codec_plan *codec_plan_new_own(struct row_schema *schema);
 /* From now on timestamps in JSON may be RFC 3339 text, too. Only before the plan is shared. */
 void codec_plan_take_iso8601(struct codec_plan *own);
+/*
+ * What @descriptor has beyond the schema, as row_change.adds takes it: "path TYPE", each ended by a
+ * NUL byte, appended to @out. Fields of columns that are there are not judged. ERR_INVALID: a field
+ * whose type cannot be a column's.
+ */
+must_use int codec_new_columns(struct slice descriptor, const struct row_schema *s, struct buf *out,
+                               size_t *ret_count, struct err *e);
 struct codec_plan *codec_plan_ref(struct codec_plan *p);
 struct codec_plan *codec_plan_unref(struct codec_plan *p); /* takes NULL; returns NULL */
 CLEANUP_FUNC(struct codec_plan *, codec_plan_unref)

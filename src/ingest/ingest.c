@@ -267,6 +267,8 @@ static int create(struct stream *st, const struct request *r, struct err *e)
         return err_wrap(e, "table %s", name);
     if (rc > 0)
         return rc;
+    catalog_table_unref(st->table);
+    st->table = catalog_table_ref(st->reg.table); /* the version that it works with from now on */
     st->registered = true;
     atomic_fetch_add(&st->table->live->streams_open, 1);
     session_created(&st->session, st->reg.ticket);

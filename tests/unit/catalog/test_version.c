@@ -60,14 +60,17 @@ Test(catalog_version, each_set_of_columns_has_its_own_message)
     struct rig x;
     rig_up(&x);
     struct catalog_table *one = rig_table(&x, "a.b.t");
-    struct catalog_table *two = alter(&x, "note STRING", NULL);
-    struct catalog_stream before, after;
-
+    struct catalog_stream before;
     cr_assert_eq(catalog_open_stream(x.c, one, SLICE_NULL, "me", &before, &x.e), 0);
-    cr_assert_eq(catalog_open_stream(x.c, two, SLICE_NULL, "me", &after, &x.e), 0);
+    struct catalog_table *two = alter(&x, "note STRING", NULL);
+    struct catalog_stream after;
+
+    cr_assert_eq(catalog_open_stream(x.c, one, SLICE_NULL, "me", &after, &x.e), 0);
 
     cr_assert_eq(before.descriptor_id, 0);
     cr_assert_eq(after.descriptor_id, two->own_id);
+    cr_assert_eq(before.table, one);
+    cr_assert_eq(after.table, two);
     cr_assert_eq(columns_of(x.c, one->id, before.descriptor_id), 3);
     cr_assert_eq(columns_of(x.c, one->id, after.descriptor_id), 4);
     catalog_close_stream(x.c, &before);
@@ -99,6 +102,9 @@ Test(catalog_version, a_descriptor_keeps_the_version_it_came_under)
     codec_plan_unref(s.plan);
     codec_plan_unref(again.plan);
     codec_plan_unref(other.plan);
+    catalog_table_unref(s.table);
+    catalog_table_unref(again.table);
+    catalog_table_unref(other.table);
     catalog_table_unref(one);
     catalog_table_unref(two);
     buf_deinit(&known);
@@ -163,6 +169,90 @@ Test(catalog_version, a_change_that_cannot_be_leaves_all_as_it_was)
     cr_assert_eq(catalog_alter_table(x.c, &nowhere, &t, &x.e), ERR_NOT_FOUND);
     cr_assert_eq(atomic_load(&one->live->version), 1);
     catalog_table_unref(one);
+    rig_down(&x);
+}
+
+/* A descriptor for the rig's table with the field "extra" STRING beside. */
+static void with_extra(struct rig *x, struct buf *out)
+{
+    struct row_schema *s = NULL;
+    cr_assert_eq(row_schema_parse(slice_str(RIG_DDL ", extra STRING"), NULL, 0, &s, &x->e), 0);
+    codec_table_descriptor(s, "Extra", out);
+    row_schema_unref(s);
+}
+
+Test(catalog_version, a_table_takes_up_new_fields_only_when_it_was_told_to)
+{
+    struct rig x;
+    rig_up(&x);
+    struct catalog_table *one = rig_table(&x, "a.b.t");
+    struct buf d = BUF_NULL;
+    struct catalog_stream s;
+    with_extra(&x, &d);
+
+    cr_assert_eq(catalog_open_stream(x.c, one, buf_slice(&d), "me", &s, &x.e), ERR_INVALID);
+
+    cr_assert_not_null(strstr(x.e.text, "extra"));
+    cr_assert_eq(atomic_load(&one->live->version), 1);
+    catalog_table_unref(one);
+    buf_deinit(&d);
+    rig_down(&x);
+}
+
+Test(catalog_version, new_fields_of_a_stream_become_columns)
+{
+    struct rig x;
+    rig_up(&x);
+    struct catalog_table *one = rig_table(&x, "a.b.t");
+    struct catalog_table *two = set(&x, "evolve", "add_columns");
+    struct buf d = BUF_NULL;
+    struct catalog_stream s, again;
+    with_extra(&x, &d);
+
+    cr_assert_eq(catalog_open_stream(x.c, one, buf_slice(&d), "me", &s, &x.e), 0);
+    cr_assert_eq(catalog_open_stream(x.c, one, buf_slice(&d), "me", &again, &x.e), 0);
+
+    cr_assert_eq(s.table->version, 3);
+    cr_assert_eq(s.table->schema->column_count, 4);
+    cr_assert_str_eq(s.table->schema->columns[3].name, "extra");
+    cr_assert_eq(codec_plan_schema(s.plan), s.table->schema);
+    cr_assert_eq(again.descriptor_id, s.descriptor_id);
+    cr_assert_eq(again.table, s.table);
+    uint32_t id = one->id, descriptor_id = s.descriptor_id;
+    catalog_close_stream(x.c, &s);
+    catalog_close_stream(x.c, &again);
+    rig_restart(&x);
+    cr_assert_eq(columns_of(x.c, id, descriptor_id), 4);
+    struct catalog_table *t = catalog_table_by_id(x.c, id);
+    cr_assert_eq(t->version, 3);
+    catalog_table_unref(t);
+    catalog_table_unref(one);
+    catalog_table_unref(two);
+    buf_deinit(&d);
+    rig_down(&x);
+}
+
+Test(catalog_version, a_stream_with_new_fields_waits_while_a_control_operation_is_under_way)
+{
+    struct rig x;
+    rig_up(&x);
+    struct catalog_table *one = rig_table(&x, "a.b.t");
+    struct catalog_table *two = set(&x, "evolve", "add_columns");
+    struct buf d = BUF_NULL;
+    struct catalog_stream s;
+    with_extra(&x, &d);
+    cr_assert_eq(catalog__enter(x.c, &x.e), 0);
+
+    int busy = catalog_open_stream(x.c, one, buf_slice(&d), "me", &s, &x.e);
+    catalog__leave(x.c);
+    int free = catalog_open_stream(x.c, one, buf_slice(&d), "me", &s, &x.e);
+
+    cr_assert_eq(busy, BRONZE_FULL);
+    cr_assert_eq(free, 0);
+    catalog_close_stream(x.c, &s);
+    catalog_table_unref(one);
+    catalog_table_unref(two);
+    buf_deinit(&d);
     rig_down(&x);
 }
 

@@ -68,13 +68,14 @@ void rig_down(struct rig *x)
 
 /* ---- filling it ---- */
 
-static void put_row(struct rig *x, const struct row_value v[3], int table)
+static void put_row(struct rig *x, const struct row_value v[RIG_COLUMNS_MAX], int table)
 {
     struct buf bytes = BUF_NULL;
     codec_values_to_row(x->tables[table]->schema, v, &bytes);
     struct slice row = buf_slice(&bytes);
     struct bronze_append a = {.kind = BRONZE_SINGLES,
                               .table_id = x->tables[table]->id,
+                              .descriptor_id = x->tables[table]->own_id,
                               .stream_id = 1,
                               .offset = (uint64_t)x->rows,
                               .rows = &row,
@@ -96,13 +97,27 @@ void rig_load(struct rig *x, unsigned count, size_t filler)
         int table = x->rows % 3 == 0, key = (int)(x->rows * 7 % RIG_KEYS);
         char name[16];
         int len = snprintf(name, sizeof(name), "key %d", key);
-        struct row_value v[3] = {{.bytes = slice_of(name, (size_t)len)},
-                                 {.i64 = x->rows},
-                                 {.bytes = slice_of(text, filler)}};
+        struct row_value v[RIG_COLUMNS_MAX] = {{.bytes = slice_of(name, (size_t)len)},
+                                               {.i64 = x->rows},
+                                               {.bytes = slice_of(text, filler)},
+                                               {.null = true}};
         put_row(x, v, table);
         x->newest[table][key] = x->rows;
     }
     mem_free(text);
+}
+
+void rig_alter(struct rig *x)
+{
+    static const char *const add = "note STRING";
+    for (int i = 0; i < RIG_TABLES; i++) {
+        struct catalog_alter r = {.name = x->tables[i]->name,
+                                  .change = {.adds = &add, .add_count = 1}};
+        struct catalog_table *next = NULL;
+        cr_assert_eq(catalog_alter_table(x->catalog, &r, &next, &x->e), 0, "%s", x->e.text);
+        catalog_table_unref(x->tables[i]);
+        x->tables[i] = next;
+    }
 }
 
 void rig_commit(struct rig *x)

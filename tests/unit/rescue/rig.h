@@ -18,8 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RIG_KEYS   50
-#define RIG_TABLES 2
+#define RIG_KEYS        50
+#define RIG_TABLES      2
+#define RIG_COLUMNS_MAX 4
 
 struct rig {
     char path[64], data[96], lake_path[96];
@@ -40,6 +41,8 @@ void rig_open(struct rig *x);
 void rig_close(struct rig *x);
 /* @count rows over both tables: key and n by turns, @filler bytes of text. Durable on return. */
 void rig_load(struct rig *x, unsigned count, size_t filler);
+/* Each table gets the column note; rows that follow have it. */
+void rig_alter(struct rig *x);
 void rig_commit(struct rig *x); /* everything into Delta */
 void rig_trim(struct rig *x);   /* everything that is committed; at least one segment goes */
 /* The path of the n-th file in a folder of the rig, whose name ends with @ending. Given. */

@@ -94,6 +94,28 @@ Test(rescue_lake, rows_of_the_lake_have_positions_of_their_own_below_the_log)
     rig_down(&x);
 }
 
+/* Files of two versions of each table, below the log's beginning. */
+Test(rescue_lake, files_of_every_version_are_read)
+{
+    struct rig x;
+    struct rescue_store r;
+    rig_up(&x);
+    rig_load(&x, 200, 3000);
+    rig_alter(&x);
+    rig_load(&x, 200, 3000);
+    rig_commit(&x);
+    rig_trim(&x);
+    rig_load(&x, 20, 100);
+    rig_close(&x);
+
+    int rc = rebuild(&x, &r);
+
+    cr_assert_eq(rc, 0, "%s", x.e.text);
+    cr_assert_geq(r.rows_lake, 200);
+    rig_check_store(&x);
+    rig_down(&x);
+}
+
 Test(rescue_lake, commits_that_the_log_forgot_are_recorded_again)
 {
     struct rig x;

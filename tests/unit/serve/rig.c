@@ -215,8 +215,12 @@ bronze_pos rig_put(struct rig *x, struct catalog_table *t, const char *json)
     int rc = codec_json_to_row(t->own, slice_str(json), &row, &x->e);
     cr_assert_eq(rc, 0, "%s", x->e.text);
     struct slice rows = buf_slice(&row);
-    struct bronze_append a = {
-        .kind = BRONZE_SINGLES, .table_id = t->id, .stream_id = 1, .rows = &rows, .row_count = 1};
+    struct bronze_append a = {.kind = BRONZE_SINGLES,
+                              .table_id = t->id,
+                              .descriptor_id = t->own_id,
+                              .stream_id = 1,
+                              .rows = &rows,
+                              .row_count = 1};
     cr_assert_eq(bronze_append(x->log, &a), 0);
     atomic_store(&t->live->last_pos, a.last_pos);
     cr_assert_eq(bronze_wait(x->log, a.ticket, 5000), 0);

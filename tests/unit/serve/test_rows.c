@@ -69,6 +69,69 @@ Test(serve_rows, proto_format_gives_the_tables_own_message)
     rig_down(&x);
 }
 
+/* The next version of the rig's table. */
+static struct catalog_table *alter(struct rig *x, const char *add, const char *widen)
+{
+    struct catalog_alter r = {
+        .name = "a.b.keyed",
+        .change = {&add, add != NULL, &widen, widen != NULL},
+    };
+    struct catalog_table *t = NULL;
+    cr_assert_eq(catalog_alter_table(x->catalog, &r, &t, &x->e), 0, "%s", x->e.text);
+    return t;
+}
+
+Test(serve_rows, rows_of_every_version_have_todays_columns)
+{
+    struct rig x;
+    rig_up(&x, RIG_MODEL);
+    struct catalog_table *two = alter(&x, "f FLOAT", NULL);
+    bronze_pos a = rig_put(&x, two, "{\"k\":\"a\",\"n\":1,\"f\":0.5}");
+    rig_apply(&x);
+    expect_row(rig_get(&x, "{\"k\":\"a\"}"), /* the lane knows this version now */
+               "{\"k\":\"a\",\"n\":1,\"f\":0.5}", a);
+    struct catalog_table *three = alter(&x, "s STRING", "f DOUBLE");
+    bronze_pos b = rig_put(&x, x.table, "{\"k\":\"b\",\"n\":2}");
+    bronze_pos c = rig_put(&x, three, "{\"k\":\"c\",\"f\":1e300,\"s\":\"x\"}");
+    rig_apply(&x);
+
+    expect_row(rig_get(&x, "{\"k\":\"a\"}"), "{\"k\":\"a\",\"n\":1,\"f\":0.5,\"s\":null}", a);
+    expect_row(rig_get(&x, "{\"k\":\"b\"}"), "{\"k\":\"b\",\"n\":2,\"f\":null,\"s\":null}", b);
+    expect_row(rig_get(&x, "{\"k\":\"c\"}"), "{\"k\":\"c\",\"n\":null,\"f\":1e+300,\"s\":\"x\"}",
+               c);
+
+    catalog_table_unref(two);
+    catalog_table_unref(three);
+    rig_down(&x);
+}
+
+Test(serve_rows, proto_format_is_todays_own_message_for_rows_of_before)
+{
+    struct rig x;
+    rig_up(&x, RIG_MODEL);
+    struct catalog_table *two = alter(&x, "f FLOAT", NULL);
+    rig_put(&x, two, "{\"k\":\"a\",\"f\":0.5}");
+    struct catalog_table *three = alter(&x, NULL, "f DOUBLE");
+    rig_apply(&x);
+    struct buf request = BUF_NULL;
+    const char *key = "{\"k\":\"a\"}";
+    rig_request(&request, "a.b.keyed", &key, 1);
+    buf_add(&request, "\x18\x01", 2);
+
+    struct rpc_call *c = rig_call(&x, "reader-token", buf_slice(&request), false);
+
+    struct rig_row r = rig_row_of(rig_reply(c));
+    cr_assert(slice_eq(r.row, slice_of("\x0a\x01"
+                                       "a"
+                                       "\x19\0\0\0\0\0\0\xe0\x3f",
+                                       12)));
+    rig_end(c);
+    buf_deinit(&request);
+    catalog_table_unref(two);
+    catalog_table_unref(three);
+    rig_down(&x);
+}
+
 /* I2: the row is durable, but not applied when the lookup arrives. */
 Test(serve_rows, lookup_waits_for_what_was_durable_when_it_arrived)
 {
