@@ -105,9 +105,10 @@ struct compact_table {
     bronze_pos missed;     /* the first row passed over since; 0 = none. While set, none is taken */
     bronze_pos missed_end; /* the last of them that was seen */
     uint64_t missed_rows;  /* how many; a guess from above while the table is not open */
-    bronze_pos alter_pos;  /* rows from here on have other columns than meta: the next cut; 0 = none */
-    bronze_pos altered;    /* of the newest record read that gives it new columns */
-    bronze_pos drop_pos;   /* of its drop record; 0 = none */
+    bronze_pos
+        alter_pos;      /* rows from here on have other columns than meta: the next cut; 0 = none */
+    bronze_pos altered; /* of the newest record read that gives it new columns */
+    bronze_pos drop_pos; /* of its drop record; 0 = none */
     struct compact_open open;
     struct compact_cut cut;
     struct compact_spill spill;

@@ -89,9 +89,7 @@ static void use_version_at(struct compact *c, struct compact_table *t, bronze_po
 void compact__find_cut(struct compact *c, struct compact_table *t)
 {
     bronze_pos known = catalog_altered_after(c->d.catalog, t->id, t->committed);
-    t->alter_pos = known != 0                  ? known
-                   : t->altered > t->committed ? t->altered
-                                               : 0;
+    t->alter_pos = known != 0 ? known : t->altered > t->committed ? t->altered : 0;
 }
 
 static int create_table(struct compact *c, struct compact_table *t, struct err *e)

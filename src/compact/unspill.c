@@ -37,9 +37,9 @@ int compact__unspill_check(const struct compact_table *t, struct err *e)
 
 static bool can_take(const struct compact *c, const struct compact_table *t)
 {
-    return compact__is_spilled(c, t) && !compact__table_is_at_cut(t) && t->state == COMPACT_READY && !t->cut.frozen &&
-           t->open.load.bytes < c->policy.file_bytes && sys_mono_ns(c->d.sys) >= t->retry_ns &&
-           !compact__is_left(c, t);
+    return compact__is_spilled(c, t) && !compact__table_is_at_cut(t) && t->state == COMPACT_READY &&
+           !t->cut.frozen && t->open.load.bytes < c->policy.file_bytes &&
+           sys_mono_ns(c->d.sys) >= t->retry_ns && !compact__is_left(c, t);
 }
 
 /* All files are read: what it misses now is in the log. */
