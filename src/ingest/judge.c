@@ -39,16 +39,19 @@ void ingest__judge_deinit(struct judge *j)
 
 /* ---- one record ---- */
 
-/* Decode the row, as the rules and the rendering want it. False: it does not decode after all. */
-static bool decode(struct judge *j, const struct codec_plan *plan, struct slice row)
+/* Decode the row, as the rules and the rendering want it: with the columns of the version that the
+ * stream works with, also where its descriptor is older. False: it does not decode after all. */
+static bool decode(struct judge *j, const struct judge_by *by, struct slice row)
 {
-    uint32_t columns = codec_plan_schema(plan)->column_count;
+    uint32_t columns = by->table->schema->column_count;
     if (j->value_cap < columns) {
         j->value_cap = columns;
         j->values = mem_realloc(j->values, columns * sizeof(*j->values));
     }
     arena_reset(&j->arena);
-    j->decoded = codec_decode(plan, row, &j->arena, j->values) == 0;
+    j->decoded = codec_decode(by->plan, row, &j->arena, j->values) == 0;
+    if (j->decoded)
+        row_values_raise(codec_plan_schema(by->plan), by->table->schema, j->values, &j->arena);
     return j->decoded;
 }
 
@@ -93,7 +96,7 @@ static int check_types(struct judge *j, const struct judge_by *by, struct slice 
         TRY(codec_json_to_row(by->plan, record, &j->json, e));
         record = slice_of(j->json.data + start, j->json.len - start);
     }
-    if (ruled && likely(decode(j, by->plan, record)))
+    if (ruled && likely(decode(j, by, record)))
         return 0;
     if (ruled || !by->json)
         TRY(codec_check(by->plan, record, e));
@@ -141,7 +144,7 @@ static struct slice render(struct judge *j, const struct judge_by *by, struct sl
     if (!j->decoded)
         return SLICE_NULL;
     buf_reset(&j->text);
-    codec_values_to_json(codec_plan_schema(by->plan), j->values, &j->text);
+    codec_values_to_json(by->table->schema, j->values, &j->text);
     return j->text.len <= QUARANTINE_JSON_BYTES_MAX ? buf_slice(&j->text) : SLICE_NULL;
 }
 
