@@ -240,8 +240,8 @@ struct catalog_stream {
 /*
  * Register a stream, under the newest version of @t: intern its descriptor (empty = JSON), log both
  * records. Where the table takes up new columns (evolve = add_columns) those of the descriptor make
- * the next version first. BRONZE_FULL: ask again later. ERR_INVALID: the descriptor does not fit the table. ERR_EXHAUSTED: too many descriptors or
- * streams.
+ * the next version first. BRONZE_FULL: ask again later. ERR_INVALID: the descriptor does not fit
+ * the table. ERR_EXHAUSTED: too many descriptors or streams.
  */
 must_use int catalog_open_stream(struct catalog *c, struct catalog_table *t,
                                  struct slice descriptor, const char *principal,

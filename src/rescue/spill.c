@@ -30,13 +30,14 @@ static int put_row(struct spilled *x, const struct codec_plan *plan, struct slic
     struct rebuild *b = x->b;
     if (pos <= x->txn || pos >= b->r->log_from)
         return 0;
-    const struct row_schema *schema = codec_plan_schema(plan);
+    const struct row_schema *schema = x->t->schema;
     rescue__make_values(b, schema->column_count);
     arena_reset(&b->arena);
     if (codec_decode(plan, row, &b->arena, b->values) < 0)
         return err_set(e, ERR_DAMAGED, "the row at position %llu does not decode",
                        (unsigned long long)pos);
-    struct serve_row row_at = {schema, x->t->id, pos, b->values};
+    row_values_raise(codec_plan_schema(plan), schema, b->values, &b->arena);
+    struct serve_row row_at = {schema, x->t->id, x->t->own_id, pos, b->values};
     if (!serve_put_row(&row_at, b->key, b->batch))
         b->r->rows_unkeyed++;
     b->r->rows_spilled++;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rows compared with rows. A row is the bytes it has in the table's own message, with the columns of
- * the newest version, whatever message it came in and whatever version it was written under; so a
- * row of the log, of a data file and of the store can be told equal.
+ * Rows compared with rows. A row is the bytes it has in the table's own message, with the columns
+ * of the newest version, whatever message it came in and whatever version it was written under; so
+ * a row of the log, of a data file and of the store can be told equal.
  *
  *   the log, in order   ──► for each data file the digest of its positions' rows
  *   each data file      ──► its own digest, over its rows in order: equal, or each is looked at

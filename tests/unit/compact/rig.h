@@ -55,8 +55,8 @@ struct rig_delta {
     int64_t txn;            /* the newest */
 };
 struct rig_delta rig_delta(struct rig *x, const char *location);
-/* The versions of a Delta table in short: "C" made, "R" rows, "M" columns (metaData with txn). Fails
- * when an M does not stand between the rows below and above its txn. */
+/* The versions of a Delta table in short: "C" made, "R" rows, "M" columns (metaData with txn).
+ * Fails when an M does not stand between the rows below and above its txn. */
 #define RIG_STORY_MAX 64
 void rig_story(struct rig *x, const char *location, char ret[RIG_STORY_MAX]);
 bool rig_has_fault(struct rig *x, struct catalog_table *t, const char *part);
