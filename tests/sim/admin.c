@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The operator: makes tables and tokens at the start, and now and then makes, drops or makes again
- * a table, as the admin service does it. What a call answered is certain; what it could not answer
- * (the log was full, or the server died in it) is looked up in the next life.
+ * The operator: makes tables and tokens at the start, and now and then makes, alters, drops or
+ * makes again a table, as the admin service does it. What a call answered is certain; what it could
+ * not answer (the log was full, or the server died in it) is looked up in the next life.
  */
 #include "sim.h"
 
@@ -61,6 +61,32 @@ static void drop_table(struct world *w, uint32_t index)
         t->dropped = FATE_NO;
 }
 
+/* One more column, or the newest one wider: what rows say does not change. */
+static void alter_table(struct world *w, uint32_t index)
+{
+    const struct sim_table *t = &w->m.tables[index];
+    struct catalog_table *now = NULL, *next = NULL;
+    struct err e = {0};
+    char text[32];
+    const char *word = text;
+    struct catalog_alter r = {.name = t->name};
+    if (catalog_table_by_name(w->catalog, t->name, &now, &e) < 0)
+        return;
+    const struct row_column *last = &now->schema->columns[now->schema->column_count - 1];
+    if (last->type == ROW_INT) {
+        (void)snprintf(text, sizeof(text), "%.16s BIGINT", last->name);
+        r.change = (struct row_change){.widens = &word, .widen_count = 1};
+    } else {
+        (void)snprintf(text, sizeof(text), "x%u INT", now->schema->column_count);
+        r.change = (struct row_change){.adds = &word, .add_count = 1};
+    }
+    bool full = last->type != ROW_INT && now->schema->column_count == SIM_COLUMNS_MAX;
+    int rc = full ? 0 : catalog_alter_table(w->catalog, &r, &next, &e);
+    sim_trace(w, "alter %s: %s: %d %s", t->name, text, rc, rc < 0 ? e.text : "");
+    catalog_table_unref(now);
+    catalog_table_unref(next);
+}
+
 static uint32_t add_table(struct world *w, const char *name, bool keyed)
 {
     struct sim_table *t = &w->m.tables[w->m.table_count];
@@ -110,6 +136,11 @@ void sim_admin_start(struct world *w)
 void sim_admin_turn(struct world *w)
 {
     uint32_t live = count_live(w);
+    uint32_t any = (uint32_t)sim_below(w, w->m.table_count);
+    if (is_live(&w->m.tables[any]) && sim_one_in(w, 3)) {
+        alter_table(w, any);
+        return;
+    }
     if (w->m.table_count + 1 < SIM_TABLES_MAX && (live < 3 || sim_one_in(w, 2))) {
         char name[32]; /* names come back: a dropped table's name may be taken again */
         (void)snprintf(name, sizeof(name), "sim.t.table_%u", (unsigned)sim_below(w, 8));

@@ -27,6 +27,7 @@
 struct rows {
     uint32_t *list;
     size_t count;
+    size_t columns; /* of the file */
 };
 
 /* Row @at of the file, whose columns are @c: which one is it? */
@@ -65,6 +66,7 @@ static bool read_file(struct world *w, struct slice file, struct rows *rows)
     file_parse(file, &footer);
     const struct node *groups = node_at(&footer, 4, -1);
     bool good = true;
+    rows->columns = groups->kid_count > 0 ? node_at(&groups->kids[0], 1, -1)->kid_count : 0;
     for (size_t i = 0; good && i < groups->kid_count; i++)
         good = read_group(w, file, node_at(&groups->kids[i], 1, -1), rows);
     node_free(&footer);
@@ -128,6 +130,21 @@ static void match_rows(struct world *w, const struct commit *k, const struct row
     }
 }
 
+/* Rule L8: all rows of a file belong to one set of columns, and the file has those. */
+static void check_columns(struct world *w, const struct commit *k, const json_t *add,
+                          size_t columns)
+{
+    const char *const ends[] = {"sluice.firstPosition", "sluice.lastPosition"};
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        struct catalog_table *at = catalog_table_at(w->catalog, k->t->id, tag(add, ends[i]));
+        if (at != NULL && at->schema->column_count != columns)
+            sim_violation(w, "I3",
+                          "%s, version %lld: a file has %zu columns, and rows of a version with %u",
+                          k->t->name, (long long)k->version, columns, at->schema->column_count);
+        catalog_table_unref(at);
+    }
+}
+
 static void check_add(struct world *w, struct objstore *lake, const struct commit *k,
                       const json_t *add)
 {
@@ -135,7 +152,7 @@ static void check_add(struct world *w, struct objstore *lake, const struct commi
     _cleanup_(mem_freep) char *name = mem_printf("%s/%s", k->location, path ? path : "?");
     _cleanup_(buf_deinit) struct buf file = BUF_NULL;
     struct err e = {0};
-    struct rows rows = {NULL, 0};
+    struct rows rows = {NULL, 0, 0};
     if (objstore_get(lake, name, OBJECT_BYTES_MAX, &file, &e) < 0) {
         sim_violation(w, "I3", "version %lld names a file that does not read: %s",
                       (long long)k->version, e.text);
@@ -160,6 +177,7 @@ static void check_add(struct world *w, struct objstore *lake, const struct commi
          tag(add, "sluice.lastPosition") != all[k->t->lake_rows - 1].pos ||
          tag(add, "sluice.rows") != rows.count))
         sim_violation(w, "I3", "the tags of %s are not true", name);
+    check_columns(w, k, add, rows.columns);
     mem_free(rows.list);
 }
 

@@ -71,7 +71,7 @@ static uint32_t read_row(struct world *w, const struct bronze_frame *f, bronze_p
                          struct slice bytes)
 {
     struct codec_plan *plan = catalog_plan(w->catalog, f->table_id, f->descriptor_id);
-    struct row_value v[4] = {{0}};
+    struct row_value v[SIM_COLUMNS_MAX] = {{0}};
     uint32_t row;
     if (plan == NULL)
         return UINT32_MAX; /* of a table that is forgotten: nobody can read it any more */

@@ -68,7 +68,7 @@ static bool is_row_at(struct world *w, const struct sim_lookup *l, const struct 
                        (const char *)a->row.data);
         return strstr(body, text) != NULL;
     }
-    struct row_value v[4] = {{0}};
+    struct row_value v[SIM_COLUMNS_MAX] = {{0}};
     struct catalog_table *t = catalog_table_by_id(w->catalog, w->m.tables[l->table].id);
     uint32_t shown = UINT32_MAX;
     bool same =
@@ -156,7 +156,7 @@ static void check_stored(struct world *w, struct slice key, struct slice value, 
         return;
     }
     struct codec_plan *plan = catalog_plan(w->catalog, t->id, get_le32(value.data));
-    struct row_value v[4] = {{0}};
+    struct row_value v[SIM_COLUMNS_MAX] = {{0}};
     uint32_t row = UINT32_MAX;
     if (plan == NULL)
         return;

@@ -106,6 +106,8 @@ struct sim_version {
     uint64_t hash;
 };
 
+/* Four that hold rows, and those that alterations add: always null. */
+#define SIM_COLUMNS_MAX 8
 struct sim_table {
     char name[64], delta_id[UUID_TEXT_LEN + 1];
     uint32_t id; /* 0 = not known */
