@@ -82,8 +82,10 @@ void sim_spill_plan(struct world *w)
         return;
     const struct sim_table *t = &w->m.tables[sim_below(w, w->m.table_count)];
     _cleanup_(mem_freep) char *location = catalog_location(t->name);
+    _cleanup_(mem_freep) char *inside =
+        mem_printf("%s/", location); /* not the folder of its drop */
     unsigned skip = (unsigned)sim_below(w, 30), count = (unsigned)sim_between(w, 2, 40);
-    objstore_fake_order(w->lake, location, OBJSTORE_FAIL, skip, count);
+    objstore_fake_order(w->lake, inside, OBJSTORE_FAIL, skip, count);
     w->r.faults[FAULT_LAKE_AWAY]++;
     if (w->arm.set && w->arm.events > 0 && sim_one_in(w, 2)) { /* a death where it comes by */
         w->arm.at_point = true;
