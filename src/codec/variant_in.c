@@ -16,9 +16,10 @@
 
 #include <stdlib.h>
 
-/* A variant has at most three bytes for each byte of the text ("1e1," becomes 9 bytes and 3 of an
- * offset), so that short texts need no counting. */
-#define SURE_TEXT_MAX (VARIANT_BYTES_MAX / 3 - 64)
+/* A variant has at most four bytes for each byte of the text, and seven more, so that short texts
+ * need no counting. The worst is an array of one element, large enough for offsets of 3 bytes: 8
+ * bytes of header for its two brackets. "1e1," becomes 9 bytes and 3 of an offset. */
+#define SURE_TEXT_MAX (VARIANT_BYTES_MAX / 4 - 64)
 
 /* ---- numbers ---- */
 

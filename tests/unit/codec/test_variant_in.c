@@ -228,6 +228,40 @@ Test(codec_variant, a_large_object_with_a_name_twice_is_refused)
     buf_deinit(&json);
 }
 
+/* Around more than 65,535 bytes each pair of brackets is 2 bytes of text and 8 of header: */
+static void brackets(struct buf *out, unsigned groups, unsigned levels, unsigned numbers)
+{
+    buf_reset(out);
+    for (unsigned g = 0; g < groups; g++) {
+        buf_add_byte(out, g == 0 ? '[' : ',');
+        for (unsigned i = 0; i < levels; i++)
+            buf_add_byte(out, '[');
+        for (unsigned i = 0; i < numbers; i++)
+            buf_add_str(out, i == 0 ? "[1e1" : ",1e1");
+        for (unsigned i = 0; i <= levels; i++)
+            buf_add_byte(out, ']');
+    }
+}
+
+Test(codec_variant, many_brackets_around_much_are_no_way_past_the_check)
+{
+    struct buf json = BUF_NULL, out = BUF_NULL;
+    struct err e = {0};
+    brackets(&json, 190, 98, 7282);
+    while (json.len < 5592337)
+        buf_add_str(&json, ",1e1");
+    buf_add_byte(&json, ']');
+    cr_assert_lt(json.len, (size_t)VARIANT_BYTES_MAX / 3);
+
+    int r = codec_variant_from_json(buf_slice(&json), &out, &e);
+    help_expect("from", r, &e, ERR_INVALID, "the variant has 16820");
+
+    r = codec_variant_check(buf_slice(&json), &e);
+    help_expect("check", r, &e, ERR_INVALID, "the variant has more than 16777215 bytes");
+    buf_deinit(&json);
+    buf_deinit(&out);
+}
+
 Test(codec_variant, a_variant_beyond_its_limit_is_refused_at_the_check_already)
 {
     struct buf json = BUF_NULL, out = BUF_NULL;
