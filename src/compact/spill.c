@@ -78,7 +78,7 @@ static void add_file(struct compact *c, struct compact_table *t, const struct sp
     c->spilling.files++;
     c->spilling.bytes += f->bytes;
     s->to = MAX(s->to, f->to);
-    s->last = f->damaged ? f->first_pos : f->last_pos;
+    s->last = MAX(s->last, f->damaged ? f->first_pos : f->last_pos);
     weigh(c, t);
 }
 
@@ -208,6 +208,13 @@ static void fail_pass(struct compact *c, const struct err *e)
     end_pass(c);
 }
 
+/* What the file before one that begins at @first ended with: when that one is lost, the chain must
+ * go on saying so. */
+static bronze_pos prev_last(const struct compact_spill *s, bronze_pos first)
+{
+    return MIN(MAX(s->last, s->marked), first - 1);
+}
+
 /* Its file is complete: its rows up to @to need the log no more (P1). */
 static int finish_file(struct compact *c, struct compact_table *t, bronze_pos to, struct err *e)
 {
@@ -238,7 +245,8 @@ static int take_frame(struct compact *c, const struct bronze_frame *f, struct er
         return 0;
     struct compact_spill *s = &t->spill;
     if (s->writer == NULL)
-        TRY(spill_writer_new(&c->spilling.folder, t->id, s->to + 1, s->last, &s->writer, e));
+        TRY(spill_writer_new(&c->spilling.folder, t->id, s->to + 1, prev_last(s, f->first_pos),
+                             &s->writer, e));
     TRY(spill_writer_add(s->writer, f, e));
     return spill_writer_bytes(s->writer) >= SPILL_FILE_BYTES ? finish_file(c, t, last, e) : 0;
 }

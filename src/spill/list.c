@@ -132,9 +132,9 @@ bronze_pos spill_missing(const struct spill_file *files, size_t count, bronze_po
         const struct spill_file *f = &files[i];
         if (f->damaged)
             return 0; /* that is told already, and nobody can say what it held */
-        if (f->prev_last > committed && f->prev_last != known)
+        if (f->prev_last > committed && f->prev_last > known)
             return f->prev_last;
-        known = f->last_pos;
+        known = MAX(known, f->last_pos);
     }
     return marked > committed && marked > known ? marked : 0;
 }

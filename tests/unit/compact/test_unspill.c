@@ -8,6 +8,22 @@
 #define MIB      (1024u * 1024)
 #define FOR_EVER 1000000u
 
+/* 64 rows; the log is trimmed where it may. */
+static void fill(struct rig *x, struct catalog_table *t)
+{
+    for (unsigned i = 0; i < 32; i++) {
+        rig_rows(x, t, 2, MIB);
+        rig_turn(x);
+        uint8_t value[8];
+        put_le64(value, bronze_durable_pos(x->log));
+        struct store_batch *b = store_batch_new(x->store);
+        store_batch_put(b, slice_str("m/applied"), slice_of(value, sizeof(value)));
+        cr_assert_eq(store_write(x->store, b, NULL), 0);
+        store_batch_free(b);
+        compact__trim(x->c);
+    }
+}
+
 /* A table with some files, of which the log has nothing any more. */
 static struct catalog_table *spilled(struct rig *x)
 {
@@ -21,17 +37,7 @@ static struct catalog_table *spilled(struct rig *x)
     struct catalog_table *t = rig_table(x, "main.farm.quotes");
     rig_turn(x);
     objstore_fake_order(x->lake, "quotes", OBJSTORE_FAIL, 0, FOR_EVER);
-    for (unsigned i = 0; i < 32; i++) {
-        rig_rows(x, t, 2, MIB);
-        rig_turn(x);
-        uint8_t value[8];
-        put_le64(value, bronze_durable_pos(x->log));
-        struct store_batch *b = store_batch_new(x->store);
-        store_batch_put(b, slice_str("m/applied"), slice_of(value, sizeof(value)));
-        cr_assert_eq(store_write(x->store, b, NULL), 0);
-        store_batch_free(b);
-        compact__trim(x->c);
-    }
+    fill(x, t);
     cr_assert_gt(rig_status(x, t).spill_files, 1);
     return t;
 }
@@ -134,6 +140,48 @@ Test(compact_unspill, the_newest_file_is_missed_too)
 
     cr_assert_eq(rig_status(&x, t).state, COMPACT_STOPPED);
     cr_assert(rig_has_fault(&x, t, "a spill file is missing"));
+    mem_free(path);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
+
+Test(compact_unspill, files_written_behind_a_lost_one_do_not_hide_that)
+{
+    struct rig x;
+    struct catalog_table *t = spilled(&x);
+    size_t count = compact__table(x.c, t->id)->spill.count;
+    char *path = file_of(&x, t, count - 1);
+    cr_assert_eq(sys_unlink(x.sys, path, &x.e), 0);
+    next_life(&x, &t);
+    cr_assert_eq(rig_status(&x, t).state, COMPACT_STOPPED);
+
+    fill(&x, t);
+    cr_assert_gt(compact__table(x.c, t->id)->spill.count, count - 1);
+    next_life(&x, &t);
+
+    cr_assert_eq(rig_status(&x, t).state, COMPACT_STOPPED);
+    cr_assert(rig_has_fault(&x, t, "a spill file is missing"));
+    cr_assert_eq(rig_delta(&x, t->location).rows, 0);
+    mem_free(path);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
+
+Test(compact_unspill, a_damaged_file_that_is_put_back_heals_its_table)
+{
+    struct rig x;
+    struct catalog_table *t = spilled(&x);
+    char *path = file_of(&x, t, compact__table(x.c, t->id)->spill.count - 1);
+    flip(&x, path, 80);
+    next_life(&x, &t);
+    cr_assert_eq(rig_status(&x, t).state, COMPACT_STOPPED);
+    fill(&x, t);
+
+    flip(&x, path, 80);
+    next_life(&x, &t);
+    rig_settle(&x, t);
+
+    cr_assert_eq(rig_delta(&x, t->location).rows, 128);
     mem_free(path);
     catalog_table_unref(t);
     rig_down(&x);

@@ -122,6 +122,9 @@ Test(spill_list, knows_when_a_file_is_missing)
     cr_assert_eq(spill_missing(&a, 1, 12, 39), 39);  /* the newest is gone */
     cr_assert_eq(spill_missing(NULL, 0, 39, 39), 0); /* all committed, all removed */
     cr_assert_eq(spill_missing(NULL, 0, 38, 39), 39);
+    a.last_pos = 22; /* put back after b was written, and b knew less of it */
+    struct spill_file mended[] = {a, b};
+    cr_assert_eq(spill_missing(mended, 2, 5, 39), 0);
     cr_assert_eq(spill_missing(both, 2, 12, 0), 0); /* a store that was made again does not know */
 }
 
