@@ -77,9 +77,13 @@ static void add_file(struct compact *c, struct compact_table *t, const struct sp
     s->files[s->count++] = *f;
     c->spilling.files++;
     c->spilling.bytes += f->bytes;
+    weigh(c, t);
+    if (f->to > bronze_durable_pos(c->d.log)) {
+        s->ahead = true; /* its positions will be those of other rows */
+        return;
+    }
     s->to = MAX(s->to, f->to);
     s->last = MAX(s->last, f->damaged ? f->first_pos : f->last_pos);
-    weigh(c, t);
 }
 
 static void remove_first(struct compact *c, struct compact_table *t)
@@ -235,6 +239,25 @@ static int finish_file(struct compact *c, struct compact_table *t, bronze_pos to
     return 0;
 }
 
+/*
+ * Lake and log may lie on the same disk: what the log may still grow, and two files on their way
+ * into the lake, are left to them. Else spilling could keep the lake from ever taking rows again.
+ */
+static int check_room(struct compact *c, struct err *e)
+{
+    const struct compact_spilling *s = &c->spilling;
+    struct bronze_usage u;
+    uint64_t free_bytes;
+    bronze_usage(c->d.log, &u);
+    uint64_t left = u.log_bytes_max - MIN(u.log_bytes, u.log_bytes_max) + 2 * c->policy.file_bytes;
+    TRY(sys_free_bytes(c->d.sys, s->folder.data, &free_bytes, e));
+    if (free_bytes >= left + s->table_log_bytes)
+        return 0;
+    return err_set(e, ERR_NO_SPACE,
+                   "%s has %llu bytes free, and %llu of them are left to the log and the lake",
+                   s->folder.data, (unsigned long long)free_bytes, (unsigned long long)left);
+}
+
 static int take_frame(struct compact *c, const struct bronze_frame *f, struct err *e)
 {
     if (f->kind == BRONZE_CONTROL || f->row_count == 0)
@@ -244,9 +267,11 @@ static int take_frame(struct compact *c, const struct bronze_frame *f, struct er
     if (t == NULL || !t->spill.picked || last <= t->spill.to)
         return 0;
     struct compact_spill *s = &t->spill;
-    if (s->writer == NULL)
+    if (s->writer == NULL) {
+        TRY(check_room(c, e)); /* the files before it took some */
         TRY(spill_writer_new(&c->spilling.folder, t->id, s->to + 1, prev_last(s, f->first_pos),
                              &s->writer, e));
+    }
     TRY(spill_writer_add(s->writer, f, e));
     return spill_writer_bytes(s->writer) >= SPILL_FILE_BYTES ? finish_file(c, t, last, e) : 0;
 }
@@ -313,25 +338,6 @@ static bool is_lagging(const struct compact *c, const struct compact_table *t)
     return t->state == COMPACT_STOPPED || t->failures > 0 || compact__is_spilled(c, t);
 }
 
-/*
- * Lake and log may lie on the same disk: what the log may still grow, and two files on their way
- * into the lake, are left to them. Else spilling could keep the lake from ever taking rows again.
- */
-static int check_room(struct compact *c, struct err *e)
-{
-    const struct compact_spilling *s = &c->spilling;
-    struct bronze_usage u;
-    uint64_t free_bytes;
-    bronze_usage(c->d.log, &u);
-    uint64_t left = u.log_bytes_max - MIN(u.log_bytes, u.log_bytes_max) + 2 * c->policy.file_bytes;
-    TRY(sys_free_bytes(c->d.sys, s->folder.data, &free_bytes, e));
-    if (free_bytes >= left + s->table_log_bytes)
-        return 0;
-    return err_set(e, ERR_NO_SPACE,
-                   "%s has %llu bytes free, and %llu of them are left to the log and the lake",
-                   s->folder.data, (unsigned long long)free_bytes, (unsigned long long)left);
-}
-
 static void begin_pass(struct compact *c)
 {
     struct compact_spilling *s = &c->spilling;
@@ -349,6 +355,7 @@ static void begin_pass(struct compact *c)
     }
     if (s->count == 0)
         return;
+    from = MAX(from, bronze_trimmed_pos(c->d.log));
     bronze_pos keep = bronze_behind(c->d.log, c->scanned, s->table_log_bytes / 2);
     s->to = MAX(keep, s->below) - 1;
     if (check_room(c, &e) < 0 || bronze_reader_open(c->d.log, "spill", from, &s->reader, &e) < 0)
@@ -382,7 +389,8 @@ void compact__spill_init(struct compact *c, uint64_t table_log_bytes, uint64_t b
         .log = bronze_uuid(c->d.log),
         .timeline = bronze_timeline(c->d.log),
     };
-    c->spilling.table_log_bytes = table_log_bytes != 0 ? table_log_bytes : u.log_bytes_max / 4;
+    c->spilling.table_log_bytes =
+        table_log_bytes != 0 ? MIN(table_log_bytes, u.log_bytes_max / 2) : u.log_bytes_max / 4;
     c->spilling.bytes_max = bytes_max;
 }
 
@@ -403,12 +411,12 @@ void compact__spill_deinit(struct compact *c)
 static void load_file(struct compact *c, struct compact_table *t, const struct spill_file *f)
 {
     add_file(c, t, f);
+    if (t->spill.ahead)
+        return; /* it stops; what the log has is missed from the log */
     if (t->missed == 0)
         t->missed = f->first_pos;
     t->missed_end = MAX(t->missed_end, t->spill.last);
     t->missed_rows += f->row_count;
-    /* What was trimmed behind it, was committed or had no row of this table (I4). */
-    t->spill.to = MAX(t->spill.to, bronze_trimmed_pos(c->d.log) - 1);
 }
 
 static void load_files(struct compact *c, const struct spill_file *files, size_t count)
@@ -434,6 +442,9 @@ int compact__spill_load(struct compact *c, struct err *e)
     TRY(spill_list(&l, &files, &count, e));
     load_files(c, files, count);
     mem_free(files);
+    /* What was trimmed, was committed, or is in files, or had no row of the table (I4). */
+    for (size_t i = 0; (t = map_next(&c->tables, &i)) != NULL;)
+        t->spill.to = MAX(t->spill.to, bronze_trimmed_pos(c->d.log) - 1);
     return 0;
 }
 

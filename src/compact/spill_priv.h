@@ -20,6 +20,7 @@ struct compact_spill {
     bronze_pos last;             /* the last row that was ever spilled: the newest file's */
     bronze_pos marked;           /* what the store says of that */
     struct spill_writer *writer; /* of the pass that is on */
+    bool ahead;                  /* of the log: files of a life that this log knows nothing of */
     bool picked;                 /* the pass takes its rows above `to` */
     struct spill_reader *reader;
     size_t at;          /* which file it reads */

@@ -25,8 +25,15 @@ int compact__unspill_check(const struct compact_table *t, struct err *e)
     const struct compact_spill *s = &t->spill;
     for (size_t i = 0; i < s->count; i++)
         if (s->files[i].damaged)
-            return err_set(e, ERR_DAMAGED, "spill/%s at byte 0 is damaged: its header is not whole",
+            return err_set(e, ERR_DAMAGED,
+                           "spill/%s at byte 0 is damaged: its header is not whole, "
+                           "or cannot be read",
                            s->files[i].name);
+    if (s->ahead)
+        return err_set(e, ERR_PRECONDITION,
+                       "its spill files are ahead of the log: the newest is spill/%s, the log is "
+                       "an older one",
+                       s->files[s->count - 1].name);
     bronze_pos gone = spill_missing(s->files, s->count, t->committed, s->marked);
     if (gone != 0)
         return err_set(e, ERR_DAMAGED,

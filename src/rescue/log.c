@@ -217,9 +217,10 @@ static int write_spilled(struct salvage *v, const struct spill_folder *d,
     int rc = spill_reader_open(d, f, &r, e);
     while (rc == 0 && (rc = spill_reader_next(r, &b, e)) == 0)
         TRY(write_rows(v, f->name, &b));
-    if (rc == ERR_DAMAGED)
-        tell_spill(v, f, spill_reader_offset(r), e->text);
-    return rc == SPILL_END || rc == ERR_DAMAGED ? 0 : rc;
+    bool unreadable = rc == ERR_DAMAGED || rc == ERR_IO;
+    if (unreadable)
+        tell_spill(v, f, r != NULL ? spill_reader_offset(r) : 0, e->text);
+    return rc == SPILL_END || unreadable ? 0 : rc;
 }
 
 static int spilled(struct salvage *v, struct sys *s, struct err *e)

@@ -72,7 +72,10 @@ static int take_name(const struct spill_list *l, const char *name, struct spill_
     const char *what = look_at(l, f, path, &r, e);
     if (r == ERR_NOT_FOUND)
         return 0;
-    TRY(r);
+    if (r == ERR_EXHAUSTED || r == ERR_NO_MEMORY)
+        return r;
+    if (r < 0)
+        what = "it cannot be read";
     if (what != NULL)
         tell(l, f, what);
     return 1;

@@ -342,3 +342,70 @@ Test(compact_spill, a_disk_that_is_nearly_full_is_left_to_log_and_lake)
     catalog_table_unref(t);
     rig_down(&x);
 }
+
+Test(compact_spill, a_disk_that_fills_up_in_a_pass_ends_it)
+{
+    struct rig x;
+    up(&x, 8 * MIB);
+    struct catalog_table *t = lagging(&x);
+    x.c->spilling.bytes_max = 0; /* no pass yet */
+    load(&x, t, 64);
+    x.c->spilling.bytes_max = 1024ull * MIB;
+    compact__spill_look(x.c);
+    cr_assert_not_null(x.c->spilling.reader);
+
+    x.c->policy.file_bytes = 1ull << 60;
+    while (x.c->spilling.reader != NULL)
+        (void)compact__spill(x.c);
+
+    cr_assert_eq(x.c->spilling.failures, 1);
+    cr_assert_eq(files_in_folder(&x), 0);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
+
+Test(compact_spill, a_table_may_hold_half_of_the_log_at_most)
+{
+    struct rig x;
+    struct bronze_usage u;
+    rig_up(&x);
+    rig_kill(&x);
+    x.options.table_log_bytes = 1ull << 40;
+    rig_open(&x);
+
+    bronze_usage(x.log, &u);
+
+    cr_assert_eq(x.c->spilling.table_log_bytes, u.log_bytes_max / 2);
+    rig_down(&x);
+}
+
+/* An alteration waits for its commit, and the log was trimmed above it. */
+Test(compact_spill, an_altered_table_without_rows_does_not_hold_the_log_in_the_next_life)
+{
+    struct rig x;
+    up(&x, 8 * MIB);
+    struct catalog_table *t = lagging(&x);
+    struct catalog_table *other = rig_table(&x, "main.farm.other");
+    struct catalog_table *two = rig_alter(&x, t->name, "note STRING", NULL);
+    bronze_pos altered = two->since_pos;
+    uint32_t id = t->id;
+    catalog_table_unref(t);
+    catalog_table_unref(two);
+    load(&x, other, 64);
+    bronze_pos trimmed = bronze_trimmed_pos(x.log);
+    cr_assert_gt(trimmed, altered);
+    char *name = mem_strdup(other->name);
+    catalog_table_unref(other);
+
+    rig_restart(&x);
+    cr_assert_eq(catalog_table_by_name(x.catalog, name, &other, NULL), 0);
+    struct compact_table *ct = compact__table(x.c, id);
+    rig_turn(&x);
+    ct->alter_pos = altered; /* as after a look at the lake, which takes no commit */
+    load(&x, other, 64);
+
+    cr_assert_gt(bronze_trimmed_pos(x.log), trimmed);
+    mem_free(name);
+    catalog_table_unref(other);
+    rig_down(&x);
+}

@@ -187,6 +187,44 @@ Test(compact_unspill, a_damaged_file_that_is_put_back_heals_its_table)
     rig_down(&x);
 }
 
+/* A file for rows up to @to. */
+static void write_file(struct rig *x, uint32_t table_id, bronze_pos to)
+{
+    struct spill_writer *w;
+    struct spill_file file;
+    struct bronze_reader *r;
+    struct bronze_block b;
+    struct bronze_frame f;
+    bronze_pos from = bronze_trimmed_pos(x->log);
+    cr_assert_eq(spill_writer_new(&x->c->spilling.folder, table_id, from, 0, &w, &x->e), 0);
+    cr_assert_eq(bronze_reader_open(x->log, "test", from, &r, &x->e), 0);
+    while (bronze_reader_next(r, &b, &x->e) == 0)
+        for (size_t at = 0; bronze_block_frame(&b, &at, &f);)
+            if (f.kind != BRONZE_CONTROL && f.table_id == table_id)
+                cr_assert_eq(spill_writer_add(w, &f, &x->e), 0);
+    bronze_reader_close(r);
+    cr_assert_eq(spill_writer_finish(w, to, &file, &x->e), 0);
+    spill_writer_free(w);
+}
+
+Test(compact_unspill, files_that_are_ahead_of_the_log_stop_their_table)
+{
+    struct rig x;
+    rig_up(&x);
+    struct catalog_table *t = rig_table(&x, "main.farm.quotes");
+    bronze_pos last = rig_rows(&x, t, 3, 10);
+    write_file(&x, t->id, last + 1000); /* as if that log had gone on */
+
+    next_life(&x, &t);
+
+    cr_assert_eq(rig_status(&x, t).state, COMPACT_STOPPED);
+    cr_assert(rig_has_fault(&x, t, "ahead of the log"));
+    cr_assert_leq(compact__table(x.c, t->id)->spill.to, last);
+    cr_assert_leq(compact__log_floor(x.c), last); /* its rows stay */
+    catalog_table_unref(t);
+    rig_down(&x);
+}
+
 Test(compact_unspill, a_file_that_was_not_finished_is_removed)
 {
     struct rig x;

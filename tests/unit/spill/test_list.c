@@ -4,6 +4,8 @@
 
 #include "sys/sim.h"
 
+#include <unistd.h>
+
 struct seen {
     unsigned faults;
     char name[SPILL_NAME_MAX];
@@ -104,6 +106,28 @@ Test(spill_list, a_file_that_was_cut_is_damaged)
     cr_assert_eq(list(&x, false, &s, &files), 1);
 
     cr_assert(files[0].damaged);
+    mem_free(path);
+    mem_free(files);
+    rig_down(&x);
+}
+
+Test(spill_list, a_file_that_cannot_be_read_is_damaged_and_others_are_shown)
+{
+    struct rig x;
+    struct seen s;
+    struct spill_file *files;
+    rig_up(&x);
+    struct spill_file f = rig_file(&x, 7, 100, 3, 10);
+    rig_file(&x, 12, 5, 1, 10);
+    char *path = mem_printf("%s/spill/%s", x.path, f.name);
+    cr_assert_eq(sys_unlink(x.sys, path, &x.e), 0);
+    cr_assert_eq(symlink(f.name, path), 0); /* a loop: it does not open */
+
+    cr_assert_eq(list(&x, true, &s, &files), 2);
+
+    cr_assert_eq(s.faults, 1);
+    cr_assert(files[0].damaged);
+    cr_assert_not(files[1].damaged);
     mem_free(path);
     mem_free(files);
     rig_down(&x);
