@@ -51,7 +51,7 @@
 /* A spill file is closed when it has grown to this: it goes when all of its rows are committed. */
 #define SPILL_FILE_BYTES (64u * 1024 * 1024)
 
-/* Values of one row at any depth below its columns: a decoded one takes 32 bytes of memory. */
+/* Values of one row in its lists, at any depth: a decoded one takes 32 bytes of memory. */
 #define ROW_VALUES_MAX (1u << 20)
 /* Messages nested in a descriptor, used or not. */
 #define DESCRIPTOR_TYPES_MAX 10000

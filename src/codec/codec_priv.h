@@ -88,6 +88,9 @@ struct codec__message {
     uint32_t seen, seen_words;
     bool asks;       /* @required is not empty, here or in single messages below */
     bool holds_maps; /* a field is a MAP, likewise */
+    /* Values that one of it in a list takes: its columns and those of the STRUCTs directly inside,
+     * whether the descriptor has them or not, for a batch has a cell for each. */
+    uint32_t values;
     uint32_t inner_count;
     uint16_t *inner;         /* fields for which one of the two holds */
     struct row_value *blank; /* the values of a message without fields; NULL in a flat plan */

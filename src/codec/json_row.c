@@ -50,7 +50,6 @@ static int put_variant(struct codec__json *j, uint32_t number)
 /* A STRUCT's message, or the wrapper of an ARRAY or MAP. */
 static int put_message(struct codec__json *j, uint32_t number, const struct codec__message *m)
 {
-    TRY(take_room(j, m->column_count));
     size_t start = codec__row_open(j->scratch, number);
     if (m->kind == CODEC__STRUCT)
         TRY(read_object(j, m));
@@ -81,9 +80,10 @@ static int put_one(struct codec__json *j, uint32_t number, const struct row_colu
 static int put_element(struct codec__json *j, uint32_t number, const struct codec__field *f,
                        const struct row_column *c)
 {
-    if (f->item == CODEC__MESSAGE)
+    bool is_message = f->item == CODEC__MESSAGE;
+    TRY(take_room(j, is_message ? f->message->values : 1));
+    if (is_message)
         return put_one(j, number, c, f->message);
-    TRY(take_room(j, 1));
     if (f->item > CODEC__DOUBLE)
         return put_one(j, number, c, NULL);
     struct row_value v;
@@ -143,7 +143,7 @@ static int put_entry(struct codec__json *j, uint32_t number, const struct codec_
     const struct codec__field *value = &m->fields[ROW_VALUE];
     if (!codec__json_take(j, '"'))
         return codec__json_fail(j, "a key in quotes is expected");
-    TRY(take_room(j, 2));
+    TRY(take_room(j, m->values));
     size_t start = codec__row_open(j->scratch, number);
     here.step.key_type = &m->columns[ROW_KEY];
     TRY(put_key(j, here.step.key_type, &here.step.key));

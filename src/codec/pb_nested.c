@@ -10,8 +10,9 @@
  *   list      a value whose parts lie in the arena, in front of them a head; it doubles when full
  *
  * The tree of messages is the schema's, so recursion ends with it (ROW_DEPTH_MAX types, at most two
- * messages each: less than the 100 levels that protobuf readers go down). What a row may hold is
- * limited too: ROW_VALUES_MAX, counted the same way in both walks.
+ * messages each: less than the 100 levels that protobuf readers go down). What a row's lists may
+ * hold is limited too: ROW_VALUES_MAX, counted the same way in both walks. An element or entry
+ * takes all values that it could have (codec__message.values) before anything is done for it.
  *
  * The check only says no. Then the row is decoded once more, with memory of its own, to find out
  * where: only the decoder knows how many elements came before.
@@ -220,8 +221,6 @@ FORCE_INLINE int get_variant(struct walk *w, struct slice json, struct row_value
 FORCE_INLINE int get_message(struct walk *w, const struct codec__message *m, struct slice body,
                              struct row_value *v)
 {
-    if (unlikely(!take_room(w, m->column_count)))
-        return WHY_TOO_MANY;
     if (v == NULL)
         return check_message(m, body, w);
     if (v->null)
@@ -236,8 +235,10 @@ FORCE_INLINE int get_item(struct walk *w, const struct codec__field *f, struct s
     struct row_value one = {.null = true}, *v = list == NULL ? NULL : &one;
     const struct codec__message *m = f->message;
     int r;
-    if (f->item == CODEC__VARIANT) {
-        r = likely(take_room(w, 1)) ? get_variant(w, body, v) : WHY_TOO_MANY;
+    if (unlikely(!take_room(w, f->item == CODEC__VARIANT ? 1 : m->values))) {
+        r = WHY_TOO_MANY;
+    } else if (f->item == CODEC__VARIANT) {
+        r = get_variant(w, body, v);
     } else {
         begin(w, m);
         r = get_message(w, m, body, v);
@@ -372,7 +373,7 @@ FORCE_INLINE int get_entry(struct walk *w, const struct codec__message *m, struc
 {
     struct row_value pair[2] = {{.null = true}, {.null = true}};
     struct row_value *values = map == NULL ? NULL : pair;
-    if (unlikely(!take_room(w, 2)))
+    if (unlikely(!take_room(w, m->values)))
         return WHY_TOO_MANY;
     begin(w, m);
     int r = map == NULL ? check_message(m, body, w) : decode_message(m, body, w, pair);

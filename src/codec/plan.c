@@ -202,10 +202,20 @@ static void place_singles(struct codec_plan *p, struct codec__message *m)
     m->seen_words = p->seen_words - m->seen;
 }
 
+static uint32_t count_values(const struct row_column *columns, uint32_t count)
+{
+    uint32_t values = count;
+    for (uint32_t i = 0; i < count; i++)
+        if (columns[i].type == ROW_STRUCT)
+            values += count_values(columns[i].fields, columns[i].field_count);
+    return values;
+}
+
 static void place_lists(struct codec_plan *p, struct codec__message *m);
 
 static void place(struct codec_plan *p, struct codec__message *m)
 {
+    m->values = count_values(m->columns, m->column_count);
     place_singles(p, m);
     place_lists(p, m);
 }

@@ -411,3 +411,39 @@ Test(codec_json, a_row_of_too_many_values_is_refused)
     nested_free(&n);
     buf_deinit(&json);
 }
+
+/* What the JSON says is refused here, not by who reads the row that was made of it. */
+Test(codec_json, values_that_are_not_given_count_as_in_a_protobuf_row)
+{
+    static const struct {
+        const char *ddl, *open, *one, *close;
+    } cases[] = {
+        {"l ARRAY<STRUCT<u: STRUCT<a: INT, b: INT, c: INT>>>", "{\"l\":[", "{}", "]}"},
+        {"l ARRAY<STRUCT<u: STRUCT<a: INT, b: INT, c: INT>>>", "{\"l\":[", "{\"u\":{}}", "]}"},
+        {"m MAP<INT, STRUCT<a: INT, b: INT>>", "{\"m\":{", "\"-1\":{}", "}}"},
+        {"l ARRAY<MAP<INT, ARRAY<BOOLEAN>>>", "{\"l\":[", "{\"1\":[true]}", "]}"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct nested n = nested_new(cases[i].ddl);
+        struct buf json = BUF_NULL;
+        buf_add_str(&json, cases[i].open);
+        for (unsigned k = 0; k < ROW_VALUES_MAX / 4; k++) {
+            buf_add_str(&json, k == 0 ? "" : ",");
+            if (i == 2) /* a key comes once */
+                buf_printf(&json, "\"%u\":{}", k);
+            else
+                buf_add_str(&json, cases[i].one);
+        }
+        size_t end = json.len;
+
+        buf_add_str(&json, cases[i].close);
+        cr_assert_eq(convert(&n, buf_cstr(&json)), 0, "%s", n.e.text);
+        cr_assert_eq(codec_check(n.own, buf_slice(&n.out), &n.e), 0, "%s", n.e.text);
+        json.len = end;
+        buf_printf(&json, ",%s%s", cases[i].one, cases[i].close);
+        int r = convert(&n, buf_cstr(&json));
+        help_expect(cases[i].ddl, r, &n.e, ERR_INVALID, "holds more than 1048576 values");
+        nested_free(&n);
+        buf_deinit(&json);
+    }
+}

@@ -359,6 +359,64 @@ Test(codec_nested, a_row_holds_a_limited_number_of_values)
     arena_deinit(&arena);
 }
 
+/* Entries of two bytes that count 32 values each, in field 1. */
+static void expect_room_for_32(struct codec_plan *p, const char *reason)
+{
+    struct buf row = BUF_NULL;
+    struct err e = {0};
+    for (unsigned i = 0; i < ROW_VALUES_MAX / 32; i++)
+        buf_add(&row, "\x0a\x00", 2);
+    cr_assert_eq(codec_check(p, buf_slice(&row), &e), 0, "%s", e.text);
+    buf_add(&row, "\x0a\x00", 2);
+    help_expect(reason, codec_check(p, buf_slice(&row), &e), &e, ERR_INVALID, reason);
+    buf_deinit(&row);
+}
+
+#define FIVE(n) n "1 int, " n "2 int, " n "3 int, " n "4 int, " n "5 int"
+#define FIELDS_29                                                                                  \
+    FIVE("a")                                                                                      \
+    ", " FIVE("b") ", " FIVE("c") ", " FIVE("d") ", " FIVE("e") ", f1 int, f2 int, "               \
+                                                                "f3 int, f4 int"
+
+/* A batch has a cell for each field below a STRUCT that is null. */
+Test(codec_nested, an_entry_counts_with_the_fields_of_its_structs_that_are_not_given)
+{
+    const char *list = "l array<struct<u struct<v struct<" FIELDS_29 ">, x array<int>>>>";
+    struct codec_plan *p = own(list), *short_one = NULL;
+    expect_room_for_32(p, "column l[32768]: the record holds more than 1048576 values");
+
+    struct buf d = BUF_NULL, nothing = BUF_NULL;
+    help_message_field(&d, "l", 1, PB_REPEATED, "Empty");
+    help_type(&d, "Empty", &nothing, false);
+    cr_assert_eq(codec_plan_new(buf_slice(&d), codec_plan_schema(p), &short_one, NULL), 0);
+    expect_room_for_32(short_one, "column l[32768]: the record holds more than 1048576 values");
+    codec_plan_unref(short_one);
+    codec_plan_unref(p);
+
+    p = own("m map<int,struct<u struct<" FIELDS_29 ">>>");
+    expect_room_for_32(p, "column m: the record holds more than 1048576 values");
+    codec_plan_unref(p);
+    buf_deinit(&d);
+}
+
+/* Else a row could be refused for what takes no memory. */
+Test(codec_nested, pieces_of_one_struct_count_once)
+{
+    struct codec_plan *p = own("s struct<" FIELDS_29 ">, l array<struct<u struct<" FIELDS_29 ">>>");
+    struct buf row = BUF_NULL, element = BUF_NULL;
+    for (unsigned i = 0; i < ROW_VALUES_MAX / 16; i++) {
+        buf_add(&row, "\x0a\x00", 2);
+        buf_add(&element, "\x0a\x00", 2);
+    }
+    wire_add_bytes(&row, 2, buf_slice(&element));
+
+    cr_assert_eq(codec_check(p, buf_slice(&row), NULL), 0);
+
+    codec_plan_unref(p);
+    buf_deinit(&row);
+    buf_deinit(&element);
+}
+
 /* A plan with more messages than there is room for marks on the stack. */
 Test(codec_nested, not_null_is_asked_in_the_last_of_a_thousand_structs)
 {
