@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -63,6 +64,21 @@ int err_from_errno(int errnum)
     }
 }
 
+/* A limit cut @text: not in the middle of a UTF-8 character, for it may become a STRING. */
+static void end_whole(char *text)
+{
+    size_t len = strlen(text), more = 0; /* bytes behind the character's first one */
+    while (more < 3 && more < len && ((uint8_t)text[len - 1 - more] & 0xc0) == 0x80)
+        more++;
+    if (more == len)
+        return;
+    char *first = &text[len - 1 - more];
+    uint8_t lead = (uint8_t)*first;
+    size_t want = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : lead >= 0xc0 ? 1 : 0;
+    if (more < want)
+        *first = '\0';
+}
+
 int err_set(struct err *e, int code, const char *fmt, ...)
 {
     if (e == NULL)
@@ -71,6 +87,7 @@ int err_set(struct err *e, int code, const char *fmt, ...)
     va_start(args, fmt);
     (void)vsnprintf(e->text, sizeof(e->text), fmt, args); /* cut at the limit on purpose */
     va_end(args);
+    end_whole(e->text);
     e->code = code;
     e->field[0] = '\0';
     return code;
@@ -81,6 +98,7 @@ int err_blame(struct err *e, const char *field)
     if (e == NULL)
         return ERR_INTERNAL;
     (void)snprintf(e->field, sizeof(e->field), "%s", field); /* cut at the limit on purpose */
+    end_whole(e->field);
     return e->code;
 }
 
@@ -103,5 +121,6 @@ int err_wrap(struct err *e, const char *fmt, ...)
         memcpy(e->text + used + 2, before, len);
         e->text[used + 2 + len] = '\0';
     }
+    end_whole(e->text);
     return e->code;
 }

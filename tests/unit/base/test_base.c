@@ -294,3 +294,22 @@ Test(base_err, a_blamed_field_goes_with_the_next_error)
 
     cr_assert_str_eq(e.field, "");
 }
+
+Test(base_err, a_text_that_the_limit_cuts_ends_with_a_whole_character)
+{
+    struct err e;
+    char text[ERR_TEXT_MAX];
+    for (size_t i = 0; i + 1 < sizeof(text); i += 3)
+        memcpy(text + i, "\xe2\x82\xac", 3);
+    text[sizeof(text) - 1] = '\0'; /* 1023 bytes: 341 characters */
+
+    for (int before = 0; before < 4; before++) {
+        (void)err_set(&e, ERR_INVALID, "%.*s%s", before, "abc", text);
+        cr_assert_eq(strlen(e.text), before == 0 ? 1023 : 1020 + (size_t)before);
+        (void)err_set(&e, ERR_INVALID, "%s", text);
+        (void)err_wrap(&e, "%.*s", before, "abc");
+        cr_assert_eq((strlen(e.text) - (size_t)before - 2) % 3, 0);
+    }
+    (void)err_blame(&e, text + 3);
+    cr_assert_eq(strlen(e.field) % 3, 0);
+}

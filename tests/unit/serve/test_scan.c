@@ -94,3 +94,21 @@ Test(serve_scan, of_a_table_without_rows_shows_none)
     catalog_table_unref(t);
     rig_down(&x);
 }
+
+Test(serve_scan, waits_for_rows_that_are_appended_also_when_they_are_not_durable)
+{
+    struct rig x;
+    rig_up(&x, RIG_MODEL);
+    struct catalog_table *t = rig_table(&x, "a.b.c", "k");
+    bronze_pos a = rig_put(&x, t, "{\"k\":\"a\",\"n\":1}");
+    rig_apply(&x);
+    atomic_store(&t->live->last_pos, a + 1000);
+    struct seen s = {0};
+    struct err e = {0};
+
+    cr_assert_eq(serve_scan(x.serve, t, SLICE_NULL, note, &s, &e), ERR_UNAVAILABLE);
+
+    cr_assert_eq(s.count, 0);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
