@@ -314,6 +314,23 @@ static int log_growth(struct opening *o, struct err *e)
     return codec_plan_new(o->descriptor, o->table->schema, &o->plan, e); /* the columns in force */
 }
 
+/* Under the lock: the stream works with the version in force now, which no plan is newer than: the
+ * one that was fetched before may be older. */
+static int use_current(struct opening *o, struct err *e)
+{
+    const struct entry *en = catalog__entry(o->c, o->table->id);
+    if (en == NULL)
+        return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", o->table->name);
+    catalog_table_unref(o->table);
+    o->table = catalog_table_ref(en->table);
+    if (o->descriptor.len > 0)
+        return 0;
+    codec_plan_unref(o->plan);
+    o->plan = codec_plan_ref(o->table->own);
+    o->descriptor_id = o->table->own_id;
+    return 0;
+}
+
 /* Under the lock: both records, in order. */
 static int log_stream(struct opening *o, const char *principal, struct catalog_stream *s,
                       struct err *e)
@@ -330,6 +347,7 @@ static int log_stream(struct opening *o, const char *principal, struct catalog_s
         if (rc != 0)
             return rc;
     }
+    TRY(use_current(o, e));
     Sluice__Control__StreamOpened m = SLUICE__CONTROL__STREAM_OPENED__INIT;
     m.stream_id = c->next_stream_id;
     m.uuid = s->uuid;

@@ -237,17 +237,17 @@ static int check_create(struct stream *st, const struct request *r, char *name, 
     return catalog_may(st->token, CATALOG_WRITE, name, e);
 }
 
-/* The table, and where its bad rows go. */
-static int find_tables(struct stream *st, const char *name, struct err *e)
+/* Where bad rows of the version that the stream works with go. */
+static int find_quarantine(struct stream *st, struct err *e)
 {
-    struct catalog *c = st->in->o.catalog;
-    if (st->table == NULL)
-        TRY(catalog_table_by_name(c, name, &st->table, e));
-    if (st->quarantine != NULL || !catalog_quarantines(&st->table->properties))
+    const struct catalog_table *t = st->reg.table;
+    if (!catalog_quarantines(&t->properties))
         return 0;
-    char *quarantine = catalog_quarantine_name(name);
-    int rc = catalog_table_by_name(c, quarantine, &st->quarantine, e);
-    mem_free(quarantine);
+    char *name = catalog_quarantine_name(t->name);
+    int rc = catalog_table_by_name(st->in->o.catalog, name, &st->quarantine, e);
+    mem_free(name);
+    if (rc == 0)
+        atomic_fetch_add(&st->quarantine->live->streams_open, 1); /* its drop waits for us too */
     return rc;
 }
 
@@ -260,13 +260,19 @@ static int create(struct stream *st, const struct request *r, struct err *e)
         return err_set(e, ERR_INVALID,
                        "create_stream came a second time; a stream is created once");
     TRY(check_create(st, r, name, e));
-    TRY(find_tables(st, name, e));
+    if (st->table == NULL)
+        TRY(catalog_table_by_name(c, name, &st->table, e));
     int rc = catalog_open_stream(c, st->table, st->json ? SLICE_NULL : r->descriptor,
                                  st->token->name, &st->reg, e);
     if (rc < 0)
         return err_wrap(e, "table %s", name);
     if (rc > 0)
         return rc;
+    rc = find_quarantine(st, e);
+    if (rc < 0) {
+        catalog_close_stream(c, &st->reg);
+        return err_wrap(e, "table %s", name);
+    }
     catalog_table_unref(st->table);
     st->table = catalog_table_ref(st->reg.table); /* the version that it works with from now on */
     st->registered = true;
@@ -397,12 +403,24 @@ static bool is_slowed(const struct stream *st)
             atomic_load_explicit(&st->quarantine->live->slowed, memory_order_relaxed));
 }
 
+/* Has one of its tables been dropped? */
+static int check_dropped(const struct stream *st, struct err *e)
+{
+    if (atomic_load_explicit(&st->table->live->dropped, memory_order_relaxed))
+        return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", st->table->name);
+    if (st->quarantine != NULL &&
+        atomic_load_explicit(&st->quarantine->live->dropped, memory_order_relaxed))
+        return err_set(e, ERR_UNAVAILABLE,
+                       "table %s: its quarantine table has been dropped; open the stream again",
+                       st->table->name);
+    return 0;
+}
+
 static int take_rows(struct stream *st, const struct request *r, struct err *e)
 {
     if (session_accept(&st->session, r->has_offset, r->offset, e) < 0)
         return st->table != NULL ? err_wrap(e, "table %s", st->table->name) : e->code;
-    if (atomic_load_explicit(&st->table->live->dropped, memory_order_relaxed))
-        return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", st->table->name);
+    TRY(check_dropped(st, e));
     if (is_slowed(st))
         return BRONZE_FULL; /* only this table's: the log itself may have room */
     bool urgent = has_waited(st);
@@ -531,6 +549,8 @@ static void on_close(struct rpc_call *c, void *ctx, bool cancelled)
     rpc_message_free(unpark(st));
     if (st->registered) {
         atomic_fetch_sub(&st->table->live->streams_open, 1);
+        if (st->quarantine != NULL)
+            atomic_fetch_sub(&st->quarantine->live->streams_open, 1);
         catalog_close_stream(in->o.catalog, &st->reg);
     }
     st->table = catalog_table_unref(st->table);
@@ -649,8 +669,8 @@ static int judge(struct stream *st, uint64_t now_ns, struct err *e)
     if (atomic_load(&token->revoked) ||
         (token->expires_at_us != 0 && token->expires_at_us <= sys_now_us(st->in->o.sys)))
         return err_set(e, ERR_UNAUTHENTICATED, "token %s has expired or was revoked", token->name);
-    if (st->table != NULL && atomic_load(&st->table->live->dropped))
-        return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", st->table->name);
+    if (st->table != NULL)
+        TRY(check_dropped(st, e));
     if (stuck)
         return no_room("its device does not finish a write", e);
     if (st->parked != NULL && now_ns - st->parked_ns > limit_ms * 1000000)

@@ -23,6 +23,8 @@
 #include "codec/variant.h"
 #include "rule/rule.h"
 
+#define NO_REASON "the record does not fit the table; the reason cannot be told as text"
+
 void ingest__judge_deinit(struct judge *j)
 {
     buf_deinit(&j->json);
@@ -43,7 +45,8 @@ void ingest__judge_deinit(struct judge *j)
  * stream works with, also where its descriptor is older. False: it does not decode after all. */
 static bool decode(struct judge *j, const struct judge_by *by, struct slice row)
 {
-    uint32_t columns = by->table->schema->column_count;
+    uint32_t columns =
+        MAX(by->table->schema->column_count, codec_plan_schema(by->plan)->column_count);
     if (j->value_cap < columns) {
         j->value_cap = columns;
         j->values = mem_realloc(j->values, columns * sizeof(*j->values));
@@ -158,6 +161,23 @@ static void note_bad(struct judge *j)
     j->bad_rows[j->bad_count++] = slice_of(NULL, j->bad.len);
 }
 
+/* What cannot be read again would stop every reader of the quarantine table: a reason that is no
+ * text is not kept. */
+static int write_bad(struct judge *j, const struct judge_by *by, struct row_value values[],
+                     struct err *e)
+{
+    const struct catalog_table *q = by->quarantine;
+    size_t start = j->bad.len;
+    codec_values_to_row(q->schema, values, &j->bad);
+    if (codec_check(q->own, slice_of(j->bad.data + start, j->bad.len - start), NULL) == 0)
+        return 0;
+    j->bad.len = start;
+    values[CATALOG_Q_REASON] = text_value(slice_str(NO_REASON));
+    values[CATALOG_Q_COLUMN_PATH] = values[CATALOG_Q_JSON] = text_value(SLICE_NULL);
+    codec_values_to_row(q->schema, values, &j->bad);
+    return codec_check(q->own, slice_of(j->bad.data + start, j->bad.len - start), e);
+}
+
 static int add_bad(struct judge *j, const struct judge_by *by, const struct at *at,
                    const struct err *why, struct err *e)
 {
@@ -183,7 +203,7 @@ static int add_bad(struct judge *j, const struct judge_by *by, const struct at *
         [CATALOG_Q_DESCRIPTOR_ID] = number_value(by->descriptor_id),
         [CATALOG_Q_REPLAYED] = {.null = true},
     };
-    codec_values_to_row(by->quarantine->schema, values, &j->bad);
+    TRY(write_bad(j, by, values, e));
     note_bad(j);
     return 0;
 }

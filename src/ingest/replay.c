@@ -112,6 +112,13 @@ static int append(struct ingest_replay *r, struct slice row, struct err *e)
         sys_sleep_ms(o->sys, ROOM_STEP_MS);
         rc = bronze_append(o->log, &a);
     }
+    if (rc == ERR_INVALID) {
+        (void)err_set(e, rc,
+                      "as a row it has %zu bytes, with which it does not fit into a block of the "
+                      "log (%u bytes)",
+                      row.len, BLOCK_BYTES_MAX);
+        return INGEST_STILL_BAD;
+    }
     if (rc != 0)
         return err_set(e, rc < 0 ? rc : ERR_EXHAUSTED,
                        "the log has no room for replayed rows; try again later");
@@ -144,8 +151,9 @@ int ingest_replay_row(struct ingest_replay *r, const struct row_value *bad, stru
     int rc = open_stream(r, json, (uint64_t)bad[CATALOG_Q_DESCRIPTOR_ID].i64, e);
     if (rc != 0)
         return rc;
-    struct judge_by by = {r->table, NULL,           r->stream.plan, r->stream.descriptor_id,
-                          json,     r->stream.uuid, r->principal};
+    struct judge_by by = {
+        r->stream.table, NULL,        r->stream.plan, r->stream.descriptor_id, json,
+        r->stream.uuid,  r->principal};
     struct slice rule, record = bad[CATALOG_Q_RAW].bytes;
     buf_reset(&r->judge.json);
     enum verdict v = ingest__judge_one(&r->judge, &by, record, &rule, e);

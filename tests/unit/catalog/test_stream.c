@@ -89,6 +89,7 @@ Test(catalog_stream, is_known_by_uuid_also_after_its_end_and_a_restart)
     catalog_table_unref(t);
     catalog_close_stream(x.c, &ended);
     codec_plan_unref(cut.plan); /* its close is never seen */
+    catalog_table_unref(cut.table);
 
     rig_restart(&x);
 

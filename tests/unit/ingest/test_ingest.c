@@ -201,3 +201,34 @@ Test(ingest_stream, is_acknowledged_and_ended_when_the_grace_of_a_shutdown_is_ov
     (void)sluice_stream_close(s, 10000, NULL);
     tear_down(&x);
 }
+
+Test(ingest_stream, ends_when_its_quarantine_table_is_dropped)
+{
+    struct ingest_rig x;
+    set_up(&x);
+    struct err e = {0};
+    struct catalog_property set[] = {{"on_error", "quarantine"}},
+                            reset[] = {{"on_error", "reject"}};
+    struct catalog_alter a = {.name = "a.b.c", .sets = set, .set_count = 1};
+    struct catalog_table *t = NULL;
+    cr_assert_eq(catalog_alter_table(x.r.catalog, &a, &t, &e), 0, "%s", e.text);
+    t = catalog_table_unref(t);
+    struct sluice_stream *s = open_json(&x);
+    cr_assert_eq(append(s, "{\"note\":\"no id\"}"), 0);
+    cr_assert_eq(sluice_stream_flush(s, 10000), 0);
+    a.sets = reset;
+    cr_assert_eq(catalog_alter_table(x.r.catalog, &a, &t, &e), 0, "%s", e.text);
+    t = catalog_table_unref(t);
+
+    cr_assert_eq(catalog_drop_table(x.r.catalog, "a.b.c__quarantine", &e), 0, "%s", e.text);
+    (void)append(s, "{\"note\":\"no id\"}"); /* to a table that is not there any more */
+    for (int i = 0; i < 1000 && !sluice_stream_error(s, NULL); i++)
+        sys_sleep_ms(x.r.sys, 10);
+
+    cr_assert_eq(sluice_stream_acked(s), 0);
+    struct sluice_error se = {0};
+    cr_assert(sluice_stream_error(s, &se));
+    cr_assert_eq(se.status, 14);
+    (void)sluice_stream_close(s, 10000, NULL);
+    tear_down(&x);
+}

@@ -32,6 +32,7 @@ static void set_up(struct court *c, bool json, const struct catalog_property *li
     c->quarantine.schema = catalog_quarantine_schema();
     c->plan = codec_plan_new_own(c->table.schema);
     c->quarantine_plan = codec_plan_new_own(c->quarantine.schema);
+    c->quarantine.own = c->quarantine_plan;
     bool has = catalog_quarantines(&c->table.properties);
     c->by = (struct judge_by){.table = &c->table,
                               .quarantine = has ? &c->quarantine : NULL,
@@ -322,5 +323,18 @@ Test(ingest_judge, more_bad_bytes_than_a_block_holds_are_refused_and_the_limit_i
 
     cr_assert_not_null(strstr(c.e.text, "send smaller requests"), "%s", c.e.text);
     cr_assert_leq(c.judge.bad.len, BLOCK_BYTES_MAX + 1024);
+    tear_down(&c);
+}
+
+Test(ingest_judge, refuses_what_the_quarantine_table_could_not_read_again)
+{
+    struct court c;
+    set_up(&c, false, quarantine, 1);
+    c.by.principal = "\xff";
+    add(&c, no_id);
+
+    cr_assert_eq(judge(&c), ERR_INVALID);
+
+    cr_assert_eq(c.judge.bad_count, 0);
     tear_down(&c);
 }
