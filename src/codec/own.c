@@ -8,6 +8,7 @@
  */
 #include "codec_priv.h"
 
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/must.h"
 
@@ -37,7 +38,9 @@ struct field {
 struct scope {
     const struct row_column *columns;
     uint32_t column_count; /* 0: a wrapper's, whose field has no capital */
-    struct buf types;      /* each with its 0 behind it */
+    /* Each with how many underscores behind it are known to be taken too, plus one. Empty until the
+     * first type. */
+    struct map taken;
 };
 
 static uint32_t type_of(enum row_type type)
@@ -83,15 +86,29 @@ static void put_field(struct buf *out, const struct field *f)
 
 /* ---- names of types ---- */
 
-static bool is_taken(const struct scope *s, const char *name)
+static void take_name(struct scope *s, struct slice name, uintptr_t underscores)
 {
-    for (uint32_t i = 0; i < s->column_count; i++)
-        if (strcmp(s->columns[i].name, name) == 0)
-            return true;
-    for (size_t at = 0; at < s->types.len; at += strlen((char *)s->types.data + at) + 1)
-        if (strcmp((char *)s->types.data + at, name) == 0)
-            return true;
-    return false;
+    (void)map_put(&s->taken, name, (void *)(underscores + 1)); /* a number, not an address */
+}
+
+/* Appends what makes @name a free one, and takes it. As many underscores as the last type of that
+ * name has are taken, so that thousands of equal names are no work for each other. Returns how many
+ * it has now. */
+static size_t make_free(struct scope *s, struct buf *name)
+{
+    if (s->taken.len == 0)
+        for (uint32_t i = 0; i < s->column_count; i++)
+            take_name(s, slice_str(s->columns[i].name), 0);
+    size_t plain_len = name->len;
+    uintptr_t known = (uintptr_t)map_get(&s->taken, buf_slice(name));
+    for (uintptr_t i = 1; i < known; i++)
+        buf_add_byte(name, '_');
+    while (map_get(&s->taken, buf_slice(name)) != NULL)
+        buf_add_byte(name, '_');
+    size_t underscores = name->len - plain_len;
+    take_name(s, buf_slice(name), 0);
+    take_name(s, slice_of(name->data, plain_len), underscores);
+    return underscores;
 }
 
 /* "unit_price" → "UnitPrice" */
@@ -119,11 +136,7 @@ static char *type_name(struct scope *s, const char *field, const char *ending, b
         add_camel(&name, field);
     }
     buf_add_str(&name, ending);
-    while (is_taken(s, buf_cstr(&name))) {
-        buf_add_byte(&name, '_');
-        *ret_plain = false;
-    }
-    buf_add(&s->types, buf_cstr(&name), name.len + 1);
+    *ret_plain &= make_free(s, &name) == 0;
     char *text = mem_strdup(buf_cstr(&name));
     buf_deinit(&name);
     return text;
@@ -146,7 +159,7 @@ static void put_wrapper(struct buf *out, const char *name, const struct row_colu
     put_column(out, &types, &s, inner, &f);
     buf_add_slice(out, buf_slice(&types));
     buf_deinit(&types);
-    buf_deinit(&s.types);
+    map_deinit(&s.taken);
 }
 
 /* The type of one value of column @c, when that is a message: its name, which the caller frees. */
@@ -209,7 +222,7 @@ static void put_column(struct buf *out, struct buf *types, struct scope *s,
 static void put_struct(struct buf *out, const char *name, const struct row_column *columns,
                        uint32_t count)
 {
-    struct scope s = {columns, count, BUF_NULL};
+    struct scope s = {columns, count, MAP_NULL};
     struct buf types = BUF_NULL;
     wire_add_bytes(out, 1, slice_str(name));
     for (uint32_t i = 0; i < count; i++) {
@@ -218,7 +231,7 @@ static void put_struct(struct buf *out, const char *name, const struct row_colum
     }
     buf_add_slice(out, buf_slice(&types));
     buf_deinit(&types);
-    buf_deinit(&s.types);
+    map_deinit(&s.taken);
 }
 
 void codec_table_descriptor(const struct row_schema *s, const char *message_name, struct buf *out)

@@ -64,6 +64,8 @@ Test(codec_own, types_are_named_like_their_fields_and_stand_beside_them)
         {"sEntry struct<b int>, s map<int,int>", "Row(SEntry)(SEntry_)"},
         {"A struct<x int>, a_ struct<x int>", "Row(A_)(A__)"},
         {"SEntry int, s map<int,int>", "Row(SEntry_)"},
+        {"A_ struct<x int>, a struct<x int>, _a struct<x int>, A____ int, a___ struct<x int>",
+         "Row(A)(A__)(A___)(A_____)"},
         {"_1 map<int,int>, _ struct<a int>", "Row(T1Entry)(T)"},
         {"v variant, l array<variant>, k map<int,variant>", "Row(KEntry*)"},
     };
@@ -126,4 +128,28 @@ Test(codec_own, a_schema_of_thousands_of_structs_has_its_plan)
     codec_plan_unref(own);
     row_schema_unref(s);
     buf_deinit(&ddl);
+}
+
+/* A table's plan is made under the catalog's lock. */
+Test(codec_own, two_thousand_types_of_one_name_are_told_apart_at_once, .timeout = 15)
+{
+    struct buf ddl = BUF_NULL, d = BUF_NULL;
+    for (int i = 0; i < COLUMNS_MAX; i++) /* "a", "a_", …, "_a", "_a_", … */
+        buf_printf(&ddl, "%s%.*sa%.*s struct<x int>", i == 0 ? "" : ",", i / 50,
+                   "________________________________________", i % 50,
+                   "__________________________________________________");
+    struct row_schema *s = help_schema(buf_cstr(&ddl), NULL);
+    struct codec__field_descriptor f;
+
+    codec_table_descriptor(s, "Row", &d);
+
+    const uint8_t *at = d.data;
+    for (size_t i = 0; i < COLUMNS_MAX; i++) {
+        cr_assert_eq(codec__next_field(&at, d.data + d.len, &f), 1);
+        cr_assert_eq(f.type_name.len, i + 1); /* "A" and so many underscores */
+    }
+    codec_plan_unref(codec_plan_new_own(s));
+    row_schema_unref(s);
+    buf_deinit(&ddl);
+    buf_deinit(&d);
 }
