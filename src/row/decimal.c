@@ -111,6 +111,7 @@ void row_decimal_format(row_i128 v, uint8_t scale, struct buf *out)
     unsigned __int128 left = v < 0 ? -(unsigned __int128)v : (unsigned __int128)v;
     char text[48];
     unsigned at = sizeof(text), digits = 0;
+    must(scale <= DECIMAL_DIGITS_MAX);
     while (left > 0 || digits <= scale) {
         if (digits == scale && scale > 0)
             text[--at] = '.';
@@ -120,5 +121,6 @@ void row_decimal_format(row_i128 v, uint8_t scale, struct buf *out)
     }
     if (v < 0)
         text[--at] = '-';
+    must(at < sizeof(text)); /* 39 digits, sign and point at most: a bound that gcc sees */
     buf_add(out, text + at, sizeof(text) - at);
 }
