@@ -213,7 +213,7 @@ Test(base_arena, what_it_gives_is_aligned_and_apart)
     for (size_t size = 1; size < 3000; size += 7) {
         uint8_t *p = arena_alloc(&a, size);
         cr_assert_eq((uintptr_t)p % 16, 0u);
-        cr_assert(p >= last || p + size <= last - 1);
+        cr_assert(last == NULL || p >= last || p + size < last);
         memset(p, (int)size, size); /* for the sanitizer to see */
         last = p + size;
     }
