@@ -127,6 +127,15 @@ must_use int row_schema_alter(const struct row_schema *s, const struct row_chang
 must_use int row_schema_change_check(const struct row_schema *from, const struct row_schema *to,
                                      struct err *e);
 
+/*
+ * Do rows that were made for @from fit into a table of @to that was made anew? Columns are matched
+ * by name; each must be there with the same type at any depth, and none may ask for a value that
+ * the rows need not have. ERR_INVALID names the first column where they part and its path: "column
+ * price is gone", "column n is int now, was string".
+ */
+must_use int row_schema_fits(const struct row_schema *from, const struct row_schema *to,
+                             struct err *e);
+
 /* catalog.schema.table: three parts of [A-Za-z0-9_-], each 1..; ERR_INVALID with the reason. */
 must_use int row_table_name_check(const char *name, struct err *e);
 
