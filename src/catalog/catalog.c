@@ -39,6 +39,7 @@ struct catalog *catalog_free(struct catalog *c)
     catalog__tables_free(c);
     catalog__lake_free(c);
     buf_deinit(&c->pending);
+    mem_free(c->replacing);
     mem_free(c);
     return NULL;
 }

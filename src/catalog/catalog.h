@@ -54,7 +54,7 @@ bool catalog_quarantines(const struct catalog_properties *p);
 
 /* What all versions of a table share. */
 struct catalog_live {
-    _Atomic bool dropped;      /* streams end with NOT_FOUND, no new ones */
+    _Atomic bool dropped;      /* or replaced: streams end, no new ones */
     _Atomic bool slowed;       /* its rows wait at the door: the space for spilled rows is used */
     _Atomic uint64_t last_pos; /* last position appended for this table (fence of lookups) */
     _Atomic uint64_t rows_appended;
@@ -62,6 +62,7 @@ struct catalog_live {
     _Atomic uint64_t rows_rejected, rows_quarantined, rows_dropped, rows_warned, rows_replayed;
     _Atomic uint32_t streams_open;
     _Atomic uint32_t version; /* the newest in force */
+    struct row_schema *next;  /* private: what it is replaced by, see catalog_replaced_by() */
     _Atomic uint32_t refs;    /* private */
 };
 
@@ -113,7 +114,8 @@ bronze_pos catalog_snapshot_pos(struct catalog *c);
 
 /* ---- tables ---- */
 
-/* ERR_NOT_FOUND says so with the name. Returns a reference. */
+/* ERR_NOT_FOUND says so with the name, ERR_UNAVAILABLE that it is being replaced. Returns a
+ * reference. */
 must_use int catalog_table_by_name(struct catalog *c, const char *name,
                                    struct catalog_table **ret_table, struct err *e);
 /* Reference or NULL; dropped ones too, until catalog_forget_table(). The newest version. */
@@ -153,8 +155,24 @@ struct catalog_alter {
  * ERR_EXHAUSTED (SCHEMAS_PER_TABLE_MAX). */
 must_use int catalog_alter_table(struct catalog *c, const struct catalog_alter *r,
                                  struct catalog_table **ret_table, struct err *e);
-/* Rule L8: marks it dropped (streams close), then logs the drop. Blocks. */
+/* A stream has so long from when it learns that its table is dropped or replaced until it ends. */
+#define CATALOG_LEAVE_MS 2000
+/* Rule L8: marks it dropped (streams close), then logs the drop. Blocks: longer than streams take
+ * to end. */
 must_use int catalog_drop_table(struct catalog *c, const char *name, struct err *e);
+/*
+ * The first half of replacing a table by the one that @r states, which is checked first: drops it,
+ * as catalog_drop_table(). From now on the name is being replaced: whoever asks for it hears
+ * ERR_UNAVAILABLE. The caller waits until the folder is aside, calls catalog_create_table() with
+ * the same @r, and in any case catalog_replace_end(). A crash in between leaves a dropped table.
+ * ERR_NOT_FOUND; what catalog_create_table() says of @r. After failure: nothing has changed.
+ */
+must_use int catalog_replace_begin(struct catalog *c, const struct catalog_create *r,
+                                   struct err *e);
+void catalog_replace_end(struct catalog *c);
+/* A reference to the columns that a replaced table's name has or will have; NULL: it is not
+ * replaced. Dropped tables of this life only. */
+struct row_schema *catalog_replaced_by(struct catalog *c, const struct catalog_table *t);
 /* The drop of this table is over (its folder is aside, its rows are gone): it vanishes from memory
  * and from the next snapshot. Does nothing when it is not dropped or not known. Any thread. */
 void catalog_forget_table(struct catalog *c, uint32_t id);
@@ -241,7 +259,8 @@ struct catalog_stream {
  * Register a stream, under the newest version of @t: intern its descriptor (empty = JSON), log both
  * records. Where the table takes up new columns (evolve = add_columns) those of the descriptor make
  * the next version first. BRONZE_FULL: ask again later. ERR_INVALID: the descriptor does not fit
- * the table. ERR_EXHAUSTED: too many descriptors or streams.
+ * the table. ERR_EXHAUSTED: too many descriptors or streams. ERR_NOT_FOUND, ERR_UNAVAILABLE: the
+ * table has been dropped, replaced; neither names it.
  */
 must_use int catalog_open_stream(struct catalog *c, struct catalog_table *t,
                                  struct slice descriptor, const char *principal,

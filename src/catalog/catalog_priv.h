@@ -20,8 +20,10 @@ typedef Sluice__Control__Record record; /* the generator's name, for short */
 #define APPEND_RETRY_MS_MAX  2000
 #define APPEND_RETRY_STEP_MS 5
 #define DURABLE_WAIT_MS_MAX  30000
-/* How long a drop waits for the table's streams to end before it is logged. */
-#define DROP_DRAIN_MS_MAX 2000
+/* How long a drop waits for the table's streams to end before it is logged: one hears of it within
+ * a second, has its time to leave, and then waits for its last ack. */
+#define DROP_DRAIN_MS_MAX 6000
+static_assert(DROP_DRAIN_MS_MAX >= CATALOG_LEAVE_MS + 3000, "no row follows a drop");
 /* Streams that have ended and can still be asked for by UUID. */
 #define STREAMS_ENDED_KEPT_MAX 20000
 /* Bytes of all interned descriptors together (rule S6). */
@@ -74,6 +76,8 @@ struct catalog {
     bronze_pos begun_pos;     /* of a snapshot whose end has not been seen */
     bronze_pos snapshot_pos;  /* of the newest complete one */
     struct map lake_versions; /* table id (u32) → int64_t: newest version recorded in the log */
+
+    char *replacing; /* the table's name; NULL = none */
 
     /* The gate: one control operation at a time. */
     bool busy;
@@ -138,6 +142,12 @@ struct entry *catalog__entry(struct catalog *c, uint32_t id); /* under the lock;
 void catalog__tables_free(struct catalog *c);
 /* Make a table; the gate is held. */
 must_use int catalog__create(struct catalog *c, const struct catalog_create *r, struct err *e);
+/* The table as it would be: everything but id and position. */
+must_use int catalog__table_draft(struct catalog *c, const struct catalog_create *r,
+                                  struct catalog_table **ret_table, struct err *e);
+/* Drop it; the gate is held. @next: the columns that replace it, or NULL. */
+must_use int catalog__drop(struct catalog *c, struct catalog_table *t, struct row_schema *next,
+                           struct err *e);
 /* The record of a version; text is borrowed from @t and @ret's own buffers. */
 struct table_record {
     Sluice__Control__TableCreated m;
@@ -167,6 +177,8 @@ must_use int catalog__version_draft(struct catalog *c, const struct catalog_tabl
 /* The quarantine table of @table is there if @p needs one. The gate is held. */
 must_use int catalog__quarantine_ensure(struct catalog *c, const char *table,
                                         const struct catalog_properties *p, struct err *e);
+/* May a client make a table of this name? Not with a quarantine table's. */
+must_use int catalog__quarantine_name_check(const char *name, struct err *e);
 /* May the table be dropped? Not a quarantine table that is in use. */
 must_use int catalog__quarantine_drop_check(struct catalog *c, const char *name, struct err *e);
 

@@ -84,6 +84,16 @@ int catalog__quarantine_ensure(struct catalog *c, const char *table,
     return 0;
 }
 
+int catalog__quarantine_name_check(const char *name, struct err *e)
+{
+    if (!catalog_is_quarantine(name))
+        return 0;
+    return err_set(e, ERR_INVALID,
+                   "table %.255s: such a name is kept for the quarantine table that the server "
+                   "makes itself",
+                   name);
+}
+
 int catalog__quarantine_drop_check(struct catalog *c, const char *name, struct err *e)
 {
     if (!catalog_is_quarantine(name))

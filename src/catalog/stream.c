@@ -199,13 +199,21 @@ struct opening {
     uint32_t descriptor_id;
 };
 
+/* Under the lock: why it takes no streams. */
+static int gone(const struct catalog_table *t, struct err *e)
+{
+    return t->live->next != NULL
+               ? err_set(e, ERR_UNAVAILABLE, "it is being replaced; open the stream again")
+               : err_set(e, ERR_NOT_FOUND, "it has been dropped");
+}
+
 /* The descriptor is new: room for it, then its record, then it is there. Under the lock. */
 static int intern(struct opening *o, struct err *e)
 {
     struct catalog *c = o->c;
     struct entry *en = catalog__entry(c, o->table->id);
     if (en == NULL)
-        return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", o->table->name);
+        return gone(o->table, e);
     if (en->descriptor_count >= DESCRIPTORS_PER_TABLE_MAX)
         return err_set(e, ERR_EXHAUSTED,
                        "%d different descriptors were used with this table already; let producers "
@@ -291,7 +299,7 @@ static int log_growth(struct opening *o, struct err *e)
     struct catalog *c = o->c;
     const struct entry *en = catalog__entry(c, o->table->id);
     if (en == NULL)
-        return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", o->table->name);
+        return gone(o->table, e);
     if (en->table->version != o->table->version || c->busy || c->pending.len > 0)
         return BRONZE_FULL;
     struct table_record tr;
@@ -320,7 +328,7 @@ static int use_current(struct opening *o, struct err *e)
 {
     const struct entry *en = catalog__entry(o->c, o->table->id);
     if (en == NULL)
-        return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", o->table->name);
+        return gone(o->table, e);
     catalog_table_unref(o->table);
     o->table = catalog_table_ref(en->table);
     if (o->descriptor.len > 0)
@@ -337,7 +345,7 @@ static int log_stream(struct opening *o, const char *principal, struct catalog_s
 {
     struct catalog *c = o->c;
     if (atomic_load(&o->table->live->dropped))
-        return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", o->table->name);
+        return gone(o->table, e);
     if (c->open_count >= STREAMS_MAX)
         return err_set(e, ERR_EXHAUSTED, "the server holds %d streams already", STREAMS_MAX);
     if (o->descriptor.len > 0 && !use_interned(o)) {
@@ -367,6 +375,20 @@ static int log_stream(struct opening *o, const char *principal, struct catalog_s
     return 0;
 }
 
+/* The newest version of @t. */
+static int find_table(struct opening *o, const struct catalog_table *t, struct err *e)
+{
+    int rc = 0;
+    sys_mutex_lock(&o->c->lock);
+    const struct entry *en = catalog__entry(o->c, t->id);
+    if (en == NULL)
+        rc = gone(t, e);
+    else
+        o->table = catalog_table_ref(en->table);
+    sys_mutex_unlock(&o->c->lock);
+    return rc;
+}
+
 /* With its plan at hand: a name, and the records. */
 static int open_stream(struct opening *o, const char *principal, struct catalog_stream *s,
                        struct err *e)
@@ -386,9 +408,9 @@ int catalog_open_stream(struct catalog *c, struct catalog_table *t, struct slice
 {
     struct opening o = {.c = c, .descriptor = descriptor};
     struct catalog_stream s = {0};
-    o.table = catalog_table_by_id(c, t->id);
-    int rc = o.table == NULL ? err_set(e, ERR_NOT_FOUND, "table %s has been dropped", t->name)
-                             : find_plan(&o, e);
+    int rc = find_table(&o, t, e);
+    if (rc == 0)
+        rc = find_plan(&o, e);
     if (rc == 0)
         rc = open_stream(&o, principal, &s, e);
     catalog_table_unref(o.next);

@@ -7,7 +7,7 @@
  *      └──┘
  *
  * Thread: look-ups any; create and drop with the gate (rule L8: a drop refuses new streams, lets
- * the open ones end, and is logged then).
+ * the open ones end, and is logged then). Replacing is a drop and a create: replace.c.
  */
 #include "catalog_priv.h"
 
@@ -33,8 +33,10 @@ static struct catalog_live *live_new(void)
 
 static void live_unref(struct catalog_live *l)
 {
-    if (l != NULL && atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) == 1)
-        mem_free(l);
+    if (l == NULL || atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    row_schema_unref(l->next);
+    mem_free(l);
 }
 
 struct catalog_table *catalog_table_unref(struct catalog_table *t)
@@ -238,7 +240,11 @@ int catalog_table_by_name(struct catalog *c, const char *name, struct catalog_ta
     struct entry *en = map_get(&c->tables_by_name, slice_str(name));
     struct catalog_table *t =
         en == NULL || atomic_load(&en->table->live->dropped) ? NULL : catalog_table_ref(en->table);
+    bool replacing = t == NULL && c->replacing != NULL && strcmp(c->replacing, name) == 0;
     sys_mutex_unlock(&c->lock);
+    if (replacing)
+        return err_set(e, ERR_UNAVAILABLE, "table %.255s is being replaced; try again in a moment",
+                       name);
     if (t == NULL)
         return err_set(e, ERR_NOT_FOUND, "there is no table %.255s; create it first", name);
     *ret_table = t;
@@ -320,9 +326,8 @@ static int check_new(struct catalog *c, const char *name, const char *location, 
     return 0;
 }
 
-/* The table as it would be: everything but id and position. */
-static int draft(struct catalog *c, const struct catalog_create *r,
-                 struct catalog_table **ret_table, struct err *e)
+int catalog__table_draft(struct catalog *c, const struct catalog_create *r,
+                         struct catalog_table **ret_table, struct err *e)
 {
     TRY(row_table_name_check(r->name, e));
     struct row_schema *schema;
@@ -369,7 +374,7 @@ static int log_created(struct catalog *c, struct catalog_table *t, struct err *e
 int catalog__create(struct catalog *c, const struct catalog_create *r, struct err *e)
 {
     _cleanup_(catalog_table_unrefp) struct catalog_table *t = NULL;
-    TRY(draft(c, r, &t, e));
+    TRY(catalog__table_draft(c, r, &t, e));
     TRY(check_new(c, t->name, t->location, e));
     TRY(catalog__quarantine_ensure(c, t->name, &t->properties, e));
     return log_created(c, t, e);
@@ -378,11 +383,7 @@ int catalog__create(struct catalog *c, const struct catalog_create *r, struct er
 int catalog_create_table(struct catalog *c, const struct catalog_create *r,
                          struct catalog_table **ret_table, struct err *e)
 {
-    if (catalog_is_quarantine(r->name))
-        return err_set(e, ERR_INVALID,
-                       "table %.255s: such a name is kept for the quarantine table that the server "
-                       "makes itself",
-                       r->name);
+    TRY(catalog__quarantine_name_check(r->name, e));
     TRY(catalog__enter(c, e));
     int rc = catalog__create(c, r, e);
     catalog__leave(c);
@@ -398,6 +399,43 @@ static void drain(struct catalog *c, struct catalog_table *t)
         sys_sleep_ms(c->sys, 5);
 }
 
+/* From now on it takes no new streams, and its own ones end. */
+static void begin_drop(struct catalog *c, struct catalog_table *t, struct row_schema *next)
+{
+    sys_mutex_lock(&c->lock);
+    if (next != NULL) {
+        t->live->next = row_schema_ref(next);
+        c->replacing = mem_strdup(t->name);
+    }
+    atomic_store(&t->live->dropped, true);
+    sys_mutex_unlock(&c->lock);
+}
+
+/* It is not logged: the table stays. */
+static void undo_drop(struct catalog *c, struct catalog_table *t)
+{
+    sys_mutex_lock(&c->lock);
+    atomic_store(&t->live->dropped, false);
+    t->live->next = row_schema_unref(t->live->next);
+    sys_mutex_unlock(&c->lock);
+}
+
+int catalog__drop(struct catalog *c, struct catalog_table *t, struct row_schema *next,
+                  struct err *e)
+{
+    begin_drop(c, t, next);
+    drain(c, t);
+    Sluice__Control__TableDropped m = SLUICE__CONTROL__TABLE_DROPPED__INIT;
+    m.table_id = t->id;
+    record r = SLUICE__CONTROL__RECORD__INIT;
+    r.what_case = SLUICE__CONTROL__RECORD__WHAT_TABLE_DROPPED;
+    r.table_dropped = &m;
+    int rc = catalog__commit(c, &r, e);
+    if (rc < 0 && c->pending.len == 0)
+        undo_drop(c, t);
+    return rc;
+}
+
 int catalog_drop_table(struct catalog *c, const char *name, struct err *e)
 {
     TRY(catalog__enter(c, e));
@@ -405,18 +443,8 @@ int catalog_drop_table(struct catalog *c, const char *name, struct err *e)
     int rc = catalog__quarantine_drop_check(c, name, e);
     if (rc == 0)
         rc = catalog_table_by_name(c, name, &t, e);
-    if (rc == 0) {
-        atomic_store(&t->live->dropped, true);
-        drain(c, t);
-        Sluice__Control__TableDropped m = SLUICE__CONTROL__TABLE_DROPPED__INIT;
-        m.table_id = t->id;
-        record r = SLUICE__CONTROL__RECORD__INIT;
-        r.what_case = SLUICE__CONTROL__RECORD__WHAT_TABLE_DROPPED;
-        r.table_dropped = &m;
-        rc = catalog__commit(c, &r, e);
-        if (rc < 0 && c->pending.len == 0)
-            atomic_store(&t->live->dropped, false); /* not logged: it stays */
-    }
+    if (rc == 0)
+        rc = catalog__drop(c, t, NULL, e);
     catalog__leave(c);
     return rc;
 }

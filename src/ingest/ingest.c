@@ -10,6 +10,10 @@
  * stream whose request the log cannot take now is parked: it keeps the message, asks for no further
  * one (R6), and tries again when there is room; after PARK_MS_MAX it ends with RESOURCE_EXHAUSTED.
  *
+ * A stream whose table is dropped or replaced leaves: it is signalled, its messages are parked, so
+ * no row follows, and CATALOG_LEAVE_MS later it ends. The signal says less, so that a client that
+ * heeds it goes by itself, before it hears an error.
+ *
  * Invariants: session_priv.h. A row counts for the table's fence (last_pos) before it can be
  * acknowledged.
  * Failure: a stream's fault ends that stream only, after its earlier requests are acknowledged
@@ -44,6 +48,7 @@
 #define YIELD_MS_MAX      1000 /* a large request lets small ones pass */
 #define PARK_SPACE_MS_MAX 5000 /* the disk is full */
 #define REVIEW_MS         1000 /* how often tokens and tables of open streams are looked at again */
+#define LEAVE_TOLD_MS     (CATALOG_LEAVE_MS / 2) /* the grace of the signal */
 
 struct stream {
     struct session session;
@@ -54,15 +59,17 @@ struct stream {
     struct catalog_table *table;
     struct catalog_table *quarantine; /* NULL: the table has none */
     struct catalog_stream reg;
-    bool registered, json, listed, waiting;
+    bool registered, json, listed, waiting, leaving;
     struct rpc_message *parked;
     uint64_t parked_ns;
     bool parked_space;
     /* Which ticket it waits for, and since which review. */
     uint64_t awaited_ticket, awaited_ns;
+    uint64_t leave_ns; /* when it ends, while leaving */
     LIST_ENTRY(stream) all_link;
-    TAILQ_ENTRY(stream) wait_link; /* has something that waits for the durable end */
-    TAILQ_ENTRY(stream) park_link; /* while parked is not NULL */
+    TAILQ_ENTRY(stream) wait_link;  /* has something that waits for the durable end */
+    TAILQ_ENTRY(stream) park_link;  /* while parked is not NULL */
+    TAILQ_ENTRY(stream) leave_link; /* while leaving */
 };
 
 struct lane {
@@ -72,8 +79,9 @@ struct lane {
     _Atomic bool posted, has_waiters, room;
     LIST_HEAD(, stream) all;
     TAILQ_HEAD(, stream) waiters;
-    TAILQ_HEAD(, stream) parked; /* the longest waiting first */
-    struct request_rows rows;    /* scratch of the message at hand */
+    TAILQ_HEAD(, stream) parked;  /* the longest waiting first */
+    TAILQ_HEAD(, stream) leaving; /* the first to end first */
+    struct request_rows rows;     /* scratch of the message at hand */
     struct judge judge;
     uint64_t reviewed_ns;
     bool draining;
@@ -135,7 +143,7 @@ static void perform(struct stream *st, const struct session_action *a)
                             buf_slice(&st->session.end_details));
         return;
     case DO_SEND_CREATED: len = answer_created(answer, st->reg.uuid); break;
-    case DO_SEND_SIGNAL: len = answer_signal(answer, atomic_load(&st->in->drain_ms)); break;
+    case DO_SEND_SIGNAL: len = answer_signal(answer, a->grace_ms); break;
     case DO_SEND_ACK:
         len = answer_ack(answer, a->offset);
         trace_add(&st->in->acks, 1);
@@ -260,8 +268,8 @@ static int create(struct stream *st, const struct request *r, struct err *e)
         return err_set(e, ERR_INVALID,
                        "create_stream came a second time; a stream is created once");
     TRY(check_create(st, r, name, e));
-    if (st->table == NULL)
-        TRY(catalog_table_by_name(c, name, &st->table, e));
+    st->table = catalog_table_unref(st->table); /* of an earlier try: it may be another one now */
+    TRY(catalog_table_by_name(c, name, &st->table, e));
     int rc = catalog_open_stream(c, st->table, st->json ? SLICE_NULL : r->descriptor,
                                  st->token->name, &st->reg, e);
     if (rc < 0)
@@ -403,24 +411,33 @@ static bool is_slowed(const struct stream *st)
             atomic_load_explicit(&st->quarantine->live->slowed, memory_order_relaxed));
 }
 
-/* Has one of its tables been dropped? */
-static int check_dropped(const struct stream *st, struct err *e)
+/* Has one of its tables been dropped or replaced? */
+static bool is_gone(const struct stream *st)
 {
-    if (atomic_load_explicit(&st->table->live->dropped, memory_order_relaxed))
-        return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", st->table->name);
-    if (st->quarantine != NULL &&
-        atomic_load_explicit(&st->quarantine->live->dropped, memory_order_relaxed))
-        return err_set(e, ERR_UNAVAILABLE,
-                       "table %s: its quarantine table has been dropped; open the stream again",
-                       st->table->name);
-    return 0;
+    return atomic_load_explicit(&st->table->live->dropped, memory_order_relaxed) ||
+           (st->quarantine != NULL &&
+            atomic_load_explicit(&st->quarantine->live->dropped, memory_order_relaxed));
+}
+
+/* It takes no further rows: what it sends now is parked until it ends. */
+static void leave(struct stream *st)
+{
+    if (st->leaving)
+        return;
+    st->leaving = true;
+    st->leave_ns = sys_mono_ns(st->in->o.sys) + CATALOG_LEAVE_MS * 1000000ull;
+    TAILQ_INSERT_TAIL(&st->lane->leaving, st, leave_link);
+    session_signal(&st->session, LEAVE_TOLD_MS);
 }
 
 static int take_rows(struct stream *st, const struct request *r, struct err *e)
 {
     if (session_accept(&st->session, r->has_offset, r->offset, e) < 0)
         return st->table != NULL ? err_wrap(e, "table %s", st->table->name) : e->code;
-    TRY(check_dropped(st, e));
+    if (is_gone(st)) {
+        leave(st);
+        return BRONZE_FULL;
+    }
     if (is_slowed(st))
         return BRONZE_FULL; /* only this table's: the log itself may have room */
     bool urgent = has_waited(st);
@@ -546,6 +563,8 @@ static void on_close(struct rpc_call *c, void *ctx, bool cancelled)
     if (st->waiting)
         TAILQ_REMOVE(&st->lane->waiters, st, wait_link);
     atomic_store(&st->lane->has_waiters, !TAILQ_EMPTY(&st->lane->waiters));
+    if (st->leaving)
+        TAILQ_REMOVE(&st->lane->leaving, st, leave_link);
     rpc_message_free(unpark(st));
     if (st->registered) {
         atomic_fetch_sub(&st->table->live->streams_open, 1);
@@ -669,8 +688,6 @@ static int judge(struct stream *st, uint64_t now_ns, struct err *e)
     if (atomic_load(&token->revoked) ||
         (token->expires_at_us != 0 && token->expires_at_us <= sys_now_us(st->in->o.sys)))
         return err_set(e, ERR_UNAUTHENTICATED, "token %s has expired or was revoked", token->name);
-    if (st->table != NULL)
-        TRY(check_dropped(st, e));
     if (stuck)
         return no_room("its device does not finish a write", e);
     if (st->parked != NULL && now_ns - st->parked_ns > limit_ms * 1000000)
@@ -690,8 +707,8 @@ static void review_ending(struct stream *st, uint64_t now_ns)
     advance(st);
 }
 
-/* Once a second: streams whose token or table is no longer in force, and those the log has no room
- * for. */
+/* Once a second: streams whose token is no longer in force or the log has no room for end, those
+ * whose table is gone begin to leave. */
 static void review(struct lane *lane, uint64_t now_ns)
 {
     struct stream *st, *next;
@@ -704,8 +721,52 @@ static void review(struct lane *lane, uint64_t now_ns)
             continue;
         }
         struct err e = {0};
-        if (judge(st, now_ns, &e) == 0)
+        if (judge(st, now_ns, &e) < 0) {
+            rpc_message_free(unpark(st));
+            refuse(st, &e);
+        } else if (st->registered && is_gone(st)) {
+            leave(st);
+        } else {
             continue;
+        }
+        advance(st);
+    }
+}
+
+/* Why a stream that has left had to. */
+static int say_gone(const struct stream *st, struct err *e)
+{
+    const char *name = st->table->name;
+    struct err part = {0};
+    _cleanup_(row_schema_unrefp) struct row_schema *next =
+        catalog_replaced_by(st->in->o.catalog, st->table);
+    if (next != NULL && row_schema_fits(codec_plan_schema(st->reg.plan), next, &part) < 0)
+        return err_set(e, ERR_INVALID,
+                       "table %s was replaced: %s; open a new stream with the columns it has now",
+                       name, part.text);
+    if (next != NULL)
+        return err_set(e, ERR_INVALID, "table %s was replaced; open a new stream", name);
+    if (atomic_load(&st->table->live->dropped))
+        return err_set(e, ERR_NOT_FOUND, "table %s has been dropped", name);
+    if (is_gone(st))
+        return err_set(e, ERR_UNAVAILABLE,
+                       "table %s: its quarantine table has been dropped; open the stream again",
+                       name);
+    return err_set(e, ERR_UNAVAILABLE, /* the log did not take its drop */
+                   "table %s was not dropped after all; open the stream again", name);
+}
+
+/* Those whose grace is over. */
+static void end_leaving(struct lane *lane, uint64_t now_ns)
+{
+    struct stream *st;
+    while ((st = TAILQ_FIRST(&lane->leaving)) != NULL && st->leave_ns <= now_ns) {
+        TAILQ_REMOVE(&lane->leaving, st, leave_link);
+        st->leaving = false;
+        if (st->session.phase >= SESSION_ENDING)
+            continue;
+        struct err e = {0};
+        (void)say_gone(st, &e); /* gives the code again */
         rpc_message_free(unpark(st));
         refuse(st, &e);
         advance(st);
@@ -714,12 +775,13 @@ static void review(struct lane *lane, uint64_t now_ns)
 
 static void drain(struct lane *lane, uint64_t now_ns)
 {
+    uint32_t drain_ms = atomic_load(&lane->in->drain_ms);
     lane->draining = true;
-    lane->drain_end_ns = now_ns + atomic_load(&lane->in->drain_ms) * 1000000ull;
+    lane->drain_end_ns = now_ns + drain_ms * 1000000ull;
     struct stream *st, *next;
     for (st = LIST_FIRST(&lane->all); st != NULL; st = next) {
         next = LIST_NEXT(st, all_link);
-        session_signal(&st->session);
+        session_signal(&st->session, drain_ms);
         advance(st);
     }
 }
@@ -747,6 +809,7 @@ void ingest_on_tick(struct ingest *in, struct rpc_queue *q)
         drain(lane, now_ns);
     if (lane->draining && now_ns >= lane->drain_end_ns)
         end_drained(lane);
+    end_leaving(lane, now_ns);
     advance_waiters(lane);
     retry_parked(lane);
     if (now_ns - lane->reviewed_ns < REVIEW_MS * 1000000ull)
@@ -776,6 +839,7 @@ struct ingest *ingest_new(const struct ingest_options *o)
         LIST_INIT(&lane->all);
         TAILQ_INIT(&lane->waiters);
         TAILQ_INIT(&lane->parked);
+        TAILQ_INIT(&lane->leaving);
     }
     in->listener = (struct bronze_listener){on_durable, on_room, in, NULL};
     bronze_listen(o->log, &in->listener);

@@ -77,7 +77,8 @@ static int open_stream(struct ingest_replay *r, bool json, uint64_t descriptor_i
         return err_set(e, ERR_EXHAUSTED, "the log takes no records at the moment; try again");
     if (rc == ERR_INVALID || rc == ERR_UNSUPPORTED)
         return INGEST_STILL_BAD;
-    TRY(rc);
+    if (rc < 0)
+        return err_wrap(e, "table %s", r->table->name);
     r->is_open = true;
     r->json = json;
     r->came_with = descriptor_id;

@@ -111,8 +111,9 @@ void session_abandon(struct session *s, uint64_t durable_ticket, int code, const
     s->create_waits = false;
 }
 
-void session_signal(struct session *s)
+void session_signal(struct session *s, uint32_t grace_ms)
 {
+    s->grace_ms = s->signal_wanted ? MIN(s->grace_ms, grace_ms) : grace_ms;
     s->signal_wanted = true;
 }
 
@@ -124,7 +125,7 @@ void session_sent(struct session *s)
 
 struct session_action session_step(struct session *s, uint64_t durable_ticket)
 {
-    struct session_action a = {DO_NOTHING, 0, 0};
+    struct session_action a = {DO_NOTHING, 0, 0, 0};
     if (s->sending || s->phase == SESSION_ENDED || s->phase == SESSION_OPENED)
         return a;
     if (s->create_waits) {
@@ -142,7 +143,7 @@ struct session_action session_step(struct session *s, uint64_t durable_ticket)
         must(s->durable_offset < s->next_offset); /* S1 */
         s->acked = s->durable_offset;
         s->sending = true;
-        return (struct session_action){DO_SEND_ACK, s->acked, arrived};
+        return (struct session_action){DO_SEND_ACK, s->acked, arrived, 0};
     }
     if (s->phase == SESSION_ENDING && s->count == 0) {
         s->phase = SESSION_ENDED;
@@ -151,6 +152,7 @@ struct session_action session_step(struct session *s, uint64_t durable_ticket)
         s->signal_sent = true;
         s->sending = true;
         a.what = DO_SEND_SIGNAL;
+        a.grace_ms = s->grace_ms;
     }
     return a;
 }

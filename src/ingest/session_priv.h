@@ -49,6 +49,7 @@ struct session {
     bool sending; /* a send is with the transport */
     bool half_closed;
     bool signal_wanted, signal_sent;
+    uint32_t grace_ms; /* what the signal says */
     bool create_waits; /* the create reply is still owed */
     uint64_t create_ticket;
     int64_t next_offset;
@@ -69,6 +70,7 @@ struct session_action {
     uint64_t
         /* DO_SEND_ACK: arrival of the oldest request it covers newly; 0 = unknown */
         waited_from_ns;
+    uint32_t grace_ms; /* DO_SEND_SIGNAL */
 };
 
 void session_init(struct session *s);
@@ -91,7 +93,8 @@ void session_end(struct session *s, int code, const char *text, struct slice det
  * again. An end in order becomes @code: it would claim that all was stored. Only for a session that
  * is ending; does nothing when it waits for nothing. */
 void session_abandon(struct session *s, uint64_t durable_ticket, int code, const char *text);
-void session_signal(struct session *s); /* announce the close to the client */
+/* Announce the close to the client, once; until it is sent the shortest grace counts. */
+void session_signal(struct session *s, uint32_t grace_ms);
 void session_sent(struct session *s);
 
 /* ---- what to do: after each event, and when the durable end moves ---- */

@@ -19,7 +19,8 @@ struct model {
     int64_t requests; /* appended */
     int64_t acked;
     bool created_sent, signal_sent, sending, finished, abandoned, half_closed;
-    int code; /* the first end's */
+    uint32_t grace_ms; /* the shortest that was wanted; UINT32_MAX = none */
+    int code;          /* the first end's */
     bool has_end;
 };
 
@@ -53,7 +54,8 @@ static bool step(struct model *m)
         break;
     case DO_SEND_ACK: on_ack(m, a.offset); break;
     case DO_SEND_SIGNAL:
-        FUZZ_CHECK(!m->signal_sent);
+        FUZZ_CHECK(!m->signal_sent && m->created_sent && !m->has_end);
+        FUZZ_CHECK(a.grace_ms == m->grace_ms && a.grace_ms != UINT32_MAX);
         m->signal_sent = true;
         break;
     default: on_finish(m); break;
@@ -131,7 +133,11 @@ static void event(struct model *m, uint8_t what, uint8_t argument)
             session_abandon(&m->s, 0, ERR_EXHAUSTED, "the log stands still");
         }
         break;
-    case 8: session_signal(&m->s); break;
+    case 8:
+        if (!m->signal_sent && argument < m->grace_ms)
+            m->grace_ms = argument;
+        session_signal(&m->s, argument);
+        break;
     default: break;
     }
     (void)step(m); /* the driver does so after every event */
@@ -156,7 +162,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct model m; /* large; cleared each time */
     struct fuzz_in in = fuzz_in(data, size);
-    m = (struct model){.acked = -1, .ticket = 1};
+    m = (struct model){.acked = -1, .ticket = 1, .grace_ms = UINT32_MAX};
     session_init(&m.s);
     for (unsigned i = 0; i < 8192 && fuzz_left(&in) > 0; i++) {
         uint8_t what = fuzz_u8(&in);

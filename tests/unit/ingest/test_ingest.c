@@ -183,6 +183,66 @@ Test(ingest_stream, ends_when_its_table_is_dropped)
     tear_down(&x);
 }
 
+struct replacing {
+    struct ingest_rig *x;
+    const char *ddl;
+    int rc;
+};
+
+static void replace_main(void *arg)
+{
+    struct replacing *r = arg;
+    struct catalog_create next = {.name = "a.b.c", .ddl = r->ddl};
+    struct err e = {0};
+    r->rc = catalog_replace_begin(r->x->r.catalog, &next, &e);
+    catalog_replace_end(r->x->r.catalog);
+}
+
+/* Streams a row, replaces the table by one of @ddl, sends another one, and waits for the end. */
+static void check_replaced(const char *ddl, const char *sentence)
+{
+    struct ingest_rig x;
+    set_up(&x);
+    struct sluice_stream *s = open_json(&x);
+    struct replacing r = {&x, ddl, -1};
+    struct sys_thread *thread;
+    struct catalog_table *t = NULL;
+    cr_assert_eq(append(s, "{\"id\":1}"), 0);
+    cr_assert_eq(sluice_stream_flush(s, 10000), 0);
+    cr_assert_eq(catalog_table_by_name(x.r.catalog, "a.b.c", &t, NULL), 0);
+
+    cr_assert_eq(sys_thread_start(x.r.sys, "replace", replace_main, &r, &thread), 0);
+    while (!atomic_load(&t->live->dropped))
+        sys_sleep_ms(x.r.sys, 1);
+    cr_assert_eq(append(s, "{\"id\":2}"), 0);
+    for (int i = 0; i < 1000 && !sluice_stream_error(s, NULL); i++)
+        sys_sleep_ms(x.r.sys, 10);
+    sys_thread_join(thread);
+
+    cr_assert_eq(r.rc, 0);
+    cr_assert_eq(atomic_load(&t->live->streams_open), 0); /* the drop was logged behind its end */
+    cr_assert_eq(sluice_stream_acked(s), 0);
+    cr_assert_eq(rows_in_log(&x), 1);
+    struct sluice_error e = {0};
+    cr_assert(sluice_stream_error(s, &e));
+    cr_assert_eq(e.status, 3);
+    cr_assert_not_null(strstr(e.text, sentence), "%s", e.text);
+    (void)sluice_stream_close(s, 10000, NULL);
+    catalog_table_unref(t);
+    tear_down(&x);
+}
+
+Test(ingest_stream, of_a_replaced_table_takes_no_row_and_hears_which_column_is_gone)
+{
+    check_replaced("id BIGINT NOT NULL", "table a.b.c was replaced: column note is gone");
+}
+
+Test(ingest_stream, of_a_replaced_table_whose_columns_still_fit_hears_only_that)
+{
+    check_replaced("id BIGINT NOT NULL, note STRING, n INT",
+                   "table a.b.c was replaced; open a new stream");
+}
+
 Test(ingest_stream, is_acknowledged_and_ended_when_the_grace_of_a_shutdown_is_over)
 {
     struct ingest_rig x;

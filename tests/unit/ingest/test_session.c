@@ -153,6 +153,60 @@ Test(ingest_session, that_waits_for_nothing_is_not_abandoned)
     session_deinit(&s);
 }
 
+Test(ingest_session, announces_its_close_once_with_the_shortest_grace_and_behind_the_acks)
+{
+    struct session s = created();
+    session_appended(&s, 2, 0);
+
+    session_signal(&s, 5000);
+    session_signal(&s, 1000);
+    session_signal(&s, 3000);
+
+    cr_assert_eq(session_step(&s, 2).what, DO_SEND_ACK);
+    cr_assert_eq(session_step(&s, 2).what, DO_NOTHING); /* one send at a time */
+    session_sent(&s);
+    struct session_action a = session_step(&s, 2);
+    cr_assert_eq(a.what, DO_SEND_SIGNAL);
+    cr_assert_eq(a.grace_ms, 1000);
+    session_sent(&s);
+    session_signal(&s, 500);
+    cr_assert_eq(session_step(&s, 2).what, DO_NOTHING);
+}
+
+/* What the log gets between signal and end is acknowledged all the same. */
+Test(ingest_session, acknowledges_behind_its_signal_and_then_ends)
+{
+    struct session s = created();
+    session_appended(&s, 2, 0);
+    session_signal(&s, 1000);
+    cr_assert_eq(session_step(&s, 1).what, DO_SEND_SIGNAL);
+    session_sent(&s);
+
+    session_end(&s, ERR_INVALID, "its table was replaced", SLICE_NULL);
+
+    cr_assert_eq(session_step(&s, 1).what, DO_NOTHING);
+    cr_assert_eq(session_step(&s, 2).what, DO_SEND_ACK);
+    session_sent(&s);
+    cr_assert_eq(session_step(&s, 2).what, DO_FINISH);
+    session_deinit(&s);
+}
+
+Test(ingest_session, announces_no_close_before_its_create_reply_nor_when_it_ends_already)
+{
+    struct session s = {0};
+    session_init(&s);
+    session_signal(&s, 1000);
+    cr_assert_eq(session_step(&s, 1).what, DO_NOTHING);
+    session_created(&s, 1);
+    cr_assert_eq(session_step(&s, 1).what, DO_SEND_CREATED);
+    session_sent(&s);
+
+    session_half_closed(&s);
+
+    cr_assert_eq(session_step(&s, 1).what, DO_FINISH);
+    session_deinit(&s);
+}
+
 Test(ingest_session, answers_create_even_when_the_client_has_half_closed_already)
 {
     struct session s = {0};
