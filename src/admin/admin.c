@@ -264,6 +264,8 @@ static const struct admin_method methods[] = {
            admin__table_list),
     METHOD("/sluice.v1.Tables/AlterTable", JOB_ADMIN, sluice__v1__alter_table_request,
            admin__table_alter),
+    METHOD("/sluice.v1.Tables/ReplaceTable", JOB_ADMIN, sluice__v1__create_table_request,
+           admin__table_replace),
     METHOD("/sluice.v1.Tables/DropTable", JOB_ADMIN, sluice__v1__drop_table_request,
            admin__table_drop),
     METHOD("/sluice.v1.Tokens/CreateToken", JOB_ADMIN, sluice__v1__create_token_request,

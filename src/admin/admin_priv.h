@@ -53,7 +53,7 @@ struct admin_options const *admin__options(const struct admin *a);
 int64_t admin__started_us(const struct admin *a);
 
 job_fn admin__table_create, admin__table_describe, admin__table_list, admin__table_alter,
-    admin__table_drop;
+    admin__table_drop, admin__table_replace;
 job_fn admin__token_create, admin__token_list, admin__token_revoke;
 job_fn admin__quarantine_list, admin__quarantine_replay;
 job_fn admin__status, admin__find, admin__health;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sluice.v1.Tables: create, describe, list, alter, drop. On the admin worker. */
+/* sluice.v1.Tables: create, replace, describe, list, alter, drop. On the admin worker. */
 #include "admin_priv.h"
 
 #include "base/limits.h"
@@ -12,8 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DROP_WAIT_MS 5000
-#define DROP_LOOK_MS 20
+#define DROP_WAIT_MS    5000
+#define REPLACE_WAIT_MS 15000 /* the last rows of the old table are on their way to the lake */
+#define DROP_LOOK_MS    20
 
 static int32_t key_ordinal(const struct row_schema *s, uint32_t column)
 {
@@ -102,9 +103,9 @@ static bool is_being_dropped(struct catalog *c, const char *name)
 
 /* A name that was just dropped is free when its folder is aside: a matter of moments. When it takes
  * longer, the create says so itself. */
-static void wait_for_drop(const struct admin_options *o, const char *name)
+static void wait_for_drop(const struct admin_options *o, const char *name, int wait_ms)
 {
-    for (int i = 0; i < DROP_WAIT_MS / DROP_LOOK_MS && is_being_dropped(o->catalog, name); i++)
+    for (int i = 0; i < wait_ms / DROP_LOOK_MS && is_being_dropped(o->catalog, name); i++)
         sys_sleep_ms(o->sys, DROP_LOOK_MS);
 }
 
@@ -122,7 +123,8 @@ static int check_quarantine(const struct admin_options *o, const struct catalog_
                             struct err *e)
 {
     struct catalog_properties p;
-    TRY(catalog_properties_parse(r->properties, r->property_count, NULL, &p, e));
+    if (catalog_properties_parse(r->properties, r->property_count, NULL, &p, e) < 0)
+        return err_wrap(e, "table %.255s", r->name);
     bool wanted = catalog_quarantines(&p);
     catalog_properties_deinit(&p);
     if (!wanted)
@@ -131,7 +133,7 @@ static int check_quarantine(const struct admin_options *o, const struct catalog_
     char *name = catalog_quarantine_name(r->name);
     int rc = 0;
     if (catalog_table_by_name(o->catalog, name, &t, NULL) < 0) {
-        wait_for_drop(o, name);
+        wait_for_drop(o, name, DROP_WAIT_MS);
         rc = check_location(o, name, e);
     }
     t = catalog_table_unref(t);
@@ -139,22 +141,13 @@ static int check_quarantine(const struct admin_options *o, const struct catalog_
     return rc;
 }
 
-int admin__table_create(struct job *j)
+static struct catalog_create create_of(struct job *j)
 {
-    const struct admin_options *o = admin__options(j->admin);
     const Sluice__V1__CreateTableRequest *q = (const void *)j->request;
-    TRY(row_table_name_check(q->name, &j->err));
-    struct catalog_table *t = NULL;
-    if (catalog_table_by_name(o->catalog, q->name, &t, NULL) == 0) {
-        t = catalog_table_unref(t);
-        return err_set(&j->err, ERR_EXISTS, "table %s exists already", q->name);
-    }
-    wait_for_drop(o, q->name);
-    TRY(check_location(o, q->name, &j->err));
     struct catalog_property *properties = job_alloc(j, (q->n_properties + 1) * sizeof(*properties));
     for (size_t i = 0; i < q->n_properties; i++)
         properties[i] = (struct catalog_property){q->properties[i]->key, q->properties[i]->value};
-    struct catalog_create create = {
+    return (struct catalog_create){
         .name = q->name,
         .ddl = q->ddl,
         .keys = (const char *const *)q->primary_key,
@@ -162,14 +155,68 @@ int admin__table_create(struct job *j)
         .properties = properties,
         .property_count = q->n_properties,
     };
-    TRY(check_quarantine(o, &create, &j->err));
-    TRY(catalog_create_table(o->catalog, &create, &t, &j->err));
+}
+
+/* Where nothing of that name is: the table, and the answer that shows it. */
+static int make(struct job *j, const struct catalog_create *r)
+{
+    const struct admin_options *o = admin__options(j->admin);
+    _cleanup_(catalog_table_unrefp) struct catalog_table *t = NULL;
+    TRY(check_location(o, r->name, &j->err));
+    TRY(catalog_create_table(o->catalog, r, &t, &j->err));
     Sluice__V1__CreateTableResponse *a = job_alloc(j, sizeof(*a));
     sluice__v1__create_table_response__init(a);
     a->table = table_message(j, t);
     j->answer = &a->base;
-    t = catalog_table_unref(t);
     return 0;
+}
+
+int admin__table_create(struct job *j)
+{
+    const struct admin_options *o = admin__options(j->admin);
+    struct catalog_create r = create_of(j);
+    TRY(row_table_name_check(r.name, &j->err));
+    struct catalog_table *t = NULL;
+    if (catalog_table_by_name(o->catalog, r.name, &t, NULL) == 0) {
+        t = catalog_table_unref(t);
+        return err_set(&j->err, ERR_EXISTS, "table %s exists already", r.name);
+    }
+    wait_for_drop(o, r.name, DROP_WAIT_MS);
+    TRY(check_quarantine(o, &r, &j->err));
+    return make(j, &r);
+}
+
+/* A table whose lake stands still would not go aside, and the name would stay without a table. */
+static int check_lake(const struct admin_options *o, const char *name, struct err *e)
+{
+    _cleanup_(catalog_table_unrefp) struct catalog_table *t = NULL;
+    struct admin_table at = {0};
+    if (catalog_table_by_name(o->catalog, name, &t, NULL) < 0)
+        return 0; /* the next step says so */
+    o->hooks.table(o->hooks.ctx, t->id, &at);
+    return at.fault[0] == '\0'
+               ? 0
+               : err_set(e, ERR_PRECONDITION,
+                         "table %s cannot be replaced while its lake does not take it (%s): mend "
+                         "that first, or drop the table",
+                         name, at.fault);
+}
+
+int admin__table_replace(struct job *j)
+{
+    const struct admin_options *o = admin__options(j->admin);
+    struct catalog_create r = create_of(j);
+    TRY(check_lake(o, r.name, &j->err));
+    TRY(check_quarantine(o, &r, &j->err));
+    TRY(catalog_replace_begin(o->catalog, &r, &j->err));
+    wait_for_drop(o, r.name, REPLACE_WAIT_MS);
+    int rc = make(j, &r);
+    catalog_replace_end(o->catalog);
+    return rc < 0 ? err_wrap(&j->err,
+                             "table %s is dropped, its folder aside or on its way there, but not "
+                             "made again (do that with `sluice table create`)",
+                             r.name)
+                  : 0;
 }
 
 /* Whoever may not know of a table hears that it is not there. */

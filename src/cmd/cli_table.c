@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sluice table create | alter | list | show | drop */
+/* sluice table create | alter | replace | list | show | drop */
 #include "cli_priv.h"
 
 #include "base/mem.h"
@@ -113,11 +113,9 @@ static int take_properties(const struct cli *c, Property *entries,
     return EXIT_OK;
 }
 
-static int create(struct cli *c)
+/* table create and table replace: the same request for @method. @done and @remark: what is said. */
+static int make(struct cli *c, const char *method, const char *done, const char *remark)
 {
-    if (c->word_count != 4)
-        return cli_usage("table create takes NAME and 'COLUMNS', as in: table create a.b.c 'id "
-                         "BIGINT NOT NULL, note STRING'");
     char *copy, *keys[CLI_WORDS_MAX];
     Sluice__V1__CreateTableRequest q = SLUICE__V1__CREATE_TABLE_REQUEST__INIT;
     q.name = (char *)(uintptr_t)c->words[2]; /* protobuf-c lacks the const; it only reads */
@@ -128,9 +126,9 @@ static int create(struct cli *c)
     q.properties = list;
     int status = take_properties(c, entries, &q);
     Sluice__V1__CreateTableResponse *a =
-        status != EXIT_OK ? NULL
-                          : cli_call(c, "/sluice.v1.Tables/CreateTable", &q.base,
-                                     &sluice__v1__create_table_response__descriptor, &status);
+        status != EXIT_OK
+            ? NULL
+            : cli_call(c, method, &q.base, &sluice__v1__create_table_response__descriptor, &status);
     for (size_t i = 0; i < q.n_properties; i++)
         mem_free(entries[i].key);
     mem_free(copy);
@@ -139,9 +137,26 @@ static int create(struct cli *c)
     if (c->json)
         print_table_json(a->table);
     else
-        printf("created %s in %s\n", a->table->name, a->table->location);
+        printf("%s %s in %s%s\n", done, a->table->name, a->table->location, remark);
     sluice__v1__create_table_response__free_unpacked(a, NULL);
     return EXIT_OK;
+}
+
+static int create(struct cli *c)
+{
+    if (c->word_count != 4)
+        return cli_usage("table create takes NAME and 'COLUMNS', as in: table create a.b.c 'id "
+                         "BIGINT NOT NULL, note STRING'");
+    return make(c, "/sluice.v1.Tables/CreateTable", "created", "");
+}
+
+static int replace(struct cli *c)
+{
+    if (c->word_count != 4)
+        return cli_usage("table replace takes NAME and 'COLUMNS', all of them, as in: table "
+                         "replace a.b.c 'id STRING NOT NULL, note STRING'");
+    return make(c, "/sluice.v1.Tables/ReplaceTable", "replaced",
+                "; its old folder is moved aside, not deleted");
 }
 
 typedef Sluice__V1__AlterTableRequest__SetPropertiesEntry Set;
@@ -352,11 +367,13 @@ int cli_table(struct cli *c)
         return create(c);
     if (strcmp(verb, "alter") == 0)
         return alter(c);
+    if (strcmp(verb, "replace") == 0)
+        return replace(c);
     if (strcmp(verb, "list") == 0)
         return list(c);
     if (strcmp(verb, "show") == 0)
         return show(c);
     if (strcmp(verb, "drop") == 0)
         return drop(c);
-    return cli_usage("table takes create, alter, list, show or drop");
+    return cli_usage("table takes create, alter, replace, list, show or drop");
 }

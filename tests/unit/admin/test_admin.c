@@ -19,9 +19,13 @@ static int check_location(void *ctx, const char *location, struct err *e)
                                              : 0;
 }
 
+static bool lake_stands_still;
+
 static void table_of(void *ctx, uint32_t id, struct admin_table *ret)
 {
     (void)ctx;
+    if (lake_stands_still)
+        (void)snprintf(ret->fault, sizeof(ret->fault), "its folder is away");
     ret->committed_pos = 100 + id;
     ret->delta_version = 7;
 }
@@ -97,16 +101,26 @@ static void *call(struct sluice_client *c, const char *method, const ProtobufCMe
     return message;
 }
 
-static Sluice__V1__CreateTableResponse *create(struct admin_rig *x, char *name, char *ddl,
-                                               char *key)
+static Sluice__V1__CreateTableResponse *make(struct admin_rig *x, const char *method, char *name,
+                                             char *ddl, char *key)
 {
     Sluice__V1__CreateTableRequest q = SLUICE__V1__CREATE_TABLE_REQUEST__INIT;
     q.name = name;
     q.ddl = ddl;
     q.n_primary_key = key != NULL;
     q.primary_key = &key;
-    return call(x->r.client, "/sluice.v1.Tables/CreateTable", &q.base,
-                &sluice__v1__create_table_response__descriptor);
+    return call(x->r.client, method, &q.base, &sluice__v1__create_table_response__descriptor);
+}
+
+static Sluice__V1__CreateTableResponse *create(struct admin_rig *x, char *name, char *ddl,
+                                               char *key)
+{
+    return make(x, "/sluice.v1.Tables/CreateTable", name, ddl, key);
+}
+
+static Sluice__V1__CreateTableResponse *replace(struct admin_rig *x, char *name, char *ddl)
+{
+    return make(x, "/sluice.v1.Tables/ReplaceTable", name, ddl, NULL);
 }
 
 Test(admin_tables, are_created_described_listed_and_dropped)
@@ -149,6 +163,51 @@ Test(admin_tables, are_created_described_listed_and_dropped)
     cr_assert_null(call(x.r.client, "/sluice.v1.Tables/DescribeTable", &sq.base,
                         &sluice__v1__describe_table_response__descriptor));
     cr_assert_eq(last.status, 5);
+    tear_down(&x);
+}
+
+/* In the place of the compactor: the folder goes aside. */
+static void forget_main(void *arg)
+{
+    struct admin_rig *x = arg;
+    struct catalog_table *t;
+    while ((t = catalog_table_by_id(x->r.catalog, 1)) != NULL) {
+        t = catalog_table_unref(t);
+        sys_sleep_ms(x->r.sys, 1);
+        catalog_forget_table(x->r.catalog, 1); /* nothing, as long as it is in force */
+    }
+}
+
+Test(admin_tables, are_replaced_under_their_name)
+{
+    struct admin_rig x;
+    struct sys_thread *thread;
+    set_up(&x);
+    cr_assert_null(replace(&x, "a.b.c", "id BIGINT"));
+    cr_assert_eq(last.status, 5);
+    cr_assert_not_null(strstr(last.text, "table create"), "%s", last.text);
+    Sluice__V1__CreateTableResponse *a = create(&x, "a.b.c", "id BIGINT, note STRING", "id");
+    cr_assert_eq(a->table->table_id, 1);
+    sluice__v1__create_table_response__free_unpacked(a, NULL);
+    lake_stands_still = true;
+    cr_assert_null(replace(&x, "a.b.c", "id STRING"));
+    cr_assert_eq(last.status, 9);
+    cr_assert_not_null(strstr(last.text, "its folder is away"), "%s", last.text);
+    lake_stands_still = false;
+
+    cr_assert_eq(sys_thread_start(x.r.sys, "forget", forget_main, &x, &thread), 0);
+    a = replace(&x, "a.b.c", "id STRING");
+    sys_thread_join(thread);
+
+    cr_assert_not_null(a, "%s", last.text);
+    cr_assert_eq(a->table->table_id, 2);
+    cr_assert_eq(a->table->version, 1);
+    cr_assert_eq(a->table->n_columns, 1);
+    cr_assert_eq(a->table->columns[0]->key_ordinal, 0); /* the request says all of it */
+    sluice__v1__create_table_response__free_unpacked(a, NULL);
+    struct catalog_table *t = NULL;
+    cr_assert_eq(catalog_table_by_name(x.r.catalog, "a.b.c", &t, NULL), 0);
+    t = catalog_table_unref(t);
     tear_down(&x);
 }
 
