@@ -30,7 +30,9 @@ import time
 from sluice_local import Progress
 
 from places import open_place, why_not
-from rounds import World, point_names
+from points import Points
+from points import told as points_told
+from rounds import World
 
 ROUNDS_OF_PLACE = {"folder": 5, "ext4": 5, "full": 3, "power": 6}
 KEPT_MAX = 3
@@ -65,12 +67,14 @@ class Run:
         self.rounds_of_world = options.rounds
         self.rounds = []      # facts of each, with its faults
         self.kept = []
-        self.points = dict.fromkeys(point_names(), 0)
+        self.points = Points()
+        self.places = []
         self._world_number = 0
 
     def run(self, places):
         """(rounds passed, rounds failed); in cycles through the places."""
         self.progress.add("rounds", self.options.rounds, "rounds")
+        self.places = places
         # Few rounds in all: still some of them on each.
         self.rounds_of_world = -(-self.options.rounds // max(1, len(places)))
         while len(self.rounds) < self.options.rounds:
@@ -87,7 +91,7 @@ class Run:
         seed = f"{self.options.seed} {self._world_number} {place_kind}"
         folder = self.folder / f"world-{self._world_number}"
         with open_place(place_kind, folder / "place", lie) as place:
-            world = World(place, folder / "server", random.Random(seed), self.points,
+            world = World(place, folder / "server", seed, self.points,
                           LIE_COMMIT_S if lie else COMMIT_S)
             with world.server:
                 world.prepare()
@@ -121,7 +125,8 @@ class Run:
         return found, len(LIES) - found
 
     def run_round(self, world, is_last, only=()):
-        number, kind = len(self.rounds) + 1, world.draw_kind(only)
+        number = len(self.rounds) + 1
+        kind = world.draw_kind(number, only)
         begun = time.monotonic()
         faults, facts = [], {"kind": kind, "place": world.place.kind}
         try:
@@ -142,6 +147,7 @@ class Run:
 
     def keep(self, world):
         """What a failed round left, for who looks into it."""
+        world.server.kill()
         if len(self.kept) < KEPT_MAX:
             kept = self.folder / f"kept-{self._world_number}"
             shutil.copytree(world.server.folder, kept)
@@ -152,7 +158,6 @@ class Run:
             self.progress.say(f"  kept: {kept}")
 
     def report(self):
-        hit = collections.Counter(f["point"] for f in self.rounds if f.get("point_hit"))
         cuts = [cut for f in self.rounds for cut in f.get("cuts", [])]
         restarts = sorted(f["restart_s"] for f in self.rounds if "restart_s" in f)
         return {
@@ -163,7 +168,7 @@ class Run:
             "rows_in_flight": sum(f.get("in_flight", 0) for f in self.rounds),
             "restart_s_p50": restarts[len(restarts) // 2] if restarts else None,
             "restart_s_max": restarts[-1] if restarts else None,
-            "points_hit": hit, "points_missed": [p for p in point_names() if p not in hit],
+            "points": self.points.report(self.places),
             "cuts": len(cuts),
             "sectors_lost": sum(c["sectors"] - c["sectors_kept"] for c in cuts),
             "names_lost": sum(c["names"] - c["names_kept"] for c in cuts),
@@ -172,10 +177,10 @@ class Run:
 
 def told(facts):
     text = (f"round {facts['round']}: {facts['place']} {facts['kind']}"
-            f" {facts.get('point') or facts.get('cut_at') or facts.get('fault') or ''}").rstrip()
+            f" {facts.get('cut_at') or facts.get('fault') or facts.get('away') or ''}").rstrip()
+    for p in facts.get("points", []):
+        text += f" {p['point']}:{p['count']}{'' if p['hit'] else ' (not met)'}"
     text += f": {facts.get('acked', 0):,} acknowledged, {facts.get('in_flight', 0):,} in flight"
-    if "point" in facts and not facts.get("point_hit"):
-        text += ", point not met"
     if "restart_s" in facts:
         text += f", back in {facts['restart_s']:.2f} s"
     for cut in facts.get("cuts", []):
@@ -223,8 +228,10 @@ def main():
     if not run.kept and not options.keep:
         shutil.rmtree(folder)
     print(f"{report['rows_acked']:,} rows acknowledged, {report['rows_in_flight']:,} in flight; "
-          f"{len(report['points_hit'])} named points met; {report['cuts']} power cuts; back in "
+          f"{report['cuts']} power cuts; back in "
           f"{report['restart_s_p50']} s (median), {report['restart_s_max']} s (longest)")
+    if not options.prove:
+        print(points_told(report["points"]))
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 

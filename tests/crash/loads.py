@@ -20,6 +20,7 @@ SDK_TABLE = "crash.test.rows"
 KEYED = "crash.test.keyed"
 TOOL_TABLE = "crash.test.tool"
 DDL = "id BIGINT NOT NULL, round INT NOT NULL, filler STRING"
+NEW_COLUMN = "added STRING"
 FILLER_MAX = 800
 
 BATCH = 100
@@ -272,13 +273,14 @@ def sdk_stream(server, message):
 
 
 class TablesLoad(Load):
-    """Makes and drops tables beside the others; what was answered must be so afterwards."""
+    """Makes, alters and drops tables beside the others; what was answered must be so afterwards."""
 
     PAUSE_S = 0.15
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        self._known = {}  # name -> is it there? None: there was no answer
+        self._known = {}    # name -> is it there? None: there was no answer
+        self._altered = set()
 
     def pump(self):
         while not self.over.is_set():
@@ -295,6 +297,8 @@ class TablesLoad(Load):
             self._known[name] = None
             admin.create_table(name, DDL)
             self._known[name] = True
+            admin.alter_table(name, add=[NEW_COLUMN])
+            self._altered.add(name)
             time.sleep(self.PAUSE_S)
             if len(self._known) % 3:
                 self._known[name] = None
@@ -303,9 +307,13 @@ class TablesLoad(Load):
 
     def faults(self, admin):
         there = {table.name for table in admin.tables()}
-        return [f"table {name} was {'made and is not there' if made else 'dropped and is there'}"
-                for name, made in self._known.items()
-                if made is not None and made != (name in there)]
+        column = NEW_COLUMN.split()[0]
+        old = [name for name in self._altered & there
+               if column not in (c.name for c in admin.table(name).columns)]
+        return [f"table {name} has lost its new column" for name in old] + [
+            f"table {name} was {'made and is not there' if made else 'dropped and is there'}"
+            for name, made in self._known.items()
+            if made is not None and made != (name in there)]
 
 
 class ToolLoad:

@@ -68,6 +68,7 @@ class Place:
     def __init__(self, kind, folder, disk):
         self.kind, self.folder, self.disk = kind, folder, disk
         self._ballast = folder / "ballast"
+        self._away = None  # a folder that takes nothing
 
     def fill(self, left_bytes):
         """Leave only this much space."""
@@ -78,3 +79,29 @@ class Place:
 
     def empty(self):
         self._ballast.unlink(missing_ok=True)
+
+    def take_away(self, folder):
+        """Nothing can be written into this folder until give_back(): each write of the power disk
+        fails, elsewhere its name leads nowhere."""
+        self._away = folder
+        if self.disk is not None:
+            self.still_away()
+            return
+        folder.rename(self._aside())
+        folder.symlink_to(folder.name)  # to itself: ELOOP
+
+    def still_away(self):
+        """The disk was cut, and forgot that it fails."""
+        if self._away is not None and self.disk is not None:
+            self.disk.fault("any", "EIO", 0, f"/{self._away.relative_to(self.folder)}/")
+
+    def give_back(self):
+        folder, self._away = self._away, None
+        if self.disk is not None:
+            self.disk.heal()
+            return
+        folder.unlink()
+        self._aside().rename(folder)
+
+    def _aside(self):
+        return self.folder / "away"

@@ -3,7 +3,7 @@
 server dies in the kind's own way; it starts again; the producers go on and end; everything is
 compared with what was acknowledged."""
 import contextlib
-import pathlib
+import random
 import re
 import signal
 import subprocess
@@ -12,54 +12,47 @@ import time
 from sluice_local import LocalServer
 
 import check
+import points
 from loads import (DDL, KEYED, SDK_TABLE, TOOL_TABLE, BatchLoad, Ledger, SdkLoad, TablesLoad,
                    ToolLoad)
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+TABLES = (SDK_TABLE, KEYED, TOOL_TABLE)
 ROWS_ACKED_MIN = 10_000
 ACKS_TIMEOUT_S = 60
 POINT_WAIT_S = 1.0
-POINT_TRIES = 3
+AWAY_TIMEOUT_S = 20
 FULL_LEFT_BYTES = 8 << 20
-FREQUENT = ("log.append.", "apply.before_write", "apply.after_write")
-# The next life meets these before it serves: its death lies in the restart.
-AT_START = ("log.recover.", "log.epoch.")
+# Each round with this divisor dies at named points.
+POINT_ROUNDS = 3
 
 # Kind of round -> how often, by place.
 KINDS = {
-    "folder": {"kill": 3, "point": 6, "restart": 2, "stop": 2, "term": 1},
-    "ext4": {"kill": 3, "point": 5, "restart": 2, "stop": 2, "term": 1},
+    "folder": {"kill": 3, "lake-away": 2, "restart": 2, "stop": 2, "term": 1},
+    "ext4": {"kill": 3, "lake-away": 2, "restart": 2, "stop": 2, "term": 1},
     "full": {"full": 4, "kill": 1},
-    "power": {"cut": 4, "cut-at": 6, "point": 4, "recovery-cut": 2, "log-fault": 1,
+    "power": {"cut": 4, "cut-at": 6, "lake-away": 1, "recovery-cut": 2, "log-fault": 1,
               "lake-fault": 1, "store-fault": 1},
 }
 CUT_KINDS = ("write", "sync", "syncdir", "rename", "create", "remove", "any")
 CUT_PARTS = ("", "/log", "/store", "/lake", "_delta_log")
 
 
-def point_names():
-    """Every named point, from the list that sluiced is built with (src/sys/point.h)."""
-    text = (ROOT / "src/sys/point.h").read_text()
-    steps = re.findall(r'"lake\." kind "(\.\w+)"', text)
-    put_kinds = re.findall(r'SYS_POINTS_OF_PUT\(X, \w+, "(\w+)"\)', text)
-    return (re.findall(r'X\(\w+, "([a-z_.]+)"\)', text)
-            + [f"lake.{kind}{step}" for kind in put_kinds for step in steps])
-
-
 class World:
-    """One server in one place for some rounds; everything is drawn from its random."""
+    """One server in one place for some rounds; everything is drawn from its seed."""
 
-    def __init__(self, place, folder, random, points, commit_s):
-        """points: how often each named point was drawn, over all worlds."""
-        self._commit_s = commit_s
-        self.place, self.random = place, random
+    def __init__(self, place, folder, seed, named, commit_s):
+        """named: the points.Points of the run."""
+        self._seed, self._commit_s = seed, commit_s
+        self.place, self.random = place, random.Random(seed)
         self.ledger = Ledger(folder / "ledgers")
         self.server = LocalServer(
-            folder, freshness_ms=random.choice((100, 150, 300)), grace_ms=300,
-            segment_bytes=random.choice((16 << 20, 32 << 20)), log_bytes_max=256 << 20,
+            folder, freshness_ms=self.random.choice((100, 150)), grace_ms=300,
+            segment_bytes=self.random.choice((16 << 20, 32 << 20)), log_bytes_max=256 << 20,
+            table_log_bytes=1,  # a table that is a segment behind is spilled
             data_dir=place.folder / "data", lake_dir=place.folder / "lake")
-        self._points = points
+        self._points = named
         self._loads, self._tool = [], None
+        self._away = None  # the table that the lake does not take
         self.facts = None
 
     def prepare(self):
@@ -71,7 +64,11 @@ class World:
             ddl = self.server.command("ddl", "--rows", "200b", program="sluice-loadgen").stdout
             admin.create_table(TOOL_TABLE, ddl.split("\t")[1])
 
-    def draw_kind(self, only=()):
+    def draw_kind(self, number, only=()):
+        """What the round with this number is, the same for each run of the seed."""
+        self.random = random.Random(f"{self._seed} {number}")
+        if not only and number % POINT_ROUNDS == 0:
+            return "point"
         kinds = {k: n for k, n in KINDS[self.place.kind].items() if not only or k in only}
         return self.random.choices(list(kinds), list(kinds.values()))[0]
 
@@ -85,6 +82,7 @@ class World:
             faults += self._finish()
         finally:
             self._abandon_loads()
+            self._give_lake_back()
         if self.facts["acked"] < ROWS_ACKED_MIN:
             faults.append(f"only {self.facts['acked']:,} rows were acknowledged")
         if self.facts["in_flight"] <= 0:
@@ -103,6 +101,9 @@ class World:
         faults = check.faults(self.server, self.ledger, self.random, self._commit_s)
         self.server.kill()
         return faults
+
+    def _folder(self, table):
+        return self.server.lake.joinpath(*table.split("."))
 
     # -- the producers
 
@@ -224,58 +225,94 @@ class World:
         self._start_again()
 
     def _die_point(self):
-        """kill -9 at a named point: of a running life, or of its start."""
-        least = min(self._points.values())
-        name = self.random.choice([p for p, n in self._points.items() if n == least])
-        self._points[name] += 1
-        count = self.random.choice((1, 1, 2, 3))
-        if name.startswith(FREQUENT):
-            count = self.random.randint(50, 2000)
-        if name.startswith(AT_START):
-            count = 1
-        self.facts["point"] = name
-        if name.startswith(AT_START):
+        """kill -9 at named points, one after the other: of running lives, then of a start."""
+        near = any(map(points.is_checkpoint_near, map(self._folder, TABLES)))
+        drawn = self._points.draw(self.place.kind, near, self.random)
+        # A spill file is there before it can go.
+        drawn.sort(key=lambda name: (name.startswith(points.STARTING), name in points.UNSPILLING))
+        if any(name.startswith(points.SPILLING) for name in drawn):
+            self._take_lake_away()
             self._wait_for_acks()
         self._end_life()
-        for _ in range(POINT_TRIES):
-            if not self._live_until_point(name, count):
-                break
-            if self._batch.acked_rows >= ROWS_ACKED_MIN:
-                break
-            count *= 8  # too early for a round: a later time in the next life
-        else:
+        for name in drawn:
+            if name in points.UNSPILLING:
+                self._spill()
+            count = points.count_for(name, self.random)
+            hit = self._live_until_point(name, count)
+            self._points.hit[name] += hit
+            self.facts.setdefault("points", []).append({"point": name, "count": count, "hit": hit})
+        self._give_lake_back()
+        if self._batch.acked_rows < ROWS_ACKED_MIN:  # it all went fast: once more, as any round
             self._start_again(tool=True)
-        if self.server.process is not None:
             self._wait_for_acks()
             self._end_life()
         self._start_again()
 
     def _live_until_point(self, name, count):
-        """Start a life that dies there. False: it did not get there in time, and lives."""
+        """A life that dies there. False: it did not get there in time, and died another way."""
         try:
             self._start_again(tool=True, SLUICE_CRASH_AT=f"{name}:{count}")
+            if name in points.HEALING:
+                self.place.disk.fault("write", "EIO", 1, "/data/store")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.server.process.wait(POINT_WAIT_S * points.patience(name))
         except RuntimeError:
-            if self.server.process.returncode != -signal.SIGKILL:
-                raise
-        else:
-            if self._wait_for_acks():
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self.server.process.wait(POINT_WAIT_S)
             if self.server.process.poll() is None:
-                return False
-        if self.server.process.returncode != -signal.SIGKILL:
-            raise RuntimeError(f"sluiced ended with {self.server.process.returncode}:\n"
-                               f"{self.server.log_tail()}")
-        self.facts["point_hit"] = self.facts.get("point_hit", 0) + 1
+                raise
+        status = self.server.process.poll()
+        if status not in (None, -signal.SIGKILL):
+            raise RuntimeError(f"sluiced ended with {status}:\n{self.server.log_tail()}")
         self._end_life()
-        return True
+        return status is not None
+
+    # -- the lake refuses one table for a while
+
+    def _take_lake_away(self):
+        self._away = self.random.choice(TABLES)
+        self.facts["away"] = self._away
+        folder = self._folder(self._away)
+        self._wait_until(lambda: (folder / "_delta_log").exists(), "its Delta table is not made")
+        self.place.take_away(folder)
+
+    def _wait_until(self, is_so, what_else):
+        end = time.monotonic() + AWAY_TIMEOUT_S
+        while not is_so():
+            if time.monotonic() > end:
+                raise TimeoutError(f"{self._away}: {what_else}:\n{self.server.log_tail()}")
+            time.sleep(0.01)
+
+    def _give_lake_back(self):
+        if self._away is not None:
+            self.place.give_back()
+            self._away = None
+
+    def _spill(self):
+        """Its rows are in spill files, and the lake is there again; nobody lives."""
+        self._start_again(tool=True)
+        self._wait_until(lambda: list(self.server.data.glob("spill/*.spill")),
+                         "its rows are not spilled")
+        self._end_life()
+        self._give_lake_back()
+
+    def _die_lake_away(self):
+        """The lake takes nothing of a table, which is spilled; kill -9; then it takes all."""
+        self._take_lake_away()
+        self._wait_for_acks()
+        self._end_life()
+        self._spill()
+        if self.random.random() < 0.5:
+            self._start_again(tool=True)
+            time.sleep(self.random.uniform(0, 0.5))
+            self._end_life()
+        self._start_again()
 
     def _end_life(self):
         """The end of a life: kill -9, and on such a disk the power goes."""
-        if self.place.kind == "power":
-            self._cut_now()
-        else:
+        if self.place.kind != "power":
             self._kill()
+            return
+        self._cut_now()
+        self.place.still_away()
 
     def _die_full(self):
         """The disk fills up; the server dies on it, starts on it or says why not, and heals."""
