@@ -305,6 +305,7 @@ static void look(struct compact *c, bool caught_up)
     for (size_t i = 0; i < c->busy.count; i++)
         look_at(c, c->busy.items[i], &now);
     relieve(c);
+    compact__spill_slow(c);
     for (size_t i = 0; i < c->busy.count; i++) {
         struct compact_table *t = c->busy.items[i];
         compact__table_cool(t, c->draining ? UINT64_MAX : now.ns);

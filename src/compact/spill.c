@@ -15,9 +15,12 @@
  *
  * A failure (a disk that is full, or would leave too little to log and lake) gives up what is not
  * finished and is tried again after a pause; until then the table holds the log as it did before.
- * Beyond bytes_max the streams of tables that have files are slowed; what they have acknowledged
- * already is spilled all the same, so the folder
- * stays below bytes_max and one log. Runs on the worker.
+ *
+ * Whose streams wait: beyond bytes_max those of tables that have files or that the lake refuses;
+ * what they have acknowledged already is spilled all the same, so the folder stays below bytes_max
+ * and one log. Where rows cannot be spilled (they may not be, or it fails), those of a refused
+ * table that holds half of the log: the log has one order, so whatever stays in it keeps all that
+ * came later, and the other half is what the other tables have left. Runs on the worker.
  */
 #include "compact/compact.h"
 
@@ -35,18 +38,44 @@
 
 #define STEP_BLOCKS 8
 
+/* It does not go on by itself just now, or is so far back that its rows come from files. */
+static bool is_lagging(const struct compact *c, const struct compact_table *t)
+{
+    return t->state == COMPACT_STOPPED || t->failures > 0 || compact__is_spilled(c, t);
+}
+
 /* ---- the streams of lagging tables ---- */
+
+/* It holds half of the log, and cannot leave it. */
+static bool is_stuck(const struct compact *c, const struct compact_table *t)
+{
+    return c->spilling.half != 0 && t->state != COMPACT_GONE &&
+           compact__table_log_floor(t, c->scanned) < c->spilling.half && is_lagging(c, t);
+}
 
 static void slow(struct compact *c, struct compact_table *t)
 {
-    bool slowed = c->spilling.is_over && t->spill.count > 0;
-    if (atomic_exchange(&t->meta->live->slowed, slowed) == slowed)
+    bool is_over = c->spilling.is_over && (t->spill.count > 0 || is_lagging(c, t));
+    bool slowed = is_over || is_stuck(c, t);
+    if (atomic_load(&t->meta->live->slowed) == slowed)
         return;
-    if (slowed)
+    atomic_store(&t->meta->live->slowed, slowed);
+    compact__touch(c, t);
+    if (is_over)
         LOG_WARN("compact", "%s: spill files have %llu bytes, the limit: its streams are slowed",
                  t->meta->name, (unsigned long long)c->spilling.bytes);
+    else if (slowed)
+        LOG_WARN("compact",
+                 "%s holds half of the log and cannot be spilled: its streams are slowed",
+                 t->meta->name);
     else
         LOG_INFO("compact", "%s: its streams are no longer slowed", t->meta->name);
+}
+
+void compact__spill_slow(struct compact *c)
+{
+    for (size_t i = 0; i < c->busy.count; i++)
+        slow(c, c->busy.items[i]);
 }
 
 /* Files came or went. */
@@ -332,12 +361,6 @@ bool compact__spill(struct compact *c)
 
 /* ---- which tables ---- */
 
-/* It does not go on by itself just now, or is so far back that its rows come from files. */
-static bool is_lagging(const struct compact *c, const struct compact_table *t)
-{
-    return t->state == COMPACT_STOPPED || t->failures > 0 || compact__is_spilled(c, t);
-}
-
 static void begin_pass(struct compact *c)
 {
     struct compact_spilling *s = &c->spilling;
@@ -365,7 +388,9 @@ static void begin_pass(struct compact *c)
 void compact__spill_look(struct compact *c)
 {
     struct compact_spilling *s = &c->spilling;
+    bool stays = s->bytes_max == 0 || s->failures > 0;
     s->below = bronze_behind(c->d.log, c->scanned, s->table_log_bytes);
+    s->half = stays ? bronze_behind(c->d.log, c->scanned, s->half_bytes) : 0;
     if (s->below != 0 && s->reader == NULL && s->bytes_max != 0 && !c->ending &&
         sys_mono_ns(c->d.sys) >= s->retry_ns)
         begin_pass(c);
@@ -391,6 +416,7 @@ void compact__spill_init(struct compact *c, uint64_t table_log_bytes, uint64_t b
     };
     c->spilling.table_log_bytes =
         table_log_bytes != 0 ? MIN(table_log_bytes, u.log_bytes_max / 2) : u.log_bytes_max / 4;
+    c->spilling.half_bytes = u.log_bytes_max / 2;
     c->spilling.bytes_max = bytes_max;
 }
 

@@ -30,10 +30,12 @@ struct compact_spill {
 /* Of the worker. */
 struct compact_spilling {
     struct spill_folder folder;
-    uint64_t table_log_bytes;     /* a table that holds more of the log is behind */
-    uint64_t bytes_max;           /* 0 = nothing is spilled */
-    uint64_t files, bytes;        /* in the folder, of all tables */
-    bronze_pos below;             /* a table whose floor is below it holds too much; 0 = none can */
+    uint64_t table_log_bytes; /* a table that holds more of the log is behind */
+    uint64_t bytes_max;       /* 0 = nothing is spilled */
+    uint64_t files, bytes;    /* in the folder, of all tables */
+    bronze_pos below;         /* a table whose floor is below it holds too much; 0 = none can */
+    uint64_t half_bytes;      /* of the log */
+    bronze_pos half;          /* … holds half of it, and rows cannot be spilled; 0 = none can */
     struct bronze_reader *reader; /* the pass that is on; NULL = none */
     bronze_pos to;                /* … goes up to here */
     struct compact_table *tables[COMPACT_SPILL_TABLES_MAX];
@@ -53,6 +55,8 @@ void compact__spill_deinit(struct compact *c);
 must_use int compact__spill_load(struct compact *c, struct err *e);
 /* A look: which tables hold too much, does a pass begin? */
 void compact__spill_look(struct compact *c);
+/* After a look: whose streams are slowed. */
+void compact__spill_slow(struct compact *c);
 /* One step of the pass. True: it has done something. */
 bool compact__spill(struct compact *c);
 /* Committing it would help the log: it holds too much, and nothing else hinders it. */

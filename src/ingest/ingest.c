@@ -672,9 +672,9 @@ static int no_room_for(const struct stream *st, struct err *e)
     if (st->table != NULL && is_slowed(st))
         return err_set(
             e, ERR_EXHAUSTED,
-            "table %s takes no further rows: its lake does not take them, and the space "
-            "for rows that wait (spill_bytes) is used up; what was acknowledged is safe, "
-            "send the rest again later",
+            "table %s takes no further rows: its lake does not take them, and there is no more "
+            "room for rows that wait (spill_bytes, the disk); what was acknowledged is safe, send "
+            "the rest again later",
             st->table->name);
     return no_room("its readers lag behind", e);
 }

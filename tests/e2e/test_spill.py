@@ -5,12 +5,13 @@ import json
 import os
 import pathlib
 import subprocess
+import threading
 import time
 
 import grpc
 from sluice_local import LocalServer, lake
 from test_disk import pump, small_disk
-from world import heavy
+from world import eventually, heavy
 
 MIB = 1 << 20
 SLOW, FAST = "e2e.spill.slow", "bench.load.rows_1kb"
@@ -55,11 +56,11 @@ def two_tables(world, place, word, **settings):
         yield server
 
 
-def run_fast(server):
+def run_fast(server, count=FAST_ROWS):
     """Rows of the fast table, all acknowledged; how many."""
     report = server.folder / "fast.json"
     command = (server.bin / "sluice-loadgen", "run", "--rows", "1kb", "--batch", "100",
-               "--in-flight", "200", "--count", FAST_ROWS, "--quiet", "--json", report,
+               "--in-flight", "200", "--count", count, "--quiet", "--json", report,
                "--endpoint", server.endpoint, "--ca", server.ca,
                "--token-file", server.admin_token_file)
     done = subprocess.run([str(a) for a in command], stdout=subprocess.PIPE,
@@ -74,6 +75,30 @@ def table_status(server, name):
     with server.connect() as admin:
         status = admin.status()
     return status, next(t for t in status.tables if t.name == name)
+
+
+class SlowPump(threading.Thread):
+    """Rows of the slow table for some seconds; they may have to wait."""
+
+    def __init__(self, server):
+        super().__init__(daemon=True)
+        self.server, self.result = server, None
+        self.start()
+
+    def run(self):
+        with self.server.connect() as admin:
+            self.result = pump(admin, SLOW, 0, 8)
+
+    def wait_slowed(self):
+        return eventually(lambda: table_status(self.server, SLOW)[1].slowed, 60)
+
+    def finish(self):
+        """(sent, acknowledged); not all of them only when the stream was refused meanwhile."""
+        self.join()
+        sent, acked, failure = self.result
+        assert acked == sent if failure is None else (
+            failure.code is grpc.StatusCode.RESOURCE_EXHAUSTED and SLOW in str(failure)), failure
+        return sent, acked
 
 
 def unspilled(server, name, timeout_s=10):
@@ -152,6 +177,43 @@ def test_a_lost_store_has_the_spilled_rows_again(world):
         server.wait_committed([SLOW])
         assert server.stop() == 0, server.log_tail()
         verify(server)
+        check_rows(place / "slow", sent, acked)
+
+
+def test_beyond_the_limit_the_others_go_on_for_more_than_the_log_holds(world):
+    with small_disk(world.folder) as place, \
+            two_tables(world, place, "spill-limit", spill_bytes=16 * MIB) as server:
+        with no_space(place):
+            slow = SlowPump(server)
+            slow.wait_slowed()
+            fast = run_fast(server)
+            status, state = table_status(server, SLOW)
+            assert state.slowed and state.spilled_bytes < (16 + 64) * MIB, state
+            assert not next(t for t in status.tables if t.name == FAST).slowed
+        sent, acked = slow.finish()
+        server.wait_committed([SLOW, FAST])
+        assert not unspilled(server, SLOW).slowed
+        assert server.stop() == 0, server.log_tail()
+        verify(server, "--stopped-well")
+        check_rows(place / "slow", sent, acked)
+        folder = pathlib.Path(server.lake, *FAST.split("."))
+        assert lake.read_delta_rs(folder).num_rows == fast
+
+
+def test_where_nothing_may_be_spilled_half_of_the_log_is_left_to_the_others(world):
+    with small_disk(world.folder) as place, \
+            two_tables(world, place, "spill-none", spill_bytes=0) as server:
+        with no_space(place):
+            slow = SlowPump(server)
+            slow.wait_slowed()
+            run_fast(server, 10_000)
+            status, state = table_status(server, SLOW)
+            assert state.slowed and state.spilled_rows == 0, state
+            assert not next(t for t in status.tables if t.name == FAST).slowed
+        sent, acked = slow.finish()
+        server.wait_committed([SLOW, FAST])
+        assert not table_status(server, SLOW)[1].slowed
+        assert server.stop() == 0, server.log_tail()
         check_rows(place / "slow", sent, acked)
 
 

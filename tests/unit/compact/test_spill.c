@@ -242,6 +242,59 @@ Test(compact_spill, beyond_the_limit_only_tables_with_files_are_slowed)
     rig_down(&x);
 }
 
+/* Else each further table whose lake goes away would bring as much as it may hold. */
+Test(compact_spill, beyond_the_limit_a_refused_table_without_files_is_slowed_too)
+{
+    struct rig x;
+    up(&x, 8 * MIB);
+    x.c->spilling.bytes_max = 16 * MIB;
+    struct catalog_table *t = lagging(&x);
+    struct catalog_table *other = rig_table(&x, "main.farm.other");
+    load(&x, t, 80);
+    cr_assert(x.c->spilling.is_over);
+    cr_assert_not(atomic_load(&other->live->slowed));
+
+    objstore_fake_order(x.lake, "other", OBJSTORE_FAIL, 0, FOR_EVER);
+    rig_rows(&x, other, 1, 10);
+    x.c->draining = true; /* so that it tries, and fails */
+    rig_turn(&x);
+    x.c->draining = false;
+
+    cr_assert_eq(rig_status(&x, other).spill_files, 0);
+    cr_assert(atomic_load(&other->live->slowed));
+    lake_returns(&x);
+    rig_settle(&x, other);
+    cr_assert_not(x.c->spilling.failures);
+    cr_assert_not(atomic_load(&other->live->slowed));
+    catalog_table_unref(t);
+    catalog_table_unref(other);
+    rig_down(&x);
+}
+
+/* The log holds 160 MiB: the first half is for everybody. */
+Test(compact_spill, a_refused_table_that_cannot_be_spilled_waits_at_half_of_the_log)
+{
+    struct rig x;
+    up(&x, 8 * MIB);
+    x.c->spilling.bytes_max = 0;
+    struct catalog_table *t = lagging(&x);
+    struct catalog_table *other = rig_table(&x, "main.farm.other");
+
+    load(&x, t, 64);
+    cr_assert_not(atomic_load(&t->live->slowed));
+    load(&x, t, 28);
+    load(&x, other, 8);
+
+    cr_assert(atomic_load(&t->live->slowed));
+    cr_assert_not(atomic_load(&other->live->slowed));
+    lake_returns(&x);
+    rig_settle(&x, t);
+    cr_assert_not(atomic_load(&t->live->slowed));
+    catalog_table_unref(t);
+    catalog_table_unref(other);
+    rig_down(&x);
+}
+
 Test(compact_spill, a_log_is_not_trimmed_into_spilled_rows_before_the_store_knows)
 {
     struct rig x;
@@ -327,18 +380,20 @@ Test(compact_spill, a_disk_that_is_nearly_full_is_left_to_log_and_lake)
     struct catalog_table *t = lagging(&x);
     uint64_t file_bytes = x.c->policy.file_bytes;
     x.c->policy.file_bytes = 1ull << 60; /* two of them do not fit */
-    load(&x, t, 64);
+    load(&x, t, 92);
     cr_assert_eq(files_in_folder(&x), 0);
     cr_assert_eq(bronze_trimmed_pos(x.log), 1);
+    cr_assert(atomic_load(&t->live->slowed)); /* it holds half of the log */
 
     x.c->policy.file_bytes = file_bytes;
     x.c->spilling.retry_ns = 0;
     load(&x, t, 4);
 
     cr_assert_gt(rig_status(&x, t).spill_files, 0);
+    cr_assert_not(atomic_load(&t->live->slowed));
     lake_returns(&x);
     rig_settle(&x, t);
-    cr_assert_eq(rig_delta(&x, t->location).rows, 68);
+    cr_assert_eq(rig_delta(&x, t->location).rows, 96);
     catalog_table_unref(t);
     rig_down(&x);
 }
