@@ -69,15 +69,21 @@ struct scan {
     uint64_t offset; /* of the next block */
     uint64_t ticket; /* that it must have */
     bronze_pos pos;
-    uint8_t *buf; /* aligned; holds [buf_offset, buf_offset + buf_len) of the file */
+    /* @bytes, somewhere in @buf, hold [buf_offset, buf_offset + buf_len) of the file. */
+    uint8_t *buf, *bytes;
     size_t buf_cap, buf_len;
     uint64_t buf_offset;
+    /* What comes next is on its way into @ahead, ahead_len bytes (0: nothing is). */
+    struct sys_fetch *fetch; /* borrowed; NULL: the next bytes are read when they are needed */
+    uint8_t *ahead;
+    size_t ahead_cap, ahead_len;
 };
 
 void bronze__scan_init(struct scan *s, struct sys_file *file, const struct segment_header *h,
                        uint64_t file_bytes);
-void bronze__scan_deinit(struct scan *s);
-enum scan_outcome { SCAN_STOP = 1 }; /* the bytes at s->offset are not the next block */
+void bronze__scan_deinit(struct scan *s); /* waits for what is on its way */
+void bronze__scan_forget(struct scan *s); /* what was read is old: the next bytes are read afresh */
+enum scan_outcome { SCAN_STOP = 1 };      /* the bytes at s->offset are not the next block */
 must_use int bronze__scan_next(struct scan *s, struct bronze_block *ret_block, struct err *e);
 /* Bytes [offset, offset + len) in the buffer, or NULL when the file ends before. */
 must_use int bronze__scan_bytes(struct scan *s, uint64_t offset, size_t len,
@@ -238,6 +244,7 @@ struct bronze_reader {
     bronze_pos last_end_pos;
     uint64_t segment; /* of the open file, 0 = none */
     struct sys_file *file;
+    struct sys_fetch *fetch; /* from the first segment file on; may be NULL */
     struct scan scan;
     struct bronze_reader *next;
 };

@@ -361,7 +361,7 @@ static int read_on(struct check *c, size_t i, struct scan *sc, bool *ret_torn, s
         TRY(v);
         if (v == STOP_DAMAGED && c->k->live && again++ < AGAIN_MAX && !is_gone(c, &c->segs[i])) {
             sys_sleep_ms(c->sys, AGAIN_MS);
-            sc->buf_len = 0; /* its write may have landed meanwhile (C2) */
+            bronze__scan_forget(sc); /* its write may have landed meanwhile (C2) */
             continue;
         }
         *ret_torn = v == STOP_TORN;

@@ -4,8 +4,9 @@
  *
  * A block in the ring is pinned while its reader looks at it, so that appends do not overwrite it
  * (A2).
- * A reader that has fallen out of the ring reads the segment files in large chunks and comes back
- * to memory by itself. Readers never see past the durable end (I5).
+ * A reader that has fallen out of the ring reads the segment files in large chunks, the next one
+ * coming while it works on this one, and comes back to memory by itself. Readers never see past the
+ * durable end (I5).
  *
  * Thread: a reader belongs to one thread; bronze_reader_wake() is for any.
  */
@@ -66,6 +67,7 @@ struct bronze_reader *bronze_reader_close(struct bronze_reader *r)
     *p = r->next;
     sys_mutex_unlock(&r->log->lock);
     bronze__scan_deinit(&r->scan);
+    r->fetch = sys_fetch_free(r->fetch);
     r->file = sys_close(r->file);
     mem_free(r->name);
     mem_free(r);
@@ -123,6 +125,9 @@ static int open_segment(struct bronze_reader *r, const struct segment *s, struct
     };
     bronze__scan_init(&r->scan, r->file, &h, bytes / BLOCK_ALIGN * BLOCK_ALIGN);
     r->scan.sys = r->log->sys;
+    if (r->fetch == NULL)
+        r->fetch = sys_fetch_new(r->log->sys);
+    r->scan.fetch = r->fetch;
     r->segment = s->number;
     return 0;
 }
@@ -182,7 +187,7 @@ static int from_device(struct bronze_reader *r, struct bronze_block *ret_block, 
         if (rc == SCAN_STOP && fresh)
             return not_valid(r, s.number, e);
         if (rc == SCAN_STOP) {
-            r->scan.buf_len = 0; /* read before the block was written: look again */
+            bronze__scan_forget(&r->scan); /* read before the block was written: look again */
             fresh = true;
         }
     }

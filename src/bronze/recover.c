@@ -33,6 +33,7 @@ struct recovery {
     struct bronze *log;
     bronze_control_fn *on_control;
     void *ctx;
+    struct sys_fetch *fetch; /* may be NULL */
     struct found *segs;
     size_t count;
     uint64_t ticket; /* expected next */
@@ -187,6 +188,7 @@ static int read_segment(struct recovery *rc, struct found *s, uint64_t *ret_offs
     TRY(open_file(rc, s, e));
     bronze__scan_init(&sc, s->file, &s->header, s->bytes / BLOCK_ALIGN * BLOCK_ALIGN);
     sc.sys = rc->log->sys;
+    sc.fetch = rc->fetch;
     int r;
     struct bronze_block b;
     sys_point(rc->log->sys, SYS_POINT_LOG_RECOVER_BEFORE_READ);
@@ -324,6 +326,7 @@ int bronze__recover(struct bronze *log, bronze_control_fn *on_control, void *ctx
                     struct recovered *ret, struct err *e)
 {
     struct recovery rc = {.log = log, .on_control = on_control, .ctx = ctx, .ticket = 1, .pos = 1};
+    rc.fetch = sys_fetch_new(log->sys);
     int r = find_segments(&rc, e);
     uint64_t max_number = rc.count > 0 ? rc.segs[rc.count - 1].number : 0;
     if (r == 0)
@@ -334,5 +337,6 @@ int bronze__recover(struct bronze *log, bronze_control_fn *on_control, void *ctx
     for (size_t i = 0; i < rc.count; i++)
         ret->max_epoch = MAX(ret->max_epoch, rc.segs[i].header.epoch);
     mem_free(rc.segs);
+    sys_fetch_free(rc.fetch);
     return r;
 }

@@ -115,6 +115,7 @@ int sys_new_uring(struct sys **ret_sys, struct err *e)
     (void)e; /* nothing can fail so far: without io_uring the other method serves */
     s->base.ops = &real_ops;
     s->has_uring = getenv("SLUICE_NO_URING") == NULL && sys__uring_works();
+    s->base.reads_beside = s->has_uring;
     *ret_sys = &s->base;
     return 0;
 }

@@ -138,6 +138,21 @@ unsigned sys_ring_wait(struct sys_ring *r, struct sys_done *done, unsigned max,
 /* Make a present or the next sys_ring_wait() return. From any thread; costs a system call. */
 void sys_ring_wake(struct sys_ring *r);
 
+/* ---- reading ahead ---- */
+
+struct sys_fetch; /* one read beside its caller's work; used by one thread */
+
+/* NULL where the system has none (no io_uring, the simulator): read when the bytes are needed. */
+struct sys_fetch *sys_fetch_new(struct sys *s);
+/* Takes NULL; returns NULL. Waits for a read that is under way. */
+struct sys_fetch *sys_fetch_free(struct sys_fetch *f);
+/* Begin to read. One at a time; @file and @buf (SYS_DIRECT: aligned as for sys_read()) are the
+ * fetch's until sys_fetch_end() or sys_fetch_free(). */
+void sys_fetch_begin(struct sys_fetch *f, struct sys_file *file, void *buf, size_t len,
+                     uint64_t offset);
+/* Wait for it: 0 when all bytes are in the buffer, else as sys_read(). */
+must_use int sys_fetch_end(struct sys_fetch *f, struct err *e);
+
 /* ---- threads ---- */
 
 struct sys_thread;

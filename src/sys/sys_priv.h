@@ -59,6 +59,7 @@ struct sys_ring_ops {
 /* First member of each backend's own structs. */
 struct sys {
     const struct sys_ops *ops;
+    bool reads_beside; /* fetch.c */
     /* Set before threads start (point.h). */
     sys_point_fn *point_fn;
     void *point_ctx;

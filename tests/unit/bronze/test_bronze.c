@@ -207,6 +207,30 @@ Test(bronze_log, rolls_over_segments_and_reads_them_from_the_device)
     tear_down(&x);
 }
 
+/* Blocks straddle the chunks by little, by much, and by more than is carried over. */
+Test(bronze_log, reads_blocks_of_every_size_from_the_device)
+{
+    struct fixture x;
+    set_up(&x);
+    open_log(&x);
+    static const size_t sizes[] = {1000, 70000, 900000, 300, 3 * MIB, 1500000, 8 * MIB, 5000};
+    uint64_t rows = 0;
+
+    for (size_t bytes = 0; bytes < 90 * MIB; rows++) {
+        append_row(&x, 1, rows, sizes[rows % ARRAY_LEN(sizes)] + rows % 4096);
+        bytes += sizes[rows % ARRAY_LEN(sizes)];
+    }
+    wait_all(&x);
+
+    cr_assert_eq(read_all(&x, 1), rows);
+    close_log(&x);
+    open_log(&x); /* recovery reads the same way */
+    cr_assert_eq(bronze_durable_pos(x.log), rows);
+    cr_assert_eq(read_all(&x, 1), rows);
+    close_log(&x);
+    tear_down(&x);
+}
+
 Test(bronze_log, keeps_a_request_in_one_block_and_refuses_one_that_cannot_fit)
 {
     struct fixture x;
