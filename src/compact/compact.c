@@ -126,8 +126,24 @@ bool compact__is_left(const struct compact *c, const struct compact_table *t)
     return c->ending && t->failures >= DRAIN_FAILURES_MAX;
 }
 
+/* A table's record is durable, and read, a moment before the catalog knows the table. */
+static void await_table(struct compact *c, uint32_t id)
+{
+    c->awaited_first = c->awaited_first == 0 ? id : MIN(c->awaited_first, id);
+    c->awaited_last = MAX(c->awaited_last, id);
+}
+
+static void find_awaited(struct compact *c)
+{
+    while (c->awaited_first != 0 && compact__table(c, c->awaited_first) != NULL)
+        c->awaited_first = c->awaited_first < c->awaited_last ? c->awaited_first + 1 : 0;
+    if (c->awaited_first == 0)
+        c->awaited_last = 0;
+}
+
 static void open_tables(struct compact *c)
 {
+    find_awaited(c);
     for (size_t i = 0; c->opening > 0 && i < c->busy.count; i++) {
         struct compact_table *t = c->busy.items[i];
         if (t->state == COMPACT_OPENING && sys_mono_ns(c->d.sys) >= t->retry_ns &&
@@ -173,8 +189,9 @@ static void take_control(struct compact *c, const struct bronze_frame *f)
     bool may_alter = control_table(payload, CONTROL_TABLE_ALTERED) != 0;
     uint32_t altered = may_alter ? catalog_altered_table(f) : 0;
     uint32_t dropped = control_table(payload, CONTROL_TABLE_DROPPED);
-    if (created != 0)
-        (void)compact__table(c, created); /* opened before the next block */
+    bool is_new = f->first_pos > c->life_pos; /* else it may have been dropped and forgotten */
+    if (created != 0 && compact__table(c, created) == NULL && is_new)
+        await_table(c, created);
     if (altered != 0)
         take_alter(c, altered, f);
     struct compact_table *t = dropped != 0 ? compact__table(c, dropped) : NULL;
@@ -350,6 +367,8 @@ static void rewind_reader(struct compact *c)
 static uint64_t next_deadline_us(struct compact *c, uint64_t wait_us)
 {
     struct compact_now now = compact__now(c, true);
+    if (c->awaited_first != 0)
+        wait_us = MIN(wait_us, COMPACT_LOOK_NS / 1000);
     for (size_t i = 0; i < c->busy.count; i++) {
         const struct compact_table *t = c->busy.items[i];
         uint64_t due = t->cut.frozen ? 0 : compact__due_in_us(&c->policy, &t->open.load, &now);
@@ -561,6 +580,7 @@ int compact_new(const struct compact_deps *d, const struct compact_options *o,
     c->batch = store_batch_new(d->store);
     bronze_pos from = start_position(c);
     c->scanned = from - 1;
+    c->life_pos = bronze_durable_pos(d->log);
     add_tables(c);
     int r = compact__spill_load(c, e);
     compact__publish(c);

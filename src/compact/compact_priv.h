@@ -196,10 +196,12 @@ struct compact {
     bronze_pos scanned;
     struct map tables; /* id (u32) → struct compact_table; changed under the lock */
     struct compact_list busy, dirty;
-    size_t opening; /* tables that are not open yet */
-    bool look;      /* a table has reached its size */
-    bool rewind;    /* a table with missed rows can go on */
-    bool draining;  /* what is open is due when the reading has caught up */
+    size_t opening;                       /* tables that are not open yet */
+    bronze_pos life_pos;                  /* where the log ended when this life began */
+    uint32_t awaited_first, awaited_last; /* ids that the catalog will know in a moment; 0 = none */
+    bool look;                            /* a table has reached its size */
+    bool rewind;                          /* a table with missed rows can go on */
+    bool draining;                        /* what is open is due when the reading has caught up */
     bool ending;    /* … and this is the end: a table that keeps failing is left */
     bool worked;    /* a block was read since the last pause */
     bool may_yield; /* it lives on what others leave, and presses when it is late */

@@ -557,3 +557,29 @@ Test(compact_worker, commits_by_age_and_stops_clean)
     catalog_table_unref(t);
     rig_down(&x);
 }
+
+/* The record is durable, and read, a moment before the catalog has it in force. */
+Test(compact_tables, a_table_is_opened_though_its_record_was_read_before_the_catalog_knew_it)
+{
+    struct rig x;
+    rig_up(&x);
+    struct catalog_table *first = rig_table(&x, "main.farm.first");
+    uint8_t record[] = {0x0a, 2, 0x08, (uint8_t)(first->id + 1)}; /* TableCreated {table_id} */
+    struct slice payload = slice_of(record, sizeof(record));
+    struct bronze_append a = {.kind = BRONZE_CONTROL, .rows = &payload, .row_count = 1};
+    cr_assert_eq(bronze_append(x.log, &a), 0);
+    cr_assert_eq(bronze_wait(x.log, a.ticket, 10000), 0);
+    rig_turn(&x);
+
+    x.c->read_next_ns = UINT64_MAX; /* what the catalog writes itself is not read */
+    struct catalog_table *t = rig_table(&x, "main.farm.late");
+    cr_assert_eq(t->id, first->id + 1);
+    (void)compact_step(x.c, 0);
+
+    bool empty = true;
+    cr_assert_eq(objstore_is_empty(x.lake, t->location, &empty, &x.e), 0);
+    cr_assert_not(empty);
+    catalog_table_unref(first);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
