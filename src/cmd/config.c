@@ -112,6 +112,7 @@ static void set_defaults(struct config *c)
         .commit_bytes = 64 * MIB,
         .store_cache_bytes = 64 * MIB,
         .row_cache_bytes = 64 * MIB,
+        .rpc_memory_bytes = 2048 * MIB,
         .grace_ms = 10000,
         .stop_grace_ms = 30000,
         .orphan_grace_ms = 86400000,
@@ -143,6 +144,7 @@ static int parse(struct config *c, const char *path, char *text, struct err *e)
         {"orphan_grace_ms", NULL, &c->orphan_grace_ms, 1000, 4294967295},
         {"stop_grace_ms", NULL, &c->stop_grace_ms, 1000, 3600000},
         {"rpc_threads", NULL, &c->rpc_threads, 0, 64},
+        {"rpc_memory_bytes", NULL, &c->rpc_memory_bytes, 0, 1ull << 40},
     };
     char *save = NULL;
     int number = 0;

@@ -21,7 +21,8 @@ struct config {
     uint64_t store_cache_bytes, row_cache_bytes;
     uint64_t grace_ms, stop_grace_ms;
     uint64_t orphan_grace_ms;
-    uint64_t rpc_threads; /* 0 = one per two processors, 1 to 8 */
+    uint64_t rpc_threads;      /* 0 = one per two processors, 1 to 8 */
+    uint64_t rpc_memory_bytes; /* gRPC's for calls and half messages; 0 = no limit */
 };
 
 /* Defaults, then the file. ERR_INVALID with file, line and reason. Takes nothing;

@@ -322,6 +322,7 @@ static int build_rpc(struct server *s, struct err *e)
         .listen_plain = c->listen_plain,
         .queue_count = c->rpc_threads != 0 ? (unsigned)c->rpc_threads : MAX(1u, MIN(8u, cpus / 2)),
         .tick_ms = TICK_MS,
+        .memory_bytes = c->rpc_memory_bytes,
     };
     return rpc_server_new(s->sys, &o, &s->rpc, e);
 }

@@ -67,6 +67,8 @@ struct rpc_options {
     const char *listen_plain; /* plain text; NULL = none. The caller has checked it is loopback */
     unsigned queue_count;
     uint32_t tick_ms; /* on_tick of each queue comes about this often; 0 = never */
+    /* What gRPC may hold for calls and half messages; beyond, it ends streams. 0 = no limit. */
+    uint64_t memory_bytes;
 };
 
 must_use int rpc_server_new(struct sys *s, const struct rpc_options *o,

@@ -110,6 +110,7 @@ struct rpc_server {
     struct sys *sys;
     char *listen_tls, *listen_plain, *cert_pem, *key_pem;
     uint32_t tick_ms;
+    uint64_t memory_bytes;
     struct rpc_queue *queues;
     unsigned queue_count;
     struct rpc__entry *entries;

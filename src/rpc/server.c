@@ -63,6 +63,7 @@ int rpc_server_new(struct sys *s, const struct rpc_options *o, struct rpc_server
     r->cert_pem = o->listen_tls ? mem_strdup(o->tls_cert_pem) : NULL;
     r->key_pem = o->listen_tls ? mem_strdup(o->tls_key_pem) : NULL;
     r->tick_ms = o->tick_ms;
+    r->memory_bytes = o->memory_bytes;
     r->down_tag.run = on_down;
     r->queue_count = o->queue_count;
     size_t queues_bytes = sizeof(struct rpc_queue) * o->queue_count;
@@ -179,11 +180,34 @@ static void accept_all(struct rpc_queue *q)
     }
 }
 
-static int start_core(struct rpc_server *r, struct err *e)
+/*
+ * Bytes of a message that has not ended are with the core, and nothing here sees them: clients that
+ * hold back the end of large messages are met by the core's quota, which ends streams, anybody's,
+ * until it is kept. Its arguments copy the quota's reference.
+ */
+static void create_core(struct rpc_server *r)
 {
     grpc_arg list[RPC_ARGS_MAX];
     grpc_channel_args args = {.num_args = rpc_args_server(list), .args = list};
+    grpc_resource_quota *quota = NULL;
+    if (r->memory_bytes != 0) {
+        quota = grpc_resource_quota_create("sluice");
+        grpc_resource_quota_resize(quota, (size_t)r->memory_bytes);
+        must(args.num_args < RPC_ARGS_MAX);
+        list[args.num_args++] = (grpc_arg){
+            .type = GRPC_ARG_POINTER,
+            .key = (char *)(uintptr_t)GRPC_ARG_RESOURCE_QUOTA, /* only read */
+            .value.pointer = {quota, grpc_resource_quota_arg_vtable()},
+        };
+    }
     r->server = grpc_server_create(&args, NULL);
+    if (quota != NULL)
+        grpc_resource_quota_unref(quota);
+}
+
+static int start_core(struct rpc_server *r, struct err *e)
+{
+    create_core(r);
     for (unsigned i = 0; i < r->queue_count; i++) {
         rpc__queue_open(&r->queues[i]);
         grpc_server_register_completion_queue(r->server, r->queues[i].cq, NULL);

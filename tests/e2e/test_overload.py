@@ -14,10 +14,11 @@ import time
 
 import grpc
 from databricks import zerobus_service_pb2 as zerobus
+from frames import HalfCalls
 from sluice_client import StreamFailed
 from sluice_local import LocalServer, lake
 from test_disk import pump, small_disk
-from world import Wire, check_status, heavy
+from world import Wire, check_status, eventually, heavy
 
 MIB = 1 << 20
 STREAMS = 10_000
@@ -148,6 +149,47 @@ def test_what_a_stranger_sends_is_not_received(world):
         for call in pending:
             assert call.exception().code() is grpc.StatusCode.UNAUTHENTICATED, call.exception()
         assert memory.top - alone <= 48, f"{memory.top - alone:.0f} MiB for strangers"
+
+
+def hold_back(server, connections, calls):
+    """As many calls on each connection, all with 9 of the 10 MiB of a message, as far as the server
+    lets them; returns the connections, still open."""
+    metadata = [("authorization", f"Bearer {server.admin_token}"),
+                ("x-databricks-zerobus-table-name", "bench.load.rows_200b")]
+    held = [HalfCalls(server, "/databricks.zerobus.Zerobus/EphemeralStream", metadata, calls)
+            for _ in range(connections)]
+    threads = [threading.Thread(target=h.send, args=(REQUEST_MIB * MIB, 9 * MIB, 20))
+               for h in held]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return held
+
+
+def test_messages_that_are_only_half_there_stay_within_the_budget(world):
+    budget = 96
+    with fresh_server(world, "halves", rpc_memory_bytes=budget * MIB) as server, \
+            Memory(server) as memory:
+        make_tables(server, "200b")
+        alone = memory.now()
+        held = hold_back(server, 10, 10)
+        assert sum(sum(h.sent.values()) for h in held) > 2 * budget * MIB
+        assert memory.top - alone <= budget + 64, f"{memory.top - alone:.0f} MiB for halves"
+        assert sum(len(h.ended) for h in held) > 0
+        for h in held:
+            h.close()
+        eventually(lambda: serves(server))
+        p50, p99 = probe(server, 2)
+        assert p50 <= PROBE_P50_MS_MAX and p99 <= PROBE_P99_MS_MAX, (p50, p99)
+
+
+def serves(server):
+    try:
+        with server.connect() as admin:
+            return admin.status() is not None
+    except grpc.RpcError:
+        return False
 
 
 def test_a_disk_that_hesitates_loses_nothing(world):

@@ -246,6 +246,7 @@ static void init(struct rig *g, enum rig_kind kind, unsigned queue_count, uint32
         .listen_plain = kind == RIG_PLAIN ? "127.0.0.1:0" : NULL,
         .queue_count = queue_count,
         .tick_ms = tick_ms,
+        .memory_bytes = 1u << 30,
     };
     cr_assert_eq(rpc_server_new(g->sys, &o, &g->server, NULL), 0);
     for (size_t i = 0; i < ARRAY_LEN(methods); i++)
