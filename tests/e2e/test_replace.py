@@ -128,7 +128,7 @@ def test_the_official_sdk_hears_that_the_table_was_replaced_and_which_column_is_
     made = world.admin.replace_table(table, NEW)
 
     said = live.wait_for_failure()
-    assert "invalid argument" in said and table in said and "price" in said, said
+    assert "invalid argument" in said.lower() and table in said and "price" in said, said
     assert [(c.name, c.key_ordinal) for c in made.columns] == [("id", 0), ("n", 0), ("sku", 0)]
     with world.admin.producer(table) as producer:
         producer.append(json.dumps({"id": -1, "sku": "new"}))
