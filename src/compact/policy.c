@@ -46,7 +46,8 @@ uint64_t compact__backoff_ns(unsigned failures)
     return COMPACT_BACKOFF_FIRST_NS << MIN(doublings, COMPACT_BACKOFF_DOUBLINGS_MAX);
 }
 
-#define PRESS_US 10000000u
+/* Acks come first: the log is there to take a burst of half a minute at full speed. */
+#define PRESS_US 30000000u
 #define EASE_US  2000000u
 
 bool compact__is_pressing(const struct compact_lag *lag, bool pressing)

@@ -91,7 +91,7 @@ Test(compact_trim, both_the_lake_and_the_store_must_be_past)
 
 Test(compact_policy, lives_on_the_rest_until_it_is_late)
 {
-    struct compact_lag soon = {9999999, 0, 1000}, late = {10000000, 0, 1000};
+    struct compact_lag soon = {29999999, 0, 1000}, late = {30000000, 0, 1000};
 
     cr_assert_not(compact__is_pressing(&soon, false));
     cr_assert(compact__is_pressing(&late, false));
