@@ -169,6 +169,7 @@ class Run:
             "restart_s_p50": restarts[len(restarts) // 2] if restarts else None,
             "restart_s_max": restarts[-1] if restarts else None,
             "points": self.points.report(self.places),
+            "stores_rebuilt": sum(f.get("rebuilt", 0) for f in self.rounds),
             "cuts": len(cuts),
             "sectors_lost": sum(c["sectors"] - c["sectors_kept"] for c in cuts),
             "names_lost": sum(c["names"] - c["names_kept"] for c in cuts),
@@ -183,6 +184,8 @@ def told(facts):
     text += f": {facts.get('acked', 0):,} acknowledged, {facts.get('in_flight', 0):,} in flight"
     if "restart_s" in facts:
         text += f", back in {facts['restart_s']:.2f} s"
+    if "rebuilt" in facts:
+        text += ", store rebuilt"
     for cut in facts.get("cuts", []):
         text += (f", cut at {cut['at']}: {cut['sectors'] - cut['sectors_kept']:,} of "
                  f"{cut['sectors']:,} sectors and {cut['names'] - cut['names_kept']} of "
@@ -230,6 +233,8 @@ def main():
     print(f"{report['rows_acked']:,} rows acknowledged, {report['rows_in_flight']:,} in flight; "
           f"{report['cuts']} power cuts; back in "
           f"{report['restart_s_p50']} s (median), {report['restart_s_max']} s (longest)")
+    if report["stores_rebuilt"]:
+        print(f"{report['stores_rebuilt']} times the store had lost a name, and was rebuilt")
     if not options.prove:
         print(points_told(report["points"]))
     print(f"{passed} passed, {failed} failed")
