@@ -14,11 +14,14 @@
 #include "codec/codec.h"
 #include "parquet/parquet.h"
 #include "row/row.h"
+#include "sys/sys.h"
 
 #include "compact_priv.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define MAKE_WAY_ROWS 64 /* rows between two looks at the clock */
 
 struct compact_table *compact__table_new(struct catalog_table *meta)
 {
@@ -77,8 +80,9 @@ static int close_group(struct compact_table *t, struct err *e)
     struct compact_open *o = &t->open;
     if (!o->batch || o->batch->row_count == 0)
         return 0;
+    static const struct parquet_options options = {.on_page = sys_thread_make_way};
     if (!o->writer)
-        o->writer = parquet_writer_new(t->meta->schema, NULL, &o->file);
+        o->writer = parquet_writer_new(t->meta->schema, &options, &o->file);
     TRY(parquet_write_batch(o->writer, o->batch, e));
     row_batch_reset(o->batch);
     return 0;
@@ -133,9 +137,12 @@ static int take_frame(struct compact_table *t, const struct codec_plan *plan,
     size_t at = 0;
     struct slice row;
     bronze_pos pos = f->first_pos;
-    for (; bronze_frame_row(f, &at, &row); pos++)
+    for (; bronze_frame_row(f, &at, &row); pos++) {
         if (pos > t->taken)
             TRY(take_row(t, plan, row, pos, e));
+        if (pos % MAKE_WAY_ROWS == 0)
+            sys_thread_make_way();
+    }
     must(pos == f->first_pos + f->row_count);
     return 0;
 }

@@ -181,6 +181,8 @@ static int put_page(struct job *j, enum parquet_page_type type, uint32_t value_c
                     uint32_t *ret_bytes, struct err *e)
 {
     struct parquet_file *f = j->file;
+    if (f->options.on_page != NULL)
+        f->options.on_page();
     size_t bound = ZSTD_compressBound(f->body.len);
     if (f->body.len > INT32_MAX || bound > INT32_MAX)
         return err_set(e, ERR_EXHAUSTED, "a value is too long for a Parquet page");

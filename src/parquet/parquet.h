@@ -27,6 +27,7 @@ struct parquet_options {
     int zstd_level;          /* 1 */
     uint32_t page_rows_max;  /* 20000 */
     uint32_t page_bytes_max; /* 1 MiB */
+    void (*on_page)(void);   /* called before each page is packed: lets others work; NULL: nobody */
 };                           /* 0 stands for the value beside it */
 
 /* @out receives the file's bytes as they are finished; borrowed until free. The caller may take

@@ -88,6 +88,9 @@ static void share_processor(uint32_t policy, int nice, uint64_t slice_ns)
     (void)syscall(SYS_sched_setattr, 0, &attr, 0); /* 0: this thread */
 }
 
+/* Half a millisecond of work, then a sleep that is long enough for the kernel to look around. */
+#define WAY_EVERY_NS  500000u
+#define WAY_SLEEP_NS  50000
 #define LONG_SLICE_NS 100000000 /* the longest there is: everybody may interrupt */
 #define SLIVER_NICE   19
 
@@ -96,8 +99,21 @@ static void share_processor(uint32_t policy, int nice, uint64_t slice_ns)
  * place for a thread that wakes, so senders do not queue behind one another while bulk work keeps
  * the other processor. The nice value is left alone: it decides who may come back.
  */
+static _Thread_local bool on_rest;
+static _Thread_local uint64_t way_made_ns; /* when it slept last */
+
+void sys_thread_make_way(void)
+{
+    if (!on_rest || sys__real_mono_ns() - way_made_ns < WAY_EVERY_NS)
+        return;
+    struct timespec ts = {.tv_nsec = WAY_SLEEP_NS};
+    (void)nanosleep(&ts, NULL); /* shorter is as good */
+    way_made_ns = sys__real_mono_ns();
+}
+
 void sys_thread_share(enum sys_share share)
 {
+    on_rest = share == SYS_SHARE_REST;
     switch (share) {
     case SYS_SHARE_EQUAL: share_processor(SCHED_BATCH, 0, 0); return;
     case SYS_SHARE_SLIVER: share_processor(SCHED_BATCH, SLIVER_NICE, LONG_SLICE_NS); return;

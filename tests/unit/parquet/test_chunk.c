@@ -195,3 +195,24 @@ Test(parquet_chunk, indexes_have_at_least_one_bit)
     chunk_free(&c);
     table_deinit(&t);
 }
+
+static unsigned pages_begun;
+
+static void count_page(void)
+{
+    pages_begun++;
+}
+
+Test(parquet_chunk, lets_others_work_before_each_page)
+{
+    struct table t;
+    table_init(&t, "n bigint",
+               &(struct parquet_options){.page_rows_max = 2, .on_page = count_page});
+    for (int64_t i = 0; i < 5; i++)
+        table_add_long(&t, i * 1000003);
+
+    table_finish(&t);
+
+    cr_assert_eq(pages_begun, 3); /* all values differ: no dictionary */
+    table_deinit(&t);
+}

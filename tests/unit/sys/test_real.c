@@ -88,3 +88,41 @@ DeathTest(sys_ring, must_not_hold_more_than_its_depth)
     r = r == 0 ? sys_ring_write(ring, f, slice_of(block, 4096), 0, 1) : r;
     r = r == 0 ? sys_ring_write(ring, f, slice_of(block, 4096), 4096, 2) : r;
 }
+
+struct slept {
+    enum sys_share share;
+    long times;
+};
+
+/* Works for two milliseconds, making way all the time. */
+static void work(void *arg)
+{
+    struct slept *x = arg;
+    struct rusage before, after;
+
+    sys_thread_share(x->share);
+    (void)getrusage(RUSAGE_THREAD, &before);
+    for (uint64_t begun = sys_thread_cpu_ns(); sys_thread_cpu_ns() - begun < 2000000;)
+        sys_thread_make_way();
+    (void)getrusage(RUSAGE_THREAD, &after);
+    x->times = after.ru_nvcsw - before.ru_nvcsw;
+}
+
+static long sleeps_of(enum sys_share share)
+{
+    struct sys *s = NULL;
+    struct sys_thread *t = NULL;
+    struct slept x = {.share = share};
+
+    cr_assert_eq(sys_new_uring(&s, NULL), 0);
+    cr_assert_eq(sys_thread_start(s, "works", work, &x, &t), 0);
+    sys_thread_join(t);
+    sys_free(s);
+    return x.times;
+}
+
+Test(sys_thread, on_the_rest_makes_way_now_and_then)
+{
+    cr_assert_geq(sleeps_of(SYS_SHARE_REST), 2);
+    cr_assert_leq(sleeps_of(SYS_SHARE_EQUAL), 1); /* the kernel may have a reason of its own */
+}
