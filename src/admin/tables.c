@@ -206,6 +206,7 @@ int admin__table_replace(struct job *j)
 {
     const struct admin_options *o = admin__options(j->admin);
     struct catalog_create r = create_of(j);
+    TRY(row_table_name_check(r.name, &j->err));
     TRY(check_lake(o, r.name, &j->err));
     TRY(check_quarantine(o, &r, &j->err));
     TRY(catalog_replace_begin(o->catalog, &r, &j->err));

@@ -71,8 +71,9 @@ static void begin_fetch(struct scan *s)
     if (s->fetch == NULL || from >= s->file_bytes)
         return;
     reserve(&s->ahead, &s->ahead_cap, CARRY_BYTES_MAX + READ_CHUNK_BYTES);
-    s->ahead_len = (size_t)MIN((uint64_t)READ_CHUNK_BYTES, s->file_bytes - from);
-    sys_fetch_begin(s->fetch, s->file, s->ahead + CARRY_BYTES_MAX, s->ahead_len, from);
+    size_t len = (size_t)MIN((uint64_t)READ_CHUNK_BYTES, s->file_bytes - from);
+    if (sys_fetch_begin(s->fetch, s->file, s->ahead + CARRY_BYTES_MAX, len, from))
+        s->ahead_len = len;
 }
 
 /* The chunk that was on its way becomes the buffer, behind the bytes that are left of the old. */

@@ -165,7 +165,9 @@ must_use int catalog_drop_table(struct catalog *c, const char *name, struct err 
  * as catalog_drop_table(). From now on the name is being replaced: whoever asks for it hears
  * ERR_UNAVAILABLE. The caller waits until the folder is aside, calls catalog_create_table() with
  * the same @r, and in any case catalog_replace_end(). A crash in between leaves a dropped table.
- * ERR_NOT_FOUND; what catalog_create_table() says of @r. After failure: nothing has changed.
+ * ERR_NOT_FOUND; what catalog_create_table() says of @r: then nothing has changed, but that a
+ * quarantine table may be there that @r asks for. After another failure the log was asked and has
+ * not answered in time: the drop may stand in it and take effect yet.
  */
 must_use int catalog_replace_begin(struct catalog *c, const struct catalog_create *r,
                                    struct err *e);
@@ -174,7 +176,8 @@ void catalog_replace_end(struct catalog *c);
  * replaced. Dropped tables of this life only. */
 struct row_schema *catalog_replaced_by(struct catalog *c, const struct catalog_table *t);
 /* The drop of this table is over (its folder is aside, its rows are gone): it vanishes from memory
- * and from the next snapshot. Does nothing when it is not dropped or not known. Any thread. */
+ * and from the next snapshot, when the record of its drop has taken effect, which may be a moment
+ * after others have read it. Any thread. */
 void catalog_forget_table(struct catalog *c, uint32_t id);
 /*
  * Quarantine tables (docs/formats/control.md): made with the table whose properties ask for it, as

@@ -43,6 +43,7 @@ struct entry {
     struct catalog_table **schemas;
     uint32_t schema_count;
     uint32_t descriptor_count;
+    bool is_over; /* its drop, for the lake; perhaps a moment before its record takes effect here */
     bool forgotten;
 };
 

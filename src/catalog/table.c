@@ -210,6 +210,15 @@ struct entry *catalog__entry(struct catalog *c, uint32_t id)
     return en == NULL || en->forgotten ? NULL : en;
 }
 
+/* Over, and no name leads to it any more? */
+static void forget(struct catalog *c, struct entry *en)
+{
+    if (!en->is_over || map_get(&c->tables_by_name, slice_str(en->table->name)) == en)
+        return;
+    en->forgotten = true;
+    c->tables_alive--;
+}
+
 void catalog__table_dropped(struct catalog *c, uint32_t id)
 {
     struct entry *en = catalog__entry(c, id);
@@ -218,15 +227,16 @@ void catalog__table_dropped(struct catalog *c, uint32_t id)
     atomic_store(&en->table->live->dropped, true);
     if (map_get(&c->tables_by_name, slice_str(en->table->name)) == en)
         map_remove(&c->tables_by_name, slice_str(en->table->name));
+    forget(c, en);
 }
 
 void catalog_forget_table(struct catalog *c, uint32_t id)
 {
     sys_mutex_lock(&c->lock);
     struct entry *en = catalog__entry(c, id);
-    if (en != NULL && map_get(&c->tables_by_name, slice_str(en->table->name)) != en) {
-        en->forgotten = true;
-        c->tables_alive--;
+    if (en != NULL) {
+        en->is_over = true;
+        forget(c, en);
     }
     sys_mutex_unlock(&c->lock);
 }

@@ -428,6 +428,16 @@ static void rest(struct compact *c, uint64_t wait_us)
     c->worked = false;
 }
 
+/* Somebody waits for a table to be gone, its name perhaps for another one. */
+static bool is_dropping(struct compact *c)
+{
+    struct compact_table *t;
+    for (size_t i = 0; (t = map_next(&c->tables, &i)) != NULL;)
+        if (t->state != COMPACT_GONE && atomic_load(&t->meta->live->dropped))
+            return true;
+    return false;
+}
+
 /* Its share of the processors, by how late it is. */
 static void share(struct compact *c, bool caught_up)
 {
@@ -435,7 +445,7 @@ static void share(struct compact *c, bool caught_up)
     bronze_usage(c->d.log, &u);
     int64_t late_us = caught_up ? 0 : sys_now_us(c->d.sys) - c->scanned_us;
     struct compact_lag lag = {(uint64_t)MAX(late_us, 0), u.log_bytes, u.log_bytes_max};
-    bool pressing = c->draining || compact__is_pressing(&lag, c->pressing);
+    bool pressing = c->draining || is_dropping(c) || compact__is_pressing(&lag, c->pressing);
     if (pressing == c->pressing)
         return;
     c->pressing = pressing;

@@ -690,7 +690,7 @@ static int judge(struct stream *st, uint64_t now_ns, struct err *e)
         return err_set(e, ERR_UNAUTHENTICATED, "token %s has expired or was revoked", token->name);
     if (stuck)
         return no_room("its device does not finish a write", e);
-    if (st->parked != NULL && now_ns - st->parked_ns > limit_ms * 1000000)
+    if (st->parked != NULL && !st->leaving && now_ns - st->parked_ns > limit_ms * 1000000)
         return no_room_for(st, e);
     return 0;
 }

@@ -20,6 +20,7 @@
 
 struct sys_fetch {
     struct io_uring ring;
+    struct io_uring_sqe *sqe;
     struct sys_file *file; /* NULL: nothing is under way */
     void *buf;
     size_t len;
@@ -37,24 +38,23 @@ struct sys_fetch *sys_fetch_new(struct sys *s)
     return NULL;
 }
 
-void sys_fetch_begin(struct sys_fetch *f, struct sys_file *file, void *buf, size_t len,
+bool sys_fetch_begin(struct sys_fetch *f, struct sys_file *file, void *buf, size_t len,
                      uint64_t offset)
 {
     must(f->file == NULL);
     must(len <= INT32_MAX);
+    if (io_uring_sq_ready(&f->ring) == 0) { /* else one is there that the kernel did not take */
+        f->sqe = io_uring_get_sqe(&f->ring);
+        must(f->sqe != NULL);
+    }
+    io_uring_prep_read(f->sqe, ((struct sys_real_file *)file)->fd, buf, (unsigned)len, offset);
+    if (io_uring_submit(&f->ring) != 1)
+        return false;
     f->file = file;
     f->buf = buf;
     f->len = len;
     f->offset = offset;
-    struct io_uring_sqe *sqe = io_uring_get_sqe(&f->ring);
-    must(sqe != NULL); /* one at a time, and the kernel has taken the one before */
-    io_uring_prep_read(sqe, ((struct sys_real_file *)file)->fd, buf, (unsigned)len, offset);
-    int n;
-    do {
-        n = io_uring_submit(&f->ring);
-    } while (n == -EINTR || n == -EAGAIN || n == -EBUSY);
-    if (n != 1)
-        must_die("io_uring refuses a read of %s", file->path);
+    return true;
 }
 
 /* What the kernel says of the read: bytes, or -errno. */

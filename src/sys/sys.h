@@ -147,9 +147,10 @@ struct sys_fetch *sys_fetch_new(struct sys *s);
 /* Takes NULL; returns NULL. Waits for a read that is under way. */
 struct sys_fetch *sys_fetch_free(struct sys_fetch *f);
 /* Begin to read. One at a time; @file and @buf (SYS_DIRECT: aligned as for sys_read()) are the
- * fetch's until sys_fetch_end() or sys_fetch_free(). */
-void sys_fetch_begin(struct sys_fetch *f, struct sys_file *file, void *buf, size_t len,
-                     uint64_t offset);
+ * fetch's until sys_fetch_end() or sys_fetch_free(). False: the kernel does not take it just now,
+ * and nothing is under way. */
+must_use bool sys_fetch_begin(struct sys_fetch *f, struct sys_file *file, void *buf, size_t len,
+                              uint64_t offset);
 /* Wait for it: 0 when all bytes are in the buffer, else as sys_read(). */
 must_use int sys_fetch_end(struct sys_fetch *f, struct err *e);
 

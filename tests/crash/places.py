@@ -39,7 +39,7 @@ def open_place(place, folder, lie=None):
     folder.mkdir(parents=True)
     if place == "power":
         with PowerDisk(folder / "disk", lie=lie) as disk:
-            yield Place(place, folder / "disk", disk)
+            yield Place(place, folder / "disk", disk, lies=lie is not None)
     elif place == "folder":
         yield Place(place, folder, None)
     else:
@@ -65,8 +65,8 @@ def loop_disk(folder, size):
 
 
 class Place:
-    def __init__(self, kind, folder, disk):
-        self.kind, self.folder, self.disk = kind, folder, disk
+    def __init__(self, kind, folder, disk, lies=False):
+        self.kind, self.folder, self.disk, self.lies = kind, folder, disk, lies
         self._ballast = folder / "ballast"
         self._away = None  # a folder that takes nothing
 
@@ -83,12 +83,13 @@ class Place:
     def take_away(self, folder):
         """Nothing can be written into this folder until give_back(): each write of the power disk
         fails, elsewhere its name leads nowhere."""
-        self._away = folder
         if self.disk is not None:
+            self._away = folder
             self.still_away()
             return
         folder.rename(self._aside())
         folder.symlink_to(folder.name)  # to itself: ELOOP
+        self._away = folder
 
     def still_away(self):
         """The disk was cut, and forgot that it fails."""

@@ -164,7 +164,8 @@ class World:
         try:
             self.server.start(**environment)
         except RuntimeError as e:
-            if self.place.kind != "power" or not NAME_LOST.search(str(e).splitlines()[-1]):
+            is_power = self.place.kind == "power" and not self.place.lies
+            if not is_power or not NAME_LOST.search(str(e).splitlines()[-1]):
                 raise
             self.server.command("store", "rebuild", "--data", self.server.data)
             self.facts["rebuilt"] = self.facts.get("rebuilt", 0) + 1
@@ -248,7 +249,7 @@ class World:
             self._wait_for_acks()
         self._end_life()
         for name in drawn:
-            if name in points.UNSPILLING:
+            if name in points.UNSPILLING and self._away is not None:
                 self._spill()
             count = points.count_for(name, self.random)
             hit = self._live_until_point(name, count)
@@ -281,17 +282,19 @@ class World:
     # -- the lake refuses one table for a while
 
     def _take_lake_away(self):
-        self._away = self.random.choice(TABLES)
-        self.facts["away"] = self._away
-        folder = self._folder(self._away)
-        self._wait_until(lambda: (folder / "_delta_log").exists(), "its Delta table is not made")
+        table = self.random.choice(TABLES)
+        self.facts["away"] = table
+        folder = self._folder(table)
+        self._wait_until(lambda: (folder / "_delta_log").exists(),
+                         f"{table}: its Delta table is not made")
         self.place.take_away(folder)
+        self._away = table
 
     def _wait_until(self, is_so, what_else):
         end = time.monotonic() + AWAY_TIMEOUT_S
         while not is_so():
             if time.monotonic() > end:
-                raise TimeoutError(f"{self._away}: {what_else}:\n{self.server.log_tail()}")
+                raise TimeoutError(f"{what_else}:\n{self.server.log_tail()}")
             time.sleep(0.01)
 
     def _give_lake_back(self):
@@ -303,7 +306,7 @@ class World:
         """Its rows are in spill files, and the lake is there again; nobody lives."""
         self._start_again(tool=True)
         self._wait_until(lambda: list(self.server.data.glob("spill/*.spill")),
-                         "its rows are not spilled")
+                         f"{self._away}: its rows are not spilled")
         self._end_life()
         self._give_lake_back()
 

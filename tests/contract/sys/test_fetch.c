@@ -34,7 +34,7 @@ CONTRACT(reads_beside_its_caller_where_it_can)
 
     cr_assert_eq(ahead != NULL, w->kind == WORLD_URING);
     for (unsigned i = 0; ahead != NULL && i < 2; i++) {
-        sys_fetch_begin(ahead, f, then, 2 * BLOCK, (uint64_t)i * 2 * BLOCK);
+        cr_assert(sys_fetch_begin(ahead, f, then, 2 * BLOCK, (uint64_t)i * 2 * BLOCK));
         cr_assert_eq(sys_read(f, now, BLOCK, 0, &w->e), 0);
         cr_assert_eq(sys_fetch_end(ahead, &w->e), 0);
         cr_assert_eq(now[BLOCK - 1], 'a');
@@ -55,10 +55,10 @@ CONTRACT(fetch_beyond_the_end_says_what_a_read_says)
 
     cr_assert_eq(ahead != NULL, w->kind == WORLD_URING);
     if (ahead != NULL) {
-        sys_fetch_begin(ahead, f, got, sizeof(got), 3 * BLOCK);
+        cr_assert(sys_fetch_begin(ahead, f, got, sizeof(got), 3 * BLOCK));
         cr_assert_eq(sys_fetch_end(ahead, &w->e), ERR_DAMAGED);
         cr_assert_not_null(strstr(w->e.text, at(w, 0, "f")));
-        sys_fetch_begin(ahead, f, got, BLOCK, 3 * BLOCK);
+        cr_assert(sys_fetch_begin(ahead, f, got, BLOCK, 3 * BLOCK));
         cr_assert_eq(sys_fetch_end(ahead, &w->e), 0);
         cr_assert_eq(got[0], 'd');
     }
@@ -74,7 +74,7 @@ CONTRACT(fetch_is_waited_for_when_it_is_freed)
 
     cr_assert_eq(ahead != NULL, w->kind == WORLD_URING);
     if (ahead != NULL)
-        sys_fetch_begin(ahead, f, then, 4 * BLOCK, 0);
+        cr_assert(sys_fetch_begin(ahead, f, then, 4 * BLOCK, 0));
     sys_fetch_free(ahead);
     mem_free(then); /* a write into it now would be found by the sanitizer, or by luck */
     sys_close(f);

@@ -32,6 +32,26 @@ Test(catalog_replace, name_is_unavailable_until_the_table_is_made_again)
     rig_down(&x);
 }
 
+/* The compactor reads the drop in the log, and may be done with it before it takes effect here. */
+Test(catalog_replace, a_table_that_is_aside_before_its_drop_takes_effect_frees_its_name_too)
+{
+    struct rig x;
+    rig_up(&x);
+    struct catalog_table *before = rig_table(&x, "a.b.c"), *t = NULL;
+    struct catalog_create r = next_of("a.b.c");
+
+    catalog_forget_table(x.c, before->id);
+    cr_assert_eq(catalog_table_by_name(x.c, "a.b.c", &t, &x.e), 0); /* in force until then */
+    catalog_table_unref(t);
+    cr_assert_eq(catalog_drop_table(x.c, "a.b.c", &x.e), 0);
+
+    cr_assert_eq(catalog_create_table(x.c, &r, &t, &x.e), 0, "%s", x.e.text);
+    cr_assert_null(catalog_table_by_id(x.c, before->id));
+    catalog_table_unref(t);
+    catalog_table_unref(before);
+    rig_down(&x);
+}
+
 Test(catalog_replace, streams_hear_the_columns_that_come_and_none_opens_meanwhile)
 {
     struct rig x;
