@@ -33,7 +33,7 @@ Test(rescue_lake, a_damaged_data_file_is_named_and_the_old_store_stays)
     char *file = rig_file(&x, "lake/a/b/one", ".parquet", 0);
     rig_flip(file, 1000);
 
-    cr_assert_eq(rebuild(&x, &r), ERR_DAMAGED);
+    cr_assert_eq(rebuild(&x, &r), ERR_DAMAGED, "%s", x.e.text);
 
     cr_assert_not_null(strstr(x.e.text, strrchr(file, '/') + 1));
     bool exists;
