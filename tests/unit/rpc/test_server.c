@@ -153,6 +153,20 @@ static void stop_with_grace(void *arg)
     rpc_server_stop(g->server, 20000);
 }
 
+/* Within a time: the core may forget a call that reaches it in the very moment of its shutdown. */
+static bool is_served(struct rig *g)
+{
+    struct ccall c;
+    char out[16];
+    ccall_init(&c, g, "/t.T/Echo", 5000);
+    (void)ccall_send(&c, slice_str("still there?"));
+    (void)ccall_half_close(&c);
+    (void)ccall_recv(&c, out, sizeof(out));
+    int status = ccall_status(&c);
+    ccall_deinit(&c);
+    return status == 0;
+}
+
 /* A call that ends within the grace ends as it would have; stop comes back then, not after. */
 Test(rpc_server, stop_waits_for_calls_within_the_grace)
 {
@@ -165,7 +179,7 @@ Test(rpc_server, stop_waits_for_calls_within_the_grace)
     ccall_await_greeting(&c);
     uint64_t begin_ns = sys_mono_ns(g.sys);
     cr_assert_eq(sys_thread_start(g.sys, "stopper", stop_with_grace, &g, &t), 0);
-    while (unary(&g, "/t.T/Echo", slice_str("still there?"), out, sizeof(out)) == 0) {
+    while (is_served(&g)) {
     }
     int closed = atomic_load(&g.seen.closed); /* by the questions */
 
