@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Columns are added and widened while streams run: no row is lost, doubled or misread."""
 import contextlib
-import itertools
 import json
 import shutil
 import signal
-import threading
 
 import grpc
+from live import Live
 from sluice_client import StreamFailed
 from sluice_local import LocalServer, lake
 from test_sdk import open_stream
@@ -35,37 +34,6 @@ def fails_with_text(word):
     raise AssertionError("it did not fail")
 
 
-class Live:
-    """An official SDK's stream that sends rows all the time, from @first on, on its own thread."""
-
-    def __init__(self, world, table, first, row):
-        message = world.message(table)
-        self.stream = open_stream(world, table, message.DESCRIPTOR)
-        self.sent, self._stop = [], threading.Event()
-
-        def work():
-            for number in itertools.count(first):
-                if self._stop.is_set():
-                    return
-                self.stream.ingest_record_offset(message(**row(number)))
-                self.sent.append(number)
-                self._stop.wait(0.001)
-        self._thread = threading.Thread(target=work)
-        self._thread.start()
-
-    def wait_for(self, more):
-        end = len(self.sent) + more
-        while len(self.sent) < end and self._thread.is_alive():
-            self._stop.wait(0.01)
-
-    def finish(self):
-        self._stop.set()
-        self._thread.join()
-        self.stream.flush()
-        self.stream.close()
-        return self.sent
-
-
 def test_columns_are_added_and_widened_under_live_streams(world):
     table = world.table(DDL, KEY)
 
@@ -75,7 +43,7 @@ def test_columns_are_added_and_widened_under_live_streams(world):
     def new_row(i):
         return {"id": i, "n": BIG + i, "f": 0.1, "name": f"new{i}", "note": f"note{i}"}
 
-    live = Live(world, table, 0, old_row)
+    live = Live(world, table, world.message(table), old_row)
     json_stream = open_stream(world, table)
     json_stream.ingest_record_offset({"id": 5_000_000, "n": 1, "name": "json"})
     live.wait_for(300)
@@ -84,7 +52,7 @@ def test_columns_are_added_and_widened_under_live_streams(world):
     altered = world.admin.alter_table(table, add=["note STRING"],
                                       widen=["n BIGINT", "f DOUBLE"])
     assert altered.version == 2
-    late = Live(world, table, 1_000_000, new_row)
+    late = Live(world, table, world.message(table), new_row, first=1_000_000)
     live.wait_for(300)
     late.wait_for(300)
     json_stream.ingest_record_offset({"id": 5_000_001, "n": 2, "name": "json"})

