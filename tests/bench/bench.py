@@ -5,6 +5,9 @@
 
 First rows alone, without a server: codec.py (./dev bench --codec runs only that).
 
+Machines change their speed while one measures, so what a figure is compared with is measured in two
+halves, one before it and one after, and their mean is taken; both stand in the report.
+
 For each row set, number of streams and batch size, over TLS, sink and server in turn:
   ingest     as fast as the load tool can, while Delta is written; the lag may grow
   sustained  at a fixed rate at which the lag stays flat: begins with the rate at which rows were
@@ -20,6 +23,7 @@ import pathlib
 import platform
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,8 +38,8 @@ from sluice_local.server import ROOT
 FULL = {"rows": ["200b", "1kb"], "streams": [1, 4], "batch": [1, 100], "sink_s": 30,
         "ingest_s": 30, "sustained_s": 24, "latency_s": 8, "lookup_s": 10,
         "budget_s": 870}
-QUICK = {"rows": ["200b", "1kb"], "streams": [1], "batch": [1], "sink_s": 5, "ingest_s": 8,
-         "sustained_s": 10, "latency_s": 4, "lookup_s": 5,
+QUICK = {"rows": ["200b", "1kb"], "streams": [1], "batch": [1], "sink_s": 6, "ingest_s": 8,
+         "sustained_s": 10, "latency_s": 4, "lookup_s": 6,
          "budget_s": 170}
 STEP_DOWN = 0.8
 TRIES = 2
@@ -81,8 +85,15 @@ class Bench:
             raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}")
         return json.loads(report.read_text())
 
-    def bare(self, kind):
-        return Bare(self, kind)
+    def between(self, kind, command, seconds, field, ours):
+        """Run ours between two halves of the command against the bare server of that kind;
+        returns what ours returned, and the field of both halves' reports."""
+        def half():
+            with Bare(self, kind) as endpoint:
+                return self.measure(*command, "--seconds", max(1, seconds // 2),
+                                    endpoint=endpoint)[field]
+        before, result, after = half(), ours(), half()
+        return result, [before, after]
 
     def table(self, rows, properties=None):
         """A new table for a row set; returns its name."""
@@ -98,28 +109,23 @@ class Bench:
 
     def ingest(self, rows, streams, batch):
         shape = ["--rows", rows, "--streams", streams, "--batch", batch]
-        with self.bare("sink") as sink:
-            best = self.measure("run", *shape, "--table", "bench.load.sink",
-                                "--seconds", self.plan["sink_s"], endpoint=sink)
         table = self.table(rows)
-        watch = Watch(self.server, table)
-        full = self.measure("run", *shape, "--table", table, "--seconds", self.plan["ingest_s"])
-        seen = watch.stop()
-        acked = full["rows_acked"]
+        (full, seen), sinks = self.between(
+            "sink", ["run", *shape, "--table", "bench.load.sink"], self.plan["sink_s"],
+            "rows_per_s", lambda: self.full_speed(shape, table))
+        ceiling = statistics.mean(sinks)
+        sustained, more_acked = self.sustained(shape, table, seen["committed_per_s"],
+                                               full["rows_per_s"], streams)
         self.server.wait_committed([table], timeout_s=180)
-        sustained, more_acked, sent_from = self.sustained(shape, table, seen["committed_per_s"],
-                                                          full["rows_per_s"], streams)
-        self.server.wait_committed([table], timeout_s=180)
-        in_delta = self.count(table)
-        acked += more_acked
+        acked, in_delta = full["rows_acked"] + more_acked, self.count(table)
         if in_delta != acked:
             self.faults.append(f"{table}: {acked} rows acknowledged, {in_delta} in Delta")
         with self.server.connect() as admin:
             admin.drop_table(table)
-        ceiling = best["rows_per_s"]
         return {
             "rows": rows, "streams": streams, "batch": batch,
-            "sink_rows_per_s": round(ceiling), "ingest_rows_per_s": round(full["rows_per_s"]),
+            "sink_rows_per_s": round(ceiling), "sink_halves": [round(s) for s in sinks],
+            "ingest_rows_per_s": round(full["rows_per_s"]),
             "ratio": round(full["rows_per_s"] / ceiling, 3),
             "sustained_rows_per_s": round(sustained),
             "sustained_ratio": round(sustained / ceiling, 3),
@@ -129,9 +135,17 @@ class Bench:
                                for name, ns in seen["cpu_ns"].items()},
             "log_bytes": seen["log_bytes"]}
 
+    def full_speed(self, shape, table):
+        """As fast as the load tool can; ends when all of it is in Delta."""
+        watch = Watch(self.server, table)
+        full = self.measure("run", *shape, "--table", table, "--seconds", self.plan["ingest_s"])
+        seen = watch.stop()
+        self.server.wait_committed([table], timeout_s=180)
+        return full, seen
+
     def sustained(self, shape, table, committed_per_s, ingest_per_s, streams):
         """A rate at which the lag is flat over all but the first seconds; returns (rate, rows
-        acknowledged on the way, number of the next stream)."""
+        acknowledged on the way)."""
         rate, acked, first = min(ingest_per_s, committed_per_s) * 0.95, 0, streams
         for attempt in range(TRIES):
             watch = Watch(self.server, table)
@@ -140,13 +154,13 @@ class Bench:
             seen = watch.stop()
             acked, first = acked + report["rows_acked"], first + streams
             if seen["lag_is_flat"]:
-                return report["rows_per_s"], acked, first
+                return report["rows_per_s"], acked
             if not self.has_time():
                 break
             if attempt + 1 < TRIES:
                 rate *= STEP_DOWN
                 self.server.wait_committed([table], timeout_s=180)
-        return 0, acked, first
+        return 0, acked
 
     def has_time(self):
         """Whether the shapes still to come will fit into the budget if this one tries again."""
@@ -168,11 +182,11 @@ class Bench:
         seconds = self.plan["latency_s"]
         table = self.table("200b")
         device = self.measure("devwrite", self.server.folder / "data", endpoint="")
-        with self.bare("echo") as echo:
-            bare = self.measure("latency", "--echo", "--seconds", seconds, endpoint=echo)
-        ours = self.measure("latency", "--rows", "200b", "--table", table, "--seconds", seconds)
+        ours, echoes = self.between(
+            "echo", ["latency", "--echo"], seconds, "echo_p50_us", lambda: self.measure(
+                "latency", "--rows", "200b", "--table", table, "--seconds", seconds))
         return {"device_write_p50_us": device["device_write_p50_us"],
-                "echo_p50_us": bare["echo_p50_us"], "ack_p50_us": ours["ack_p50_us"],
+                "echo_p50_us": statistics.mean(echoes), "ack_p50_us": ours["ack_p50_us"],
                 "ack_p99_us": ours["ack_p99_us"]}
 
     def lookups(self):
@@ -180,9 +194,9 @@ class Bench:
         self.measure("run", "--rows", "keyed", "--table", table, "--keys", KEYS, "--count", KEYS,
                      "--batch", 100)
         shape = ["--table", table, "--keys", KEYS]
-        with self.bare("echo") as echo:
-            bare = self.measure("lookup", "--echo", *shape, "--seconds", seconds, endpoint=echo)
-        ours = self.measure("lookup", *shape, "--seconds", seconds)
+        ours, echoes = self.between(
+            "echo", ["lookup", "--echo", *shape], seconds, "echo_qps",
+            lambda: self.measure("lookup", *shape, "--seconds", seconds))
         beside = threading.Thread(target=self.measure_beside, args=(seconds + 2,))
         beside.start()
         time.sleep(1)
@@ -192,7 +206,7 @@ class Bench:
             if report["failed"] or report["missing"]:
                 self.faults.append(f"lookups: {report['failed']} failed, {report['missing']} "
                                    "missing")
-        return {"echo_qps": round(bare["echo_qps"]), "lookup_qps": round(ours["lookup_qps"]),
+        return {"echo_qps": round(statistics.mean(echoes)), "lookup_qps": round(ours["lookup_qps"]),
                 "lookup_p50_us": paced["lookup_p50_us"], "lookup_p99_us": paced["lookup_p99_us"]}
 
     def measure_beside(self, seconds):

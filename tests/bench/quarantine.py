@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What bad rows cost: ./dev bench --quarantine [--rows N] [--json FILE]
 
-The same rows into a table with on_error = quarantine, without bad rows and with 1 % of them, in
-turn; the medians are compared. Afterwards every good row stands in the table, every bad one in the
+The same rows into a table with on_error = quarantine, without bad rows and with 1 % of them, by
+turns (turns.py). Afterwards every good row stands in the table, every bad one in the
 quarantine table, each once, with the reason that it should have. Exit status 0 when they do and the
 run with bad rows reaches 0.9 of the other.
 """
@@ -11,15 +11,15 @@ import argparse
 import json
 import pathlib
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 
+import turns
 from sluice_local import LocalServer, lake
 
 TARGET = 0.9
-ROUNDS = 3
+ROUNDS = 5
 SHARE = 1
 
 
@@ -55,6 +55,7 @@ class Runs:
             "--token-file", self.server.admin_token_file, "--json", report)],
             stdout=subprocess.DEVNULL, check=True)
         rate = json.loads(report.read_text())["rows_per_s"]
+        say(f"{self.rows} rows, {share} % bad: {rate:,.0f} rows/s")
         self.check(table, share)
         return rate
 
@@ -91,25 +92,22 @@ def main():
     try:
         runs = Runs(server, o.rows)
         runs.run(0)  # the first of all warms up
-        rates = {0: [], SHARE: []}
-        for _ in range(ROUNDS):
-            for share, seen in rates.items():
-                seen.append(runs.run(share))
-                say(f"{o.rows} rows, {share} % bad: {seen[-1]:,.0f} rows/s")
+        seen = turns.pairs(lambda: runs.run(0), lambda: runs.run(SHARE), ROUNDS)
     finally:
         server.kill()
     shutil.rmtree(folder)
-    clean, mixed = (statistics.median(r) for r in rates.values())
+    clean, mixed = turns.medians(seen)
+    ratio = turns.ratio(seen)
     report = {"rows": o.rows, "bad_percent": SHARE, "rows_per_s_without": round(clean),
-              "rows_per_s_with": round(mixed), "ratio": round(mixed / clean, 3),
+              "rows_per_s_with": round(mixed), "ratio": round(ratio, 3),
               "faults": runs.faults}
     for fault in runs.faults:
         say(f"FAULT {fault}")
     print(f"1 % bad rows: {mixed:,.0f} rows/s against {clean:,.0f} without: "
-          f"{mixed / clean:.2f} (reach: {TARGET})")
+          f"{ratio:.2f} in pairs (reach: {TARGET})")
     if o.json:
         pathlib.Path(o.json).write_text(json.dumps(report, indent=2) + "\n")
-    return 0 if not runs.faults and mixed >= TARGET * clean else 1
+    return 0 if not runs.faults and ratio >= TARGET else 1
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 """What ten simple rules cost at the door: ./dev bench --rules [--json FILE]
 
 The load tool runs as fast as it can, by turns into a table without rules and into one with ten,
-which every row satisfies. Compared are the medians of the rows acknowledged in a second, and of the
-time that the server's rpc threads spend on a row, which other work on the machine disturbs less.
+which every row satisfies. Compared are the rows acknowledged in a second, pair by pair (turns.py),
+and the time that the server's rpc threads spend on a row, which other work on the machine disturbs
+less.
 Exit status 0 when every row was stored and the rules cost less than a tenth of the throughput.
 """
 import argparse
@@ -14,9 +15,10 @@ import statistics
 import sys
 import tempfile
 
+import turns
 from bench import Bench, cpu_by_thread
 
-ROUNDS, SECONDS = 5, 5
+ROUNDS, SECONDS = 9, 4
 COST_MAX = 0.10
 RULES = {
     "stream": "stream_no >= 0",
@@ -32,15 +34,34 @@ RULES = {
 }
 
 
-def measure_one(bench, table, first_stream, batch):
-    pid = bench.server.process.pid
-    before = cpu_by_thread(pid)
-    report = bench.measure("run", "--rows", "200b", "--batch", batch, "--table", table,
-                           "--seconds", SECONDS, "--first-stream", first_stream)
-    after = cpu_by_thread(pid)
-    rpc_ns = sum(ns - before.get(name, 0) for name, ns in after.items() if name.startswith("rpc"))
-    bench.server.wait_committed([table], timeout_s=180)
-    return report["rows_acked"], report["rows_per_s"], rpc_ns / report["rows_acked"]
+class Runs:
+    def __init__(self, bench, batch):
+        self.bench, self.batch = bench, batch
+        self.acked = {}  # table: rows
+        self.rpc_ns = {}  # table: [a row, in each run]
+
+    def run(self, kind, table):
+        """Returns rows acknowledged in a second."""
+        pid = self.bench.server.process.pid
+        before = cpu_by_thread(pid)
+        report = self.bench.measure(
+            "run", "--rows", "200b", "--batch", self.batch, "--table", table, "--seconds", SECONDS,
+            "--first-stream", len(self.rpc_ns.get(table, ())))
+        after = cpu_by_thread(pid)
+        rpc_ns = sum(ns - before.get(name, 0) for name, ns in after.items()
+                     if name.startswith("rpc")) / report["rows_acked"]
+        self.bench.server.wait_committed([table], timeout_s=180)
+        self.acked[table] = self.acked.get(table, 0) + report["rows_acked"]
+        self.rpc_ns.setdefault(table, []).append(rpc_ns)
+        print(f"{kind}: {report['rows_per_s']:,.0f} rows/s, {rpc_ns:.0f} ns on rpc threads per row",
+              file=sys.stderr, flush=True)
+        return report["rows_per_s"]
+
+    def faults(self):
+        stored = {table: self.bench.count(table) for table in self.acked}
+        return self.bench.faults + [
+            f"{table}: {rows} acknowledged, {stored[table]} in Delta"
+            for table, rows in self.acked.items() if stored[table] != rows]
 
 
 def measure(folder, batch):
@@ -48,29 +69,19 @@ def measure(folder, batch):
     with bench.server:
         bench.server.prepare()
         bench.server.start()
-        tables = {"plain": bench.table("200b"),
-                  "ruled": bench.table("200b", {f"rule.{name}": f"reject: {text}"
-                                                for name, text in RULES.items()})}
-        acked, rates, costs = ({kind: [] for kind in tables} for _ in range(3))
-        for i in range(ROUNDS):
-            for kind, table in tables.items():
-                rows, rate, cost = measure_one(bench, table, i, batch)
-                acked[kind].append(rows)
-                rates[kind].append(rate)
-                costs[kind].append(cost)
-                print(f"{kind}: {rate:,.0f} rows/s, {cost:.0f} ns on rpc threads per row",
-                      file=sys.stderr, flush=True)
-        for kind, table in tables.items():
-            stored = bench.count(table)
-            if stored != sum(acked[kind]):
-                bench.faults.append(f"{table}: {sum(acked[kind])} acknowledged, {stored} in Delta")
-    rate = {kind: statistics.median(v) for kind, v in rates.items()}
-    cost = {kind: statistics.median(v) for kind, v in costs.items()}
-    return {"batch": batch, "rules": len(RULES), "faults": bench.faults,
-            "plain_rows_per_s": round(rate["plain"]), "ruled_rows_per_s": round(rate["ruled"]),
-            "cost": round(1 - rate["ruled"] / rate["plain"], 3),
-            "plain_rpc_ns_per_row": round(cost["plain"]),
-            "ruled_rpc_ns_per_row": round(cost["ruled"])}
+        plain = bench.table("200b")
+        ruled = bench.table("200b", {f"rule.{name}": f"reject: {text}"
+                                     for name, text in RULES.items()})
+        runs = Runs(bench, batch)
+        seen = turns.pairs(lambda: runs.run("plain", plain), lambda: runs.run("ruled", ruled),
+                           ROUNDS)
+        faults = runs.faults()
+    rate = turns.medians(seen)
+    return {"batch": batch, "rules": len(RULES), "faults": faults,
+            "plain_rows_per_s": round(rate[0]), "ruled_rows_per_s": round(rate[1]),
+            "cost": round(1 - turns.ratio(seen), 3),
+            "plain_rpc_ns_per_row": round(statistics.median(runs.rpc_ns[plain])),
+            "ruled_rpc_ns_per_row": round(statistics.median(runs.rpc_ns[ruled]))}
 
 
 def main():
