@@ -14,6 +14,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What a failing disk or lake refuses is tried again, in the next life too. */
+#define FIRST_TRIES  6
+#define TABLES_LEAST 2
+
 #define DDL "k STRING NOT NULL, u BIGINT NOT NULL, n BIGINT, pad STRING"
 
 static void note_table(struct sim_table *t, const struct catalog_table *c)
@@ -118,19 +122,23 @@ static uint32_t count_live(const struct world *w)
     return live;
 }
 
-void sim_admin_start(struct world *w)
+bool sim_admin_start(struct world *w)
 {
     if (w->first_tables == 0)
         w->first_tables = (uint32_t)sim_between(w, 2, 5);
     create_token(w, "producer", SIM_TOKEN, "sim.*");
     create_token(w, "stranger", SIM_STRANGER, "elsewhere.*");
     w->tokens_done = true;
-    for (uint32_t live = count_live(w); live < w->first_tables; live++) {
-        char name[32]; /* a life may have ended in here: then some are there already */
+    for (unsigned try = 0; try < FIRST_TRIES; try++) {
+        uint32_t live = count_live(w); /* a life may have ended in here: then some are there */
+        if (live >= w->first_tables || w->m.table_count + 1 >= SIM_TABLES_MAX)
+            break;
+        char name[32];
         (void)snprintf(name, sizeof(name), "sim.t.table_%u", w->m.table_count);
         uint32_t t = add_table(w, name, live == 0 || (live > 1 && sim_one_in(w, 2)));
         create_table(w, t);
     }
+    return count_live(w) >= TABLES_LEAST;
 }
 
 void sim_admin_turn(struct world *w)

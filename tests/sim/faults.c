@@ -73,6 +73,8 @@ static uint64_t rare_chance(enum sys_point p)
         return 60;
     if (p == SYS_POINT_TRIM_BEFORE_FLUSH || p == SYS_POINT_TRIM_AFTER_FLUSH)
         return 60;
+    if (p >= SYS_POINT_LAKE_HINT_BEFORE_WRITE)
+        return 6;
     return p >= SYS_POINT_LAKE_CHECKPOINT_BEFORE_WRITE ? 16 : 0;
 }
 

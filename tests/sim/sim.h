@@ -223,7 +223,7 @@ void sim_on_reply(struct world *w, void *owner, struct slice message);
 
 /* ---- admin (admin.c) ---- */
 
-void sim_admin_start(struct world *w); /* first tables and tokens */
+bool sim_admin_start(struct world *w); /* first tables and tokens; false: too few yet */
 void sim_admin_turn(struct world *w);
 
 /* ---- checks: one function per promise; each tells what it saw ---- */

@@ -367,9 +367,8 @@ static void live(struct world *w)
     sim_faults_live(w);
     if (!w->admin_done) {
         w->active |= BIT(ACTOR_ADMIN);
-        sim_admin_start(w);
+        w->admin_done = sim_admin_start(w);
         w->active &= ~BIT(ACTOR_ADMIN);
-        w->admin_done = true;
     }
     while (w->r.events < w->events_wanted || w->arm.set) {
         turn(w, 0);
