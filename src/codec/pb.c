@@ -137,7 +137,7 @@ FORCE_INLINE int walk(const struct codec__message *m, struct slice row, struct r
 {
     const uint8_t *at = row.data, *end = row.len == 0 ? at : at + row.len;
     const struct codec__field *next = m->fields;
-    struct row_value v;
+    struct row_value scratch = {.null = false}, *v = &scratch;
     while (at < end) {
         struct codec__tag tag = {NULL, next, next->tag};
         int why = WHY_WIRE_TYPE;
@@ -147,26 +147,26 @@ FORCE_INLINE int walk(const struct codec__message *m, struct slice row, struct r
             at = tag.behind;
         }
         const struct codec__field *f = tag.field;
-        if (values != NULL)
-            v = (struct row_value){.null = false};
+        if (values != NULL) { /* made in place; a field that comes twice is read anew */
+            v = likely(f != NULL) ? &values[f->column] : &scratch;
+            v->null = false;
+        }
         if (unlikely(f == NULL)) {
             int unknown = WHY_MALFORMED;
             at = at == NULL ? NULL : codec__skip_unknown(at, end, tag.value, &unknown);
             why = unknown;
         } else if (likely(f->tag == tag.value)) {
             at = codec__get_value(&m->columns[f->column], f, (struct codec__from){at, end, end},
-                                  values == NULL, &v, &why);
+                                  values == NULL, v, &why);
         } else {
             at = NULL;
         }
         if (unlikely(at == NULL))
-            return values == NULL ? -1 : stop(fault, why, start, &tag, &v);
+            return values == NULL ? -1 : stop(fault, why, start, &tag, v);
         if (unlikely(f == NULL))
             continue;
         next = f + 1;
         seen[f->column / 64] |= 1ull << f->column % 64;
-        if (values != NULL)
-            values[f->column] = v;
     }
     int missing = codec__missing(m, seen);
     if (values != NULL) {

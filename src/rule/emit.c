@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Instructions behind the parser: operands are brought under one kind, and the common comparison of
- * a column with a constant becomes one instruction.
+ * a column with a constant becomes a test (test.c), one instruction.
  *
  * An operand whose last instruction is LOAD or CONST is just that instruction, for each of the
  * others takes a value from the stack; and no jump ends behind a LOAD or CONST. So the last two
@@ -19,6 +19,7 @@ void rule__program_deinit(struct rule__program *p)
     mem_free(p->paths);
     mem_free(p->insns);
     mem_free(p->consts);
+    mem_free(p->tests);
     *p = (struct rule__program){0};
 }
 
@@ -76,14 +77,26 @@ static struct rule__insn *last_insn(struct rule__compiler *c, uint32_t back)
     return p->insn_count > back ? &p->insns[p->insn_count - 1 - back] : NULL;
 }
 
+/* The one instruction that pushes the value @below the top; NULL: there may be more to it. */
+static struct rule__insn *pushes_alone(struct rule__compiler *c, uint32_t below)
+{
+    struct rule__insn *i = NULL;
+    for (uint32_t back = 0; back <= below; back++) {
+        i = last_insn(c, back);
+        if (i == NULL || (i->op != OP_LOAD && i->op != OP_CONST))
+            return NULL;
+    }
+    return i;
+}
+
 /* The value @below the top, of @type, is used as @kind. */
 static void use_as(struct rule__compiler *c, enum rule__kind kind, struct rule__type type,
                    uint32_t below)
 {
     if (kind != KIND_DOUBLE || type.kind != KIND_EXACT)
         return;
-    struct rule__insn *i = last_insn(c, 0);
-    if (below == 0 && i != NULL && i->op == OP_CONST) {
+    const struct rule__insn *i = pushes_alone(c, below);
+    if (i != NULL && i->op == OP_CONST) {
         struct rule__value *v = &c->program->consts[i->a];
         *v = (struct rule__value){.f64 = rule__exact_to_double(v->exact, type.scale)};
         return;
@@ -113,56 +126,86 @@ static int fail_kinds(struct rule__compiler *c, const uint8_t *at, enum rule__ki
                       rule__kind_name(b));
 }
 
-/* A constant of @kind that is compared with a cell of 64 bits; it is changed to that form. */
-static bool make_word(struct rule__value *v, enum rule__kind kind, enum row_type type,
-                      uint8_t scale)
+/* ---- tests of one column ---- */
+
+static void put_test(struct rule__compiler *c, struct rule__insn *at, struct rule__test t)
+{
+    struct rule__program *p = c->program;
+    if (p->test_count == p->test_cap) {
+        p->test_cap = MAX(8u, p->test_cap * 2);
+        p->tests = mem_realloc(p->tests, p->test_cap * sizeof(*p->tests));
+    }
+    *at = (struct rule__insn){.op = OP_TEST, .a = p->test_count};
+    p->tests[p->test_count++] = t;
+}
+
+static struct rule__test test_of(const struct rule__insn *load)
+{
+    return (struct rule__test){.type = load->kind, .column = load->a};
+}
+
+static bool is_double_type(enum row_type type)
+{
+    return type == ROW_FLOAT || type == ROW_DOUBLE;
+}
+
+/* A constant of @kind, as it is compared with a cell of 64 bits. */
+static bool word_of(const struct rule__value *v, enum rule__kind kind, enum row_type type,
+                    uint8_t scale, int64_t *ret)
 {
     if (v->null || kind < KIND_EXACT)
         return false;
     if (kind == KIND_DATE || kind == KIND_TIMESTAMP || kind == KIND_TIMESTAMP_NTZ)
-        return true;
+        return *ret = v->i64, true;
     if (kind != KIND_EXACT || type > ROW_LONG || scale > 0 || v->exact != (int64_t)v->exact)
         return false;
-    *v = (struct rule__value){.i64 = (int64_t)v->exact};
-    return true;
+    return *ret = (int64_t)v->exact, true;
 }
 
-/* LOAD, LENGTH, CONST, COMPARE likewise. */
+/* LOAD, LENGTH, CONST, COMPARE as one test. */
 static bool fuse_length(struct rule__compiler *c, unsigned with, uint8_t const_scale)
 {
     struct rule__insn *load = last_insn(c, 2), *length = last_insn(c, 1);
     struct rule__insn *constant = last_insn(c, 0);
+    int64_t word;
     if (load == NULL || load->op != OP_LOAD || length->op != OP_LENGTH ||
         length->kind != KIND_TEXT || constant->op != OP_CONST)
         return false;
-    if (!make_word(&c->program->consts[constant->a], KIND_EXACT, ROW_LONG, const_scale))
+    if (!word_of(&c->program->consts[constant->a], KIND_EXACT, ROW_LONG, const_scale, &word))
         return false;
-    *load = (struct rule__insn){
-        .op = OP_COLUMN_LENGTH, .with = (uint8_t)with, .a = load->a, .b = constant->a};
+    struct rule__test t = test_of(load);
+    rule__test_compare(&t, TEST_LENGTH, with, word);
+    put_test(c, load, t);
     c->program->insn_count -= 2;
     return true;
 }
 
-/* LOAD, CONST, COMPARE as one instruction, where there is one. */
+/* LOAD, CONST, COMPARE likewise, where there is such a test. */
 static bool fuse_compare(struct rule__compiler *c, unsigned with, enum rule__kind kind,
                          uint8_t const_scale)
 {
     struct rule__insn *load = last_insn(c, 1), *constant = last_insn(c, 0);
     if (load->op != OP_LOAD || constant->op != OP_CONST)
         return false;
-    struct rule__value *v = &c->program->consts[constant->a];
+    const struct rule__value *v = &c->program->consts[constant->a];
     enum row_type type = (enum row_type)load->kind;
     bool is_equality = with == IF_EQUAL || with == (IF_LESS | IF_GREATER);
-    uint8_t op = 0;
-    if (make_word(v, kind, type, const_scale))
-        op = OP_COMPARE_WORD;
-    else if (kind == KIND_DOUBLE && type == ROW_DOUBLE && !v->null)
-        op = OP_COMPARE_DOUBLE;
-    else if (kind == KIND_TEXT && is_equality && !v->null)
-        op = OP_COMPARE_TEXT;
-    else
+    struct rule__test t = test_of(load);
+    int64_t word;
+    if (word_of(v, kind, type, const_scale, &word)) {
+        rule__test_compare(&t, TEST_WORD, with, word);
+    } else if (kind == KIND_DOUBLE && is_double_type(type) && !v->null) {
+        t.op = TEST_DOUBLE;
+        t.with = (uint8_t)with;
+        t.doubles[0] = v->f64;
+    } else if (kind == KIND_TEXT && is_equality && !v->null) {
+        t.op = TEST_TEXT;
+        t.with = with != IF_EQUAL;
+        t.bytes = v->bytes;
+    } else {
         return false;
-    *load = (struct rule__insn){.op = op, .with = (uint8_t)with, .a = load->a, .b = constant->a};
+    }
+    put_test(c, load, t);
     c->program->insn_count--;
     return true;
 }
@@ -170,20 +213,28 @@ static bool fuse_compare(struct rule__compiler *c, unsigned with, enum rule__kin
 void rule__emit_like(struct rule__compiler *c, struct slice pattern)
 {
     struct rule__insn *load = last_insn(c, 0);
+    if (load->op == OP_LOAD && load->kind == ROW_STRING) {
+        struct rule__test t = test_of(load);
+        t.bytes = pattern;
+        t.op = rule__like_is_prefix(pattern, &t.bytes) ? TEST_PREFIX : TEST_LIKE;
+        put_test(c, load, t);
+        return;
+    }
     uint32_t constant = add_const(c->program, (struct rule__value){.bytes = pattern});
-    if (load->op == OP_LOAD && load->kind == ROW_STRING)
-        *load = (struct rule__insn){.op = OP_COLUMN_LIKE, .a = load->a, .b = constant};
-    else
-        (void)rule__emit(c, (struct rule__insn){.op = OP_LIKE, .a = constant});
+    (void)rule__emit(c, (struct rule__insn){.op = OP_LIKE, .a = constant});
 }
 
 void rule__emit_is_null(struct rule__compiler *c, bool negated)
 {
     struct rule__insn *load = last_insn(c, 0);
-    if (load->op == OP_LOAD)
-        *load = (struct rule__insn){.op = OP_COLUMN_NULL, .with = negated, .a = load->a};
-    else
-        (void)rule__emit(c, (struct rule__insn){.op = OP_IS_NULL, .with = negated});
+    if (load->op == OP_LOAD) {
+        struct rule__test t = test_of(load);
+        t.op = TEST_NULL;
+        t.with = negated;
+        put_test(c, load, t);
+        return;
+    }
+    (void)rule__emit(c, (struct rule__insn){.op = OP_IS_NULL, .with = negated});
 }
 
 /* LOAD, CONST, CONST, BETWEEN likewise; constants stand in the order of the text. */
@@ -193,18 +244,26 @@ static bool fuse_between(struct rule__compiler *c, enum rule__kind kind,
     struct rule__insn *load = last_insn(c, 2), *low = last_insn(c, 1), *high = last_insn(c, 0);
     if (load == NULL || load->op != OP_LOAD || low->op != OP_CONST || high->op != OP_CONST)
         return false;
-    struct rule__value *v = &c->program->consts[low->a];
-    struct rule__value words[2] = {v[0], v[1]};
+    const struct rule__value *consts = c->program->consts;
+    const struct rule__value *from = &consts[low->a], *to = &consts[high->a];
     enum row_type type = (enum row_type)load->kind;
-    must(high->a == low->a + 1);
-    if (!make_word(&words[0], kind, type, operands[1].scale) ||
-        !make_word(&words[1], kind, type, operands[2].scale))
+    struct rule__test t = test_of(load);
+    if (kind == KIND_DOUBLE && is_double_type(type) && !from->null && !to->null) {
+        t.op = TEST_IN_DOUBLES;
+        t.doubles[0] = from->f64;
+        t.doubles[1] = to->f64;
+    } else if (word_of(from, kind, type, operands[1].scale, &t.words[0]) &&
+               word_of(to, kind, type, operands[2].scale, &t.words[1])) {
+        t.op = TEST_WORD;
+    } else {
         return false;
-    memcpy(v, words, sizeof(words));
-    *load = (struct rule__insn){.op = OP_BETWEEN_WORD, .a = load->a, .b = low->a};
+    }
+    put_test(c, load, t);
     c->program->insn_count -= 2;
     return true;
 }
+
+/* ---- comparisons ---- */
 
 static unsigned mirrored(unsigned with)
 {

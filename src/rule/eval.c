@@ -85,8 +85,7 @@ static int compare_exact(row_i128 a, uint8_t scale_a, row_i128 b, uint8_t scale_
     return order_of(a, scaled);
 }
 
-/* NaN equals NaN and is above everything; -0 equals 0. */
-static int compare_double(double a, double b)
+int rule__compare_double(double a, double b)
 {
     if (a < b)
         return -1;
@@ -116,7 +115,7 @@ int rule__compare(enum rule__kind kind, const struct rule__value *a, uint8_t sca
     switch (kind) {
     case KIND_BOOLEAN: return (int)a->boolean - (int)b->boolean;
     case KIND_EXACT: return compare_exact(a->exact, scale_a, b->exact, scale_b);
-    case KIND_DOUBLE: return compare_double(a->f64, b->f64);
+    case KIND_DOUBLE: return rule__compare_double(a->f64, b->f64);
     case KIND_TEXT: return compare_text(a, b);
     case KIND_BINARY: return slice_cmp(a->bytes, b->bytes);
     default: return a->i64 < b->i64 ? -1 : a->i64 > b->i64;
@@ -194,12 +193,6 @@ static void do_in(const struct rule__program *p, const struct rule__insn *i, str
 
 /* ---- what columns hold ---- */
 
-/* Never NULL: an empty one may be, in a row. */
-static inline struct slice bytes_of(const struct row_value *v)
-{
-    return v->bytes.len > 0 ? v->bytes : slice_of("", 0);
-}
-
 static inline void load(enum row_type type, const struct row_value *v, struct rule__value *ret)
 {
     ret->null = v->null;
@@ -217,7 +210,7 @@ static inline void load(enum row_type type, const struct row_value *v, struct ru
     case ROW_STRING:
     case ROW_BINARY:
     case ROW_VARIANT:
-        ret->bytes = bytes_of(v);
+        ret->bytes = rule__bytes_of(v);
         ret->fold = FOLD_NONE;
         break;
     case ROW_DATE:
@@ -348,7 +341,7 @@ static enum rule__verdict do_convert(const struct rule__insn *i, struct rule__va
 
 /* ---- one value in, one out ---- */
 
-static size_t char_count(struct slice s)
+size_t rule__char_count(struct slice s)
 {
     size_t n = 0;
     if (row_ascii_ok(s.data, s.len))
@@ -391,7 +384,7 @@ static void do_one(const struct rule__insn *i, struct rule__value *v)
         break;
     case OP_IS_NAN: set_boolean(v, isnan(v->f64)); break;
     case OP_LENGTH:
-        v->exact = (row_i128)(i->kind == KIND_TEXT ? char_count(v->bytes) : v->bytes.len);
+        v->exact = (row_i128)(i->kind == KIND_TEXT ? rule__char_count(v->bytes) : v->bytes.len);
         break;
     case OP_SIZE: v->exact = i->kind == KIND_MAP ? v->item_count / 2 : v->item_count; break;
     case OP_FOLD: v->fold = (uint8_t)i->a; break;
@@ -410,56 +403,20 @@ static void do_join(struct rule__value *a, const struct rule__value *b, bool dec
         set_null(a);
 }
 
-/* ---- one column, one instruction ---- */
-
-static inline bool is_column_test(uint8_t op)
-{
-    return op >= OP_COMPARE_WORD && op <= OP_BETWEEN_WORD;
-}
-
-/* Is the test of a column TRUE? Whoever must tell FALSE from NULL looks at the column too. */
-static inline bool column_holds(const struct rule__program *p, const struct rule__insn *i,
-                                const struct row_value *v)
-{
-    int order;
-    if (i->op == OP_COLUMN_NULL)
-        return v->null != i->with;
-    if (v->null)
-        return false;
-    const struct rule__value *constant = &p->consts[i->b];
-    if (i->op == OP_BETWEEN_WORD)
-        return v->i64 >= constant[0].i64 && v->i64 <= constant[1].i64;
-    if (i->op == OP_COMPARE_WORD)
-        order = (v->i64 > constant->i64) - (v->i64 < constant->i64);
-    else if (i->op == OP_COMPARE_DOUBLE)
-        order = compare_double(v->f64, constant->f64);
-    else if (i->op == OP_COMPARE_TEXT)
-        order = slice_eq(v->bytes, constant->bytes) ? 0 : 1;
-    else if (i->op == OP_COLUMN_LIKE)
-        return rule__like(constant->bytes, bytes_of(v), FOLD_NONE);
-    else
-        order = order_of((row_i128)char_count(v->bytes), constant->i64);
-    return accepts(i->with, order);
-}
-
 bool rule__is_plain(const struct rule__program *p)
 {
     for (uint32_t i = 0; i + 1 < p->insn_count; i++) {
         uint8_t op = p->insns[i].op;
-        if (!is_column_test(op) && op != OP_AND_SHORT && op != OP_AND)
+        if (op != OP_TEST && op != OP_AND_SHORT && op != OP_AND)
             return false;
     }
     return true;
 }
 
-bool rule__holds(const struct rule__program *p, const struct row_value *values)
+static void do_test(const struct rule__test *t, const struct row_value *v, struct rule__value *ret)
 {
-    if (!p->is_plain)
-        return rule__eval(p, values) == VERDICT_TRUE;
-    for (const struct rule__insn *i = p->insns; i->op != OP_END; i++)
-        if (is_column_test(i->op) && !column_holds(p, i, &values[i->a]))
-            return false;
-    return true;
+    set_boolean(ret, rule__test_holds(t, v));
+    ret->null = v->null && t->op != TEST_NULL;
 }
 
 enum rule__verdict rule__eval(const struct rule__program *p, const struct row_value *values)
@@ -470,16 +427,7 @@ enum rule__verdict rule__eval(const struct rule__program *p, const struct row_va
     for (; verdict == VERDICT_TRUE; i++) {
         switch ((enum rule__op)i->op) {
         case OP_END: return top->null ? VERDICT_NULL : top->boolean ? VERDICT_TRUE : VERDICT_FALSE;
-        case OP_COMPARE_WORD:
-        case OP_COMPARE_DOUBLE:
-        case OP_COMPARE_TEXT:
-        case OP_COLUMN_LIKE:
-        case OP_COLUMN_LENGTH:
-        case OP_COLUMN_NULL:
-        case OP_BETWEEN_WORD:
-            set_boolean(++top, column_holds(p, i, &values[i->a]));
-            top->null = values[i->a].null && i->op != OP_COLUMN_NULL;
-            break;
+        case OP_TEST: do_test(&p->tests[i->a], &values[p->tests[i->a].column], ++top); break;
         case OP_LOAD: load((enum row_type)i->kind, &values[i->a], ++top); break;
         case OP_CONST: *++top = p->consts[i->a]; break;
         case OP_FIELD:

@@ -74,3 +74,14 @@ bool rule__like(struct slice pattern, struct slice text, enum rule__fold fold)
     }
     return true;
 }
+
+bool rule__like_is_prefix(struct slice pattern, struct slice *ret_text)
+{
+    size_t len = 0;
+    while (len < pattern.len && pattern.data[len] < ANY_CHAR)
+        len++;
+    if (len + 1 != pattern.len || pattern.data[len] != ANY_RUN)
+        return false;
+    *ret_text = slice_of(pattern.data, len);
+    return true;
+}

@@ -304,7 +304,6 @@ int rule__parse(struct rule__compiler *c)
         return rule__fail(c, start, "a predicate is a BOOLEAN, this is %s",
                           rule__kind_name(type.kind));
     (void)rule__emit(c, (struct rule__insn){.op = OP_END});
-    c->program->is_plain = rule__is_plain(c->program);
     must(c->height == 1 && c->depth == 0);
     return 0;
 }

@@ -25,6 +25,9 @@ struct rule_set {
     struct arena arena;
     uint64_t with[RULE_REJECT + 1]; /* per action: its rules */
     uint64_t *reads;                /* one bit per column */
+    struct rule__test *tests;       /* of all plain rules */
+    uint32_t test_count;
+    uint64_t others; /* rules that are run as programs */
     uint32_t count;
     struct rule rules[];
 };
@@ -158,6 +161,20 @@ static void note_reads(struct rule_set *s, const struct rule__program *p)
     }
 }
 
+static void note_tests(struct rule_set *s, uint32_t rule)
+{
+    const struct rule__program *p = &s->rules[rule].program;
+    if (!rule__is_plain(p)) {
+        s->others |= 1ull << rule;
+        return;
+    }
+    s->tests = mem_realloc(s->tests, (s->test_count + p->test_count) * sizeof(*s->tests));
+    for (uint32_t i = 0; i < p->test_count; i++) {
+        s->tests[s->test_count] = p->tests[i];
+        s->tests[s->test_count++].rule = (uint8_t)rule;
+    }
+}
+
 static int add_rule(struct rule_set *s, const struct rule_text *t, struct err *e)
 {
     TRY(check_text(s, t, e));
@@ -174,6 +191,7 @@ static int add_rule(struct rule_set *s, const struct rule_text *t, struct err *e
     if (rc < 0)
         return err_wrap(e, "rule \"%s\"", (const char *)r->text.name.data), rc;
     note_reads(s, &r->program);
+    note_tests(s, s->count - 1);
     return 0;
 }
 
@@ -214,6 +232,7 @@ struct rule_set *rule_set_unref(struct rule_set *s)
     row_schema_unref(s->schema);
     arena_deinit(&s->arena);
     mem_free(s->reads);
+    mem_free(s->tests);
     mem_free(s);
     return NULL;
 }
@@ -240,9 +259,15 @@ bool rule_set_reads(const struct rule_set *s, uint32_t column)
 uint64_t rule_set_check(const struct rule_set *s, const struct row_value *values)
 {
     uint64_t failed = 0;
-    for (uint32_t i = 0; i < s->count; i++)
-        if (unlikely(!rule__holds(&s->rules[i].program, values)))
+    for (uint32_t i = 0; i < s->test_count; i++) {
+        const struct rule__test *t = &s->tests[i];
+        failed |= (uint64_t)!rule__test_holds(t, &values[t->column]) << t->rule;
+    }
+    for (uint64_t left = s->others; left != 0; left &= left - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(left);
+        if (unlikely(rule__eval(&s->rules[i].program, values) != VERDICT_TRUE))
             failed |= 1ull << i;
+    }
     return failed;
 }
 

@@ -87,17 +87,11 @@ enum rule__op {
     OP_ITEM,  /* array, index (scale_b) → element of row_type kind */
     OP_KEY,   /* map, key → value of row_type a; keys are of row_type kind */
     OP_COMPARE,
-    OP_COMPARE_WORD,   /* column a (64 bits) with constant b */
-    OP_COMPARE_DOUBLE, /* column a (DOUBLE) with constant b */
-    OP_COMPARE_TEXT,   /* column a (STRING) with constant b */
-    OP_COLUMN_LIKE,    /* column a (STRING) like the pattern in constant b */
-    OP_COLUMN_LENGTH,  /* characters of column a (STRING), compared with constant b */
-    OP_COLUMN_NULL,    /* is column a NULL? with: is it not? never NULL itself */
-    OP_BETWEEN_WORD,   /* column a (64 bits) between constants b and b+1 */
-    OP_BETWEEN,        /* value (scale_a), low, high (both scale_b) → BOOLEAN */
-    OP_IN,             /* is top among constants a .. a+b-1? they are sorted; with: one is NULL */
-    OP_LIKE,           /* top like the pattern in constant a */
-    OP_AND_SHORT,      /* top FALSE: go to a */
+    OP_TEST,      /* test a of one column → BOOLEAN */
+    OP_BETWEEN,   /* value (scale_a), low, high (both scale_b) → BOOLEAN */
+    OP_IN,        /* is top among constants a .. a+b-1? they are sorted; with: one is NULL */
+    OP_LIKE,      /* top like the pattern in constant a */
+    OP_AND_SHORT, /* top FALSE: go to a */
     OP_AND,
     OP_OR_SHORT, /* top TRUE: go to a */
     OP_OR,
@@ -130,6 +124,34 @@ struct rule__insn {
     uint32_t a, b;
 };
 
+/* What a test asks of a column's value; a NULL satisfies TEST_NULL alone. */
+enum rule__test_op {
+    TEST_NULL,       /* is it NULL? with: is it not? */
+    TEST_WORD,       /* 64 bits: words[0] to words[1]? */
+    TEST_NOT_WORD,   /* 64 bits: another than words[0]? */
+    TEST_DOUBLE,     /* FLOAT or DOUBLE: with, against doubles[0] */
+    TEST_IN_DOUBLES, /* FLOAT or DOUBLE: doubles[0] to doubles[1]? */
+    TEST_TEXT,       /* are its bytes these? with: are they others? */
+    TEST_PREFIX,     /* do its bytes begin with these? */
+    TEST_LIKE,       /* is it like the pattern in bytes? */
+    TEST_LENGTH,     /* has it words[0] to words[1] characters? */
+    TEST_NOT_LENGTH, /* has it another number of characters than words[0]? */
+};
+
+/* One column with its constants, all in one place: most predicates are nothing else. */
+struct rule__test {
+    uint8_t op;   /* enum rule__test_op */
+    uint8_t with; /* DOUBLE: IF_ bits */
+    uint8_t type; /* enum row_type of the column */
+    uint8_t rule; /* in a set's own list: whose it is */
+    uint32_t column;
+    union {
+        int64_t words[2];
+        double doubles[2];
+        struct slice bytes;
+    };
+};
+
 /* A column, or a field of fields of one, that a rule names; to show its value. */
 struct rule__path {
     uint32_t step_count;
@@ -139,9 +161,10 @@ struct rule__path {
 struct rule__program {
     struct rule__insn *insns;
     uint32_t insn_count, insn_cap;
-    bool is_plain; /* tests of single columns, joined by AND: each of them must be TRUE */
     struct rule__value *consts;
     uint32_t const_count, const_cap;
+    struct rule__test *tests;
+    uint32_t test_count, test_cap;
     struct rule__path *paths; /* in the order of the text */
     uint32_t path_count, path_cap;
 };
@@ -157,12 +180,25 @@ enum rule__verdict {
     VERDICT_INDEX, /* an array has no such element */
 };
 #define STACK_MAX 64
+/* Nothing but tests, joined by AND: it is TRUE when each of them holds. */
 bool rule__is_plain(const struct rule__program *p);
-/* Is it TRUE? What the hot path asks; rule__eval() says why not. */
-bool rule__holds(const struct rule__program *p, const struct row_value *values);
 enum rule__verdict rule__eval(const struct rule__program *p, const struct row_value *values);
 /* A cell as the value of its kind. */
 struct rule__value rule__value_of(enum row_type type, const struct row_value *v);
+
+/* Never NULL: an empty one may be, in a row. */
+static inline struct slice rule__bytes_of(const struct row_value *v)
+{
+    return v->bytes.len > 0 ? v->bytes : slice_of("", 0);
+}
+size_t rule__char_count(struct slice s);
+/* NaN equals NaN and is above everything; -0 equals 0. */
+int rule__compare_double(double a, double b);
+
+/* test.c */
+bool rule__test_holds(const struct rule__test *t, const struct row_value *v);
+/* The test as "@op, compared by @with (IF_ bits) with @word"; TEST_WORD or TEST_LENGTH. */
+void rule__test_compare(struct rule__test *t, enum rule__test_op op, unsigned with, int64_t word);
 
 /* ---- compiling ---- */
 
@@ -239,6 +275,8 @@ void rule__show_text(struct slice text, size_t max, struct buf *out);
 must_use int rule__like_compile(struct rule__compiler *c, const uint8_t *at, struct slice pattern,
                                 struct slice escape, struct slice *ret);
 bool rule__like(struct slice pattern, struct slice text, enum rule__fold fold);
+/* Is it text and one % behind it? Then @ret_text is the text. */
+bool rule__like_is_prefix(struct slice pattern, struct slice *ret_text);
 static inline uint8_t rule__fold_byte(uint8_t c, enum rule__fold fold)
 {
     if (fold == FOLD_LOWER)

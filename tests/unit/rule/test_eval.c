@@ -333,3 +333,127 @@ Test(rule_eval, the_left_side_of_and_and_or_spares_the_right_one)
 
     CHECK_ALL("a int, b int", values, cases);
 }
+
+/* ---- tests of one column: each has a form of its own ---- */
+
+Test(rule_eval, whole_numbers_are_compared_up_to_the_ends_of_their_range)
+{
+    static const struct outcome_case cases[] = {
+        {"low < -9223372036854775808", 'F'},
+        {"low <= -9223372036854775808", 'T'},
+        {"low = -9223372036854775808", 'T'},
+        {"low <> -9223372036854775808", 'F'},
+        {"low > -9223372036854775808", 'F'},
+        {"low < -9223372036854775807", 'T'},
+        {"high > 9223372036854775807", 'F'},
+        {"high >= 9223372036854775807", 'T'},
+        {"high < 9223372036854775807", 'F'},
+        {"high > 9223372036854775806", 'T'},
+        {"five <> 5", 'F'},
+        {"five <> 4", 'T'},
+        {"five < 6", 'T'},
+        {"five < 5", 'F'},
+        {"five > 4", 'T'},
+        {"five > 5", 'F'},
+        {"5 <= five", 'T'},
+        {"6 <= five", 'F'},
+        {"five BETWEEN 5 AND 5", 'T'},
+        {"five BETWEEN 6 AND 4", 'F'},
+        {"five NOT BETWEEN 1 AND 4", 'T'},
+        {"none <> 5", 'N'},
+        {"high > 9223372036854775808", 'F'},
+        {"low < -9223372036854775809", 'F'},
+        {"five > 0 AND high > 0 AND low < 0", 'T'},
+        {"five > 0 AND high < 0 AND low < 0", 'F'},
+        {"five > 0 AND none > 0", 'N'},
+    };
+    struct row_value values[] = {
+        {.i64 = INT64_MIN}, {.i64 = INT64_MAX}, {.i64 = 5}, {.null = true}};
+
+    CHECK_ALL("low bigint, high bigint, five int, none bigint", values, cases);
+}
+
+Test(rule_eval, floats_and_doubles_are_compared_with_nan_above_all)
+{
+    static const struct outcome_case cases[] = {
+        {"f >= 1.5", 'T'},
+        {"f > 1.5", 'F'},
+        {"f < 2", 'T'},
+        {"f = 1.5", 'T'},
+        {"f <> 1.5", 'F'},
+        {"f BETWEEN 1 AND 2", 'T'},
+        {"f BETWEEN 1.5 AND 1.5", 'T'},
+        {"f BETWEEN 2 AND 3", 'F'},
+        {"d BETWEEN -100 AND 1000", 'T'},
+        {"d BETWEEN 0 AND 1000", 'F'},
+        {"d = -0.25", 'T'},
+        {"nan > 1e308", 'T'},
+        {"nan BETWEEN 0 AND 1e308", 'F'},
+        {"nan <= 1e308", 'F'},
+        {"none BETWEEN 0 AND 1", 'N'},
+        {"none > 0", 'N'},
+        {"zero = 0", 'T'},
+        {"zero BETWEEN 0 AND 1", 'T'},
+    };
+    struct row_value values[] = {
+        {.f32 = 1.5f}, {.f64 = -0.25}, {.f64 = NAN}, {.null = true}, {.f64 = -0.0}};
+
+    CHECK_ALL("f float, d double, nan double, none double, zero double", values, cases);
+}
+
+Test(rule_eval, lengths_count_characters_and_not_bytes)
+{
+    static const struct outcome_case cases[] = {
+        {"length(two) = 2", 'T'},    {"length(two) <= 2", 'T'},   {"length(two) > 2", 'F'},
+        {"length(two) >= 2", 'T'},   {"length(two) < 3", 'T'},    {"length(two) <> 2", 'F'},
+        {"length(two) <> 8", 'T'},   {"length(two) <= 1", 'F'},   {"length(empty) = 0", 'T'},
+        {"length(empty) > 0", 'F'},  {"length(empty) <= 5", 'T'}, {"length(none) <= 5", 'N'},
+        {"length(plain) = 6", 'T'},  {"length(plain) < 6", 'F'},  {"length(plain) >= 1", 'T'},
+        {"length(plain) <> 6", 'F'},
+    };
+    struct row_value values[] = {{.bytes = slice_str("\xf0\x9f\x8c\xb1\xf0\x9f\x8c\xbf")},
+                                 {.bytes = SLICE_NULL},
+                                 {.null = true},
+                                 {.bytes = slice_str("abcdef")}};
+
+    CHECK_ALL("two string, empty string, none string, plain string", values, cases);
+}
+
+Test(rule_eval, a_pattern_that_is_only_a_beginning_is_one)
+{
+    static const struct outcome_case cases[] = {
+        {"url LIKE 'http%'", 'T'},     {"url LIKE 'https%'", 'F'},
+        {"url LIKE '%'", 'T'},         {"empty LIKE '%'", 'T'},
+        {"empty LIKE 'h%'", 'F'},      {"none LIKE '%'", 'N'},
+        {"url LIKE 'http://a%'", 'T'}, {"url LIKE 'http://a/%'", 'F'},
+        {"url LIKE 'http'", 'F'},      {"url LIKE 'http%%'", 'T'},
+        {"url LIKE 'h_tp%'", 'T'},     {"url LIKE '%a'", 'T'},
+        {"url NOT LIKE 'ftp%'", 'T'},  {"empty = ''", 'T'},
+        {"empty <> ''", 'F'},          {"url = 'http://a'", 'T'},
+        {"url <> 'http://b'", 'T'},
+    };
+    struct row_value values[] = {
+        {.bytes = slice_str("http://a")}, {.bytes = SLICE_NULL}, {.null = true}};
+
+    CHECK_ALL("url string, empty string, none string", values, cases);
+}
+
+Test(rule_eval, a_set_tells_which_of_mixed_rules_fail)
+{
+    struct row_schema *s = help_schema("a int, b string, c double");
+    struct rule_text texts[] = {help_text("r0", "a > 1 AND b IS NOT NULL"),
+                                help_text("r1", "a > 1 OR c > 1"),
+                                help_text("r2", "c < 0"),
+                                help_text("r3", "a + 1 = 4"),
+                                help_text("r4", "b LIKE 'x%' AND a < 3"),
+                                help_text("r5", "c IS NULL")};
+    struct row_value values[] = {{.i64 = 3}, {.bytes = slice_str("xyz")}, {.f64 = 0.5}};
+    struct rule_set *set = NULL;
+
+    cr_assert_eq(rule_set_new(s, texts, ARRAY_LEN(texts), &set, NULL), 0);
+    cr_assert_eq(rule_set_check(set, values), 1u << 2 | 1u << 4 | 1u << 5);
+    values[0].i64 = 1;
+    cr_assert_eq(rule_set_check(set, values), 1u << 0 | 1u << 1 | 1u << 2 | 1u << 3 | 1u << 5);
+    set = rule_set_unref(set);
+    s = row_schema_unref(s);
+}
