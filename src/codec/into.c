@@ -101,8 +101,8 @@ static int decode_flat(const struct codec__message *m, struct slice row, struct 
         if (unlikely(f == NULL))
             at = codec__skip_unknown(at, end, tag.value, &why);
         else
-            at = codec__get_value(&m->columns[f->column], f, (struct codec__from){at, end, end},
-                                  false, &v, &why);
+            at = codec__get_value(&m->columns[f->column], f,
+                                  (struct codec__from){at, end, end, f->op}, false, &v, &why);
         if (unlikely(at == NULL))
             return forget(m, b);
         if (unlikely(f == NULL))

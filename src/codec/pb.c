@@ -72,43 +72,42 @@ bool codec__get_decimal(const struct row_column *c, struct row_value *v)
 }
 
 /* The 32 or 64 bits at @at. */
-static const uint8_t *get_fixed(const struct codec__field *f, const uint8_t *at, const uint8_t *end,
+static const uint8_t *get_fixed(enum codec__op op, const uint8_t *at, const uint8_t *end,
                                 uint64_t *ret)
 {
-    size_t size = f->op == CODEC__FIXED64 || f->op == CODEC__SFIXED64 ? 8 : 4;
+    size_t size = op == CODEC__FIXED64 || op == CODEC__SFIXED64 ? 8 : 4;
     uint32_t u32;
     if ((size_t)(end - at) < size)
         return NULL;
     memcpy(size == 8 ? (void *)ret : &u32, at, size);
     if (size == 4)
-        *ret = f->op == CODEC__SFIXED32 ? (uint64_t)(int32_t)u32 : u32;
+        *ret = op == CODEC__SFIXED32 ? (uint64_t)(int32_t)u32 : u32;
     return at + size;
 }
 
-const uint8_t *codec__get_integer(const struct codec__field *f, const uint8_t *at,
-                                  const uint8_t *end, struct row_value *v, int *ret_why)
+struct codec__behind codec__get_integer(const struct codec__field *f, enum codec__op op,
+                                        const uint8_t *at, const uint8_t *end, struct row_value *v)
 {
     uint64_t u64 = 0;
-    if (f->op == CODEC__INT || f->op == CODEC__UINT || f->op == CODEC__ZIGZAG) {
+    if (op == CODEC__INT || op == CODEC__UINT || op == CODEC__ZIGZAG) {
         struct wire_varint number = wire_varint_at(at, end);
         at = number.behind;
-        u64 = f->op == CODEC__ZIGZAG ? (uint64_t)wire_unzigzag(number.value) : number.value;
+        u64 = op == CODEC__ZIGZAG ? (uint64_t)wire_unzigzag(number.value) : number.value;
     } else {
-        at = get_fixed(f, at, end, &u64);
+        at = get_fixed(op, at, end, &u64);
     }
-    bool is_unsigned = f->op == CODEC__UINT || f->op == CODEC__FIXED32 || f->op == CODEC__FIXED64;
+    bool is_unsigned = op == CODEC__UINT || op == CODEC__FIXED32 || op == CODEC__FIXED64;
     bool big = is_unsigned && u64 > INT64_MAX;
     v->i64 = (int64_t)u64;
-    *ret_why = at == NULL ? WHY_MALFORMED : WHY_RANGE;
-    return likely(!big && v->i64 >= f->min && v->i64 <= f->max) ? at : NULL;
+    bool fits = !big && v->i64 >= f->min && v->i64 <= f->max;
+    return (struct codec__behind){likely(fits) ? at : NULL, at == NULL ? WHY_MALFORMED : WHY_RANGE};
 }
 
-const uint8_t *codec__check_integer(const struct codec__field *f, const uint8_t *at,
-                                    const uint8_t *end)
+const uint8_t *codec__check_integer(const struct codec__field *f, enum codec__op op,
+                                    const uint8_t *at, const uint8_t *end)
 {
     struct row_value v;
-    int why;
-    return codec__get_integer(f, at, end, &v, &why);
+    return codec__get_integer(f, op, at, end, &v).at;
 }
 
 struct wire_varint wire_varint_long(const uint8_t *p, const uint8_t *end)
@@ -156,8 +155,9 @@ FORCE_INLINE int walk(const struct codec__message *m, struct slice row, struct r
             at = at == NULL ? NULL : codec__skip_unknown(at, end, tag.value, &unknown);
             why = unknown;
         } else if (likely(f->tag == tag.value)) {
-            at = codec__get_value(&m->columns[f->column], f, (struct codec__from){at, end, end},
-                                  values == NULL, v, &why);
+            at = codec__get_value(&m->columns[f->column], f,
+                                  (struct codec__from){at, end, end, f->op}, values == NULL, v,
+                                  &why);
         } else {
             at = NULL;
         }

@@ -254,7 +254,7 @@ FORCE_INLINE int get_item(struct walk *w, const struct codec__field *f, struct s
 
 /* A flat element at @from. Returns what is behind it, or NULL. */
 FORCE_INLINE const uint8_t *get_flat(struct walk *w, const struct row_column *c,
-                                     const struct codec__field *item, struct codec__from from,
+                                     const struct codec__field *f, struct codec__from from,
                                      struct row_value *list, int *ret_why)
 {
     struct row_value one;
@@ -263,7 +263,7 @@ FORCE_INLINE const uint8_t *get_flat(struct walk *w, const struct row_column *c,
         one = (struct row_value){.null = false};
     *ret_why = WHY_TOO_MANY;
     if (likely(take_room(w, 1)))
-        at = codec__get_value(c, item, from, list == NULL, &one, ret_why);
+        at = codec__get_value(c, f, from, list == NULL, &one, ret_why);
     if (list == NULL)
         return at;
     if (likely(at != NULL)) {
@@ -284,11 +284,11 @@ static int skip_packed(struct walk *w, struct slice body, size_t size)
 }
 
 /* Elements side by side in @body. */
-FORCE_INLINE int get_packed(struct walk *w, const struct codec__field *item, struct slice body,
+FORCE_INLINE int get_packed(struct walk *w, const struct codec__field *f, struct slice body,
                             struct row_value *list)
 {
-    if (item->op == CODEC__DOUBLE || item->op == CODEC__FLOAT) {
-        size_t size = item->op == CODEC__DOUBLE ? 8 : 4;
+    if (f->item == CODEC__DOUBLE || f->item == CODEC__FLOAT) {
+        size_t size = f->item == CODEC__DOUBLE ? 8 : 4;
         if (list == NULL)
             return skip_packed(w, body, size);
         if (body.len / size <= w->room)
@@ -298,7 +298,7 @@ FORCE_INLINE int get_packed(struct walk *w, const struct codec__field *item, str
     while (at < end) {
         int why;
         /* no column: a decimal is never packed */
-        at = get_flat(w, NULL, item, (struct codec__from){at, end, w->limit}, list, &why);
+        at = get_flat(w, NULL, f, (struct codec__from){at, end, w->limit, f->item}, list, &why);
         if (unlikely(at == NULL))
             return why;
     }
@@ -335,7 +335,8 @@ static struct row_value find_key(const struct codec__message *m, struct slice bo
             continue;
         }
         v = (struct row_value){.null = false};
-        at = codec__get_value(NULL, key, (struct codec__from){at, end, end}, false, &v, &why);
+        at = codec__get_value(NULL, key, (struct codec__from){at, end, end, key->op}, false, &v,
+                              &why);
         found = at == NULL ? found : v;
     }
     return found;
@@ -400,17 +401,16 @@ FORCE_INLINE int get_entry(struct walk *w, const struct codec__message *m, struc
 FORCE_INLINE const uint8_t *get_flats(struct walk *w, const struct spot *s, struct codec__from from,
                                       struct row_value *list, int *ret_why)
 {
-    struct codec__field item = *s->f;
+    const struct codec__field *f = s->f;
     struct slice body;
-    item.op = s->f->item;
-    if (s->tag == s->f->tag)
-        return get_flat(w, &s->m->columns[item.column].fields[ROW_ELEMENT], &item, from, list,
-                        ret_why);
+    from.op = f->item;
+    if (s->tag == f->tag)
+        return get_flat(w, &s->m->columns[f->column].fields[ROW_ELEMENT], f, from, list, ret_why);
     *ret_why = WHY_WIRE_TYPE;
-    if (s->tag != ((item.tag & ~7u) | WIRE_LEN))
+    if (s->tag != ((f->tag & ~7u) | WIRE_LEN))
         return NULL;
     const uint8_t *behind = codec__get_bytes(from.at, from.end, &body);
-    *ret_why = behind == NULL ? WHY_MALFORMED : get_packed(w, &item, body, list);
+    *ret_why = behind == NULL ? WHY_MALFORMED : get_packed(w, f, body, list);
     return likely(*ret_why == 0) ? behind : NULL;
 }
 
@@ -456,7 +456,7 @@ FORCE_INLINE int walk_message(const struct codec__message *m, struct slice body,
             s.tag = tag.value;
         }
         const struct codec__field *f = s.f;
-        struct codec__from from = {at, end, w->limit};
+        struct codec__from from = {.at = at, .end = end, .limit = w->limit};
         if (unlikely(at == NULL || f == NULL)) {
             int unknown = WHY_MALFORMED;
             s.f = NULL;
@@ -468,12 +468,13 @@ FORCE_INLINE int walk_message(const struct codec__message *m, struct slice body,
         } else if (unlikely(f->tag != s.tag)) {
             at = NULL;
         } else {
-            struct row_value v;
-            if (values != NULL)
-                v = (struct row_value){.null = false};
-            at = codec__get_value(&m->columns[f->column], f, from, values == NULL, &v, &why);
-            if (values != NULL)
-                *(likely(at != NULL) ? &values[f->column] : &w->bad) = v;
+            struct row_value scratch, *v = values == NULL ? &scratch : &values[f->column];
+            if (values != NULL) /* made in place */
+                v->null = false;
+            from.op = (enum codec__op)f->op;
+            at = codec__get_value(&m->columns[f->column], f, from, values == NULL, v, &why);
+            if (unlikely(at == NULL) && values != NULL)
+                w->bad = *v;
         }
         if (unlikely(at == NULL))
             return stop(w, why, s);

@@ -77,12 +77,6 @@ const uint8_t *codec__skip_unknown(const uint8_t *at, const uint8_t *end, uint64
                                    int *ret_why);
 /* The decimal whose text is v->bytes; false, and the text as it was: it is none. */
 bool codec__get_decimal(const struct row_column *c, struct row_value *v);
-/* An integer that is not what it usually is: any form, any length. */
-const uint8_t *codec__get_integer(const struct codec__field *f, const uint8_t *at,
-                                  const uint8_t *end, struct row_value *v, int *ret_why);
-
-const uint8_t *codec__check_integer(const struct codec__field *f, const uint8_t *at,
-                                    const uint8_t *end);
 
 #define FORCE_INLINE static inline __attribute__((always_inline))
 
@@ -120,10 +114,24 @@ FORCE_INLINE const uint8_t *codec__get_bytes(const uint8_t *at, const uint8_t *e
     return len.behind + len.value;
 }
 
-/* Where a value stands: in a message that ends at @end, in a row that ends at @limit. */
+/* Where a value stands, in a message that ends at @end, in a row that ends at @limit; and as what:
+ * its field's op, or of an element the field's item. */
 struct codec__from {
     const uint8_t *at, *end, *limit;
+    enum codec__op op;
 };
+
+/* What is behind a value; NULL with why. */
+struct codec__behind {
+    const uint8_t *at;
+    int why;
+};
+
+/* An integer that is not what it usually is: any form, any length. @op: as codec__from.op. */
+struct codec__behind codec__get_integer(const struct codec__field *f, enum codec__op op,
+                                        const uint8_t *at, const uint8_t *end, struct row_value *v);
+const uint8_t *codec__check_integer(const struct codec__field *f, enum codec__op op,
+                                    const uint8_t *at, const uint8_t *end);
 
 /* Behind a varint that fits @f for sure; NULL: not so short, or near the end. */
 FORCE_INLINE const uint8_t *codec__skip_sure(const struct codec__field *f, struct codec__from from)
@@ -160,8 +168,7 @@ FORCE_INLINE bool codec__utf8_ok(struct slice s, const uint8_t *limit)
     return row_utf8_ok(s);
 }
 
-FORCE_INLINE const uint8_t *codec__get_text(const struct row_column *c,
-                                            const struct codec__field *f, struct codec__from from,
+FORCE_INLINE const uint8_t *codec__get_text(const struct row_column *c, struct codec__from from,
                                             struct row_value *v, int *ret_why)
 {
     struct slice text;
@@ -171,8 +178,8 @@ FORCE_INLINE const uint8_t *codec__get_text(const struct row_column *c,
         return NULL;
     v->bytes = text;
     *ret_why = WHY_UTF8;
-    if (f->op != CODEC__DECIMAL)
-        return likely(f->op == CODEC__BYTES || codec__utf8_ok(text, from.limit)) ? behind : NULL;
+    if (from.op != CODEC__DECIMAL)
+        return likely(from.op == CODEC__BYTES || codec__utf8_ok(text, from.limit)) ? behind : NULL;
     struct row_value decimal = {.bytes = text};
     bool ok = codec__get_decimal(c, &decimal);
     *v = decimal;
@@ -190,17 +197,17 @@ FORCE_INLINE const uint8_t *codec__get_value(const struct row_column *c,
 {
     const uint8_t *at = from.at, *end = from.end, *behind;
     struct wire_varint number;
-    switch (f->op) {
+    switch (from.op) {
     case CODEC__STRING:
     case CODEC__BYTES:
-    case CODEC__DECIMAL: return codec__get_text(c, f, from, v, ret_why);
+    case CODEC__DECIMAL: return codec__get_text(c, from, v, ret_why);
     case CODEC__DOUBLE:
     case CODEC__FLOAT:
         *ret_why = WHY_MALFORMED;
-        behind = at + (f->op == CODEC__DOUBLE ? 8 : 4);
+        behind = at + (from.op == CODEC__DOUBLE ? 8 : 4);
         if (unlikely(end - at < behind - at))
             return NULL;
-        if (f->op == CODEC__DOUBLE)
+        if (from.op == CODEC__DOUBLE)
             memcpy(&v->f64, at, sizeof(v->f64));
         else
             memcpy(&v->f32, at, sizeof(v->f32));
@@ -218,8 +225,11 @@ FORCE_INLINE const uint8_t *codec__get_value(const struct row_column *c,
         break;
     default: break;
     }
-    if (!check)
-        return codec__get_integer(f, at, end, v, ret_why);
+    if (!check) {
+        struct codec__behind got = codec__get_integer(f, from.op, at, end, v);
+        *ret_why = got.why;
+        return got.at;
+    }
     behind = codec__skip_sure(f, from);
-    return likely(behind != NULL) ? behind : codec__check_integer(f, at, end);
+    return likely(behind != NULL) ? behind : codec__check_integer(f, from.op, at, end);
 }
