@@ -20,6 +20,7 @@ from sluice_local import LocalServer, lake
 from test_disk import pump, small_disk
 from world import Wire, check_status, eventually, heavy
 
+ALONE = True  # it measures how long things take (run.py)
 MIB = 1 << 20
 STREAMS = 10_000
 IDLE_MIB_MAX = 64           # without clients

@@ -16,6 +16,7 @@ from test_sdk import open_stream
 from world import eventually
 from zerobus.sdk.shared import AckCallback
 
+ALONE = True  # it measures how long things take (run.py)
 DDL = "device_name STRING NOT NULL, filler STRING"
 STOP_S = 8
 FILLER = "x" * 1000
