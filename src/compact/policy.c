@@ -52,7 +52,7 @@ uint64_t compact__backoff_ns(unsigned failures)
 
 bool compact__is_pressing(const struct compact_lag *lag, bool pressing)
 {
-    if (lag->us >= PRESS_US || lag->log_bytes >= lag->log_bytes_max / 2)
+    if (lag->us >= PRESS_US || lag->log_bytes >= lag->log_bytes_max / 4)
         return true;
-    return pressing && (lag->us >= EASE_US || lag->log_bytes >= lag->log_bytes_max / 4);
+    return pressing && (lag->us >= EASE_US || lag->log_bytes >= lag->log_bytes_max / 8);
 }

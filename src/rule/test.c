@@ -20,9 +20,9 @@ void rule__test_compare(struct rule__test *t, enum rule__test_op op, unsigned wi
     if (with == (IF_LESS | IF_GREATER)) {
         t->op = is_length ? TEST_NOT_LENGTH : TEST_NOT_WORD;
         t->words[0] = t->words[1] = word;
-    } else if (with == IF_LESS && __builtin_sub_overflow(word, 1, &t->words[1])) {
-        t->words[0] = INT64_MAX; /* nothing is less */
-    } else if (with == IF_GREATER && __builtin_add_overflow(word, 1, &t->words[0])) {
+    } else if ((with == IF_LESS && __builtin_sub_overflow(word, 1, &t->words[1])) ||
+               (with == IF_GREATER && __builtin_add_overflow(word, 1, &t->words[0]))) {
+        t->words[0] = INT64_MAX; /* nothing is beyond the last one */
         t->words[1] = INT64_MIN;
     }
 }

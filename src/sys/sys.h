@@ -166,8 +166,7 @@ enum sys_share { SYS_SHARE_EQUAL, SYS_SHARE_SLIVER, SYS_SHARE_REST };
 void sys_thread_share(enum sys_share share);
 /* For bulk work, called after each millisecond of it or more often: on the rest, it sleeps for a
  * moment now and then, so that threads which wait for another processor can be moved to this one
- * (the kernel does so when a processor falls idle, and seldom else), and longer when others have
- * pushed it off its processor since. Nothing on other shares. */
+ * (the kernel does so when a processor falls idle, and seldom else). Nothing on other shares. */
 void sys_thread_make_way(void);
 /* May a thread that lives on the rest take an equal share again? (Linux wants the nice limit or
  * CAP_SYS_NICE for it; from a sliver nobody comes back without.) Tried out on a thread of its own;

@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -89,14 +88,9 @@ static void share_processor(uint32_t policy, int nice, uint64_t slice_ns)
     (void)syscall(SYS_sched_setattr, 0, &attr, 0); /* 0: this thread */
 }
 
-/*
- * Half a millisecond of work, then a sleep that is long enough for the kernel to look around; a
- * longer one when others have pushed this thread off its processor meanwhile, for then they want it
- * back as soon as they wake, and find its traces in the caches.
- */
+/* Half a millisecond of work, then a sleep that is long enough for the kernel to look around. */
 #define WAY_EVERY_NS  500000u
 #define WAY_SLEEP_NS  50000
-#define WAY_PUSHED_NS 1000000
 #define LONG_SLICE_NS 100000000 /* the longest there is: everybody may interrupt */
 #define SLIVER_NICE   19
 
@@ -107,23 +101,13 @@ static void share_processor(uint32_t policy, int nice, uint64_t slice_ns)
  */
 static _Thread_local bool on_rest;
 static _Thread_local uint64_t way_made_ns; /* when it slept last */
-static _Thread_local long way_pushed;      /* how often it had been pushed off by then */
-
-/* How often this thread has lost its processor to another one; getrusage(2). */
-static long pushed_off(void)
-{
-    struct rusage u;
-    return getrusage(RUSAGE_THREAD, &u) == 0 ? u.ru_nivcsw : 0;
-}
 
 void sys_thread_make_way(void)
 {
     if (!on_rest || sys__real_mono_ns() - way_made_ns < WAY_EVERY_NS)
         return;
-    long pushed = pushed_off();
-    struct timespec ts = {.tv_nsec = pushed != way_pushed ? WAY_PUSHED_NS : WAY_SLEEP_NS};
+    struct timespec ts = {.tv_nsec = WAY_SLEEP_NS};
     (void)nanosleep(&ts, NULL); /* shorter is as good */
-    way_pushed = pushed;
     way_made_ns = sys__real_mono_ns();
 }
 

@@ -99,19 +99,18 @@ Test(compact_policy, lives_on_the_rest_until_it_is_late)
 
 Test(compact_policy, presses_until_it_is_nearly_caught_up)
 {
-    struct compact_lag behind = {2000000, 0, 1000}, near = {1999999, 249, 1000};
+    struct compact_lag behind = {2000000, 0, 1000}, near = {1999999, 124, 1000};
 
     cr_assert(compact__is_pressing(&behind, true));
     cr_assert_not(compact__is_pressing(&near, true));
 }
 
-Test(compact_policy, presses_when_half_of_the_log_is_in_use)
+Test(compact_policy, presses_when_a_quarter_of_the_log_is_in_use)
 {
-    struct compact_lag full = {0, 500, 1000}, nearly = {0, 499, 1000}, third = {0, 250, 1000};
-    struct compact_lag quarter = {0, 249, 1000};
+    struct compact_lag full = {0, 250, 1000}, half_way = {0, 249, 1000}, eighth = {0, 124, 1000};
 
     cr_assert(compact__is_pressing(&full, false));
-    cr_assert_not(compact__is_pressing(&nearly, false));
-    cr_assert(compact__is_pressing(&third, true));
-    cr_assert_not(compact__is_pressing(&quarter, true));
+    cr_assert_not(compact__is_pressing(&half_way, false));
+    cr_assert(compact__is_pressing(&half_way, true));
+    cr_assert_not(compact__is_pressing(&eighth, true));
 }

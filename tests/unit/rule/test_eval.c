@@ -373,6 +373,25 @@ Test(rule_eval, whole_numbers_are_compared_up_to_the_ends_of_their_range)
     CHECK_ALL("low bigint, high bigint, five int, none bigint", values, cases);
 }
 
+/* "n OP constant" is one test, "n + 0 OP constant" a program. */
+Test(rule_eval, a_test_and_a_program_agree_for_every_operator)
+{
+    static const char *const operators[] = {"<", "<=", "=", "<>", ">=", ">"};
+    static const int64_t numbers[] = {INT64_MIN, INT64_MIN + 1, -1, 0, 1, INT64_MAX - 1, INT64_MAX};
+    char test[80], program[80];
+
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+        for (size_t k = 0; k < ARRAY_LEN(numbers) * ARRAY_LEN(operators); k++) {
+            const char *op = operators[k % ARRAY_LEN(operators)];
+            long long constant = numbers[k / ARRAY_LEN(operators)];
+            struct row_value values[] = {{.i64 = numbers[i]}};
+            (void)snprintf(test, sizeof(test), "n %s %lld", op, constant);
+            (void)snprintf(program, sizeof(program), "n + 0 %s %lld", op, constant);
+            cr_assert_eq(help_outcome("n bigint", test, values),
+                         help_outcome("n bigint", program, values));
+        }
+}
+
 Test(rule_eval, floats_and_doubles_are_compared_with_nan_above_all)
 {
     static const struct outcome_case cases[] = {
