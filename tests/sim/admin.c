@@ -48,6 +48,9 @@ static void create_table(struct world *w, uint32_t index)
         t->created = FATE_YES;
         note_table(t, made);
         w->r.tables++;
+    } else if (rc == ERR_EXISTS) {
+        t->created = FATE_NO; /* the name is another one's */
+        t->dropped = FATE_YES;
     }
     made = catalog_table_unref(made);
 }
