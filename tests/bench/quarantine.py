@@ -100,6 +100,7 @@ def main():
     ratio = turns.ratio(seen)
     report = {"rows": o.rows, "bad_percent": SHARE, "rows_per_s_without": round(clean),
               "rows_per_s_with": round(mixed), "ratio": round(ratio, 3),
+              "pairs": turns.rounded(seen),
               "faults": runs.faults}
     for fault in runs.faults:
         say(f"FAULT {fault}")

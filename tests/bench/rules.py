@@ -79,7 +79,7 @@ def measure(folder, batch):
     rate = turns.medians(seen)
     return {"batch": batch, "rules": len(RULES), "faults": faults,
             "plain_rows_per_s": round(rate[0]), "ruled_rows_per_s": round(rate[1]),
-            "cost": round(1 - turns.ratio(seen), 3),
+            "cost": round(1 - turns.ratio(seen), 3), "pairs": turns.rounded(seen),
             "plain_rpc_ns_per_row": round(statistics.median(runs.rpc_ns[plain])),
             "ruled_rpc_ns_per_row": round(statistics.median(runs.rpc_ns[ruled]))}
 

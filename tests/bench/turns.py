@@ -26,5 +26,10 @@ def ratio(seen):
     return statistics.median(b / a for a, b in seen)
 
 
+def rounded(seen):
+    """For the report: their spread says what the median is worth."""
+    return [[round(a), round(b)] for a, b in seen]
+
+
 def medians(seen):
     return tuple(statistics.median(column) for column in zip(*seen))
