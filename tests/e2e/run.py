@@ -4,8 +4,8 @@
 
 Every function test_* of every test_*.py here gets a World: one running server, and help to make
 tables, tokens and streams of one's own. WORKERS processes share the tests, each with a World of its
-own: most tests wait for something most of the time. Files that say ALONE = True, for they measure
-how long something takes, come last and by themselves. Last line: N passed, N failed.
+own: most tests wait for something most of the time. Tests that measure how long something takes
+(@alone, or a file's ALONE = True) come last and by themselves. Last line: N passed, N failed.
 """
 import contextlib
 import importlib
@@ -31,13 +31,12 @@ WORKERS = 2
 def tests(words, alone):
     for file in sorted(HERE.glob("test_*.py")):
         module = importlib.import_module(file.stem)
-        if getattr(module, "ALONE", False) != alone:
-            continue
         for name, function in inspect.getmembers(module, inspect.isfunction):
             full = f"{file.stem[5:]}.{name[5:]}"
             if name.startswith("test_") and function.__module__ == file.stem and (
                     any(w in full for w in words) or not (words or hasattr(function, "heavy"))):
-                yield full, function
+                if (hasattr(function, "alone") or hasattr(module, "ALONE")) == alone:
+                    yield full, function
 
 
 # -- a worker: takes what no other has taken
@@ -53,17 +52,18 @@ def take(folder, name):
 
 def run_one(world, name, function):
     """Returns whether it passed; what it says comes out at once, with its verdict."""
-    said, verdict, begun = io.StringIO(), "ok  ", time.monotonic()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        try:
-            world.revive()
-            function(world)
-        except Exception:
-            verdict = "FAIL"
-            traceback.print_exc()
-    text = f"{said.getvalue()}{verdict} {name} ({time.monotonic() - begun:.2f} s)\n"
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    said, verdict, begun = io.StringIO(), "FAIL", time.monotonic()
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            try:
+                world.revive()
+                function(world)
+                verdict = "ok  "
+            except Exception:
+                traceback.print_exc()
+    finally:
+        sys.stdout.write(f"{said.getvalue()}{verdict} {name} ({time.monotonic() - begun:.2f} s)\n")
+        sys.stdout.flush()
     return verdict != "FAIL"
 
 
@@ -89,14 +89,19 @@ def run_workers(folder, first, count, alone, words):
     workers = [subprocess.Popen([sys.executable, __file__, "--worker", folder, str(n),
                                  str(int(alone)), *words]) for n in range(first, first + count)]
     passed, failed = 0, []
-    for n, worker in enumerate(workers, first):
-        status, result = worker.wait(), folder / f"result{n}"
-        if status != 0 or not result.exists():
-            failed.append(f"worker {n} (it ended with {status})")
-            continue
-        report = json.loads(result.read_text())
-        passed += report["passed"]
-        failed += report["failed"]
+    try:
+        for n, worker in enumerate(workers, first):
+            status, result = worker.wait(), folder / f"result{n}"
+            if result.exists():
+                report = json.loads(result.read_text())
+                passed += report["passed"]
+                failed += report["failed"]
+            if status != 0 or not result.exists():
+                failed.append(f"worker {n} (it ended with {status})")
+    finally:
+        for worker in workers:
+            worker.terminate()  # nothing, when it has ended
+            worker.wait()
     return passed, failed
 
 

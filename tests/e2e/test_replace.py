@@ -9,7 +9,7 @@ import grpc
 from google.protobuf import descriptor_pb2
 from live import Live
 from sluice_local import LocalServer, lake
-from world import check_status, eventually, fails_with
+from world import alone, check_status, eventually, fails_with
 
 DDL = "id BIGINT NOT NULL, price DOUBLE, n STRING"
 NEW = "id BIGINT NOT NULL, n STRING, sku STRING"  # price is gone
@@ -99,6 +99,7 @@ def test_a_stream_whose_columns_still_fit_goes_on_in_the_new_table(world):
     assert not lake.position_faults(world.server.table_folder(table))
 
 
+@alone
 def test_a_plain_stream_is_signalled_takes_no_row_and_ends_with_the_reason(world):
     table = world.table(DDL)
     message = world.message(table)

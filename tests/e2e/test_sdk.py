@@ -5,6 +5,7 @@ import json
 import threading
 import time
 
+from world import alone
 from zerobus.sdk import aio
 from zerobus.sdk.shared import AckCallback, StreamConfigurationOptions, TableProperties
 from zerobus.sdk.sync import HeadersProvider, NonRetriableException, ZerobusSdk
@@ -94,6 +95,7 @@ def test_every_record_gets_its_callback(world):
     assert seen == list(range(500))
 
 
+@alone
 def test_close_is_prompt(world):
     stream = open_stream(world, world.table(DDL))
     stream.ingest_record_offset({"device_name": "x"})

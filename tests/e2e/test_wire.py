@@ -5,7 +5,7 @@ import time
 import grpc
 from databricks import zerobus_service_pb2 as wire
 
-from world import check_status, eventually
+from world import alone, check_status, eventually
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 DDL = "id BIGINT NOT NULL, name STRING, small TINYINT"
@@ -190,6 +190,7 @@ def test_garbage_descriptor_is_refused(world):
         check_status(s.end(), INVALID, "descriptor")
 
 
+@alone
 def test_half_close_gets_the_last_ack_and_ok_promptly(world):
     table = world.table(DDL)
     with world.wire(table) as s:

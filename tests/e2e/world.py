@@ -21,6 +21,12 @@ def heavy(function):
     return function
 
 
+def alone(function):
+    """A test that measures how long something takes: nothing else runs beside it."""
+    function.alone = True
+    return function
+
+
 class World:
     def __init__(self, folder):
         self.folder = folder
