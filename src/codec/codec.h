@@ -54,7 +54,8 @@ must_use int codec_check(const struct codec_plan *p, struct slice row, struct er
 /*
  * Decode a row that codec_check() has accepted: @values one per column of the schema, absent =
  * null. Bytes are borrowed from @row or from @arena, items from @arena (NULL will do when the
- * schema is flat). ERR_DAMAGED when it is not valid after all.
+ * schema is flat). Of a flat value only the member of its type is set. ERR_DAMAGED when it is not
+ * valid after all: then @values hold nothing of use.
  */
 must_use int codec_decode(const struct codec_plan *p, struct slice row, struct arena *arena,
                           struct row_value *values);

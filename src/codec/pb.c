@@ -118,6 +118,7 @@ struct wire_varint wire_varint_long(const uint8_t *p, const uint8_t *end)
     return v;
 }
 
+/* @v has what was read only where @why speaks of a value: else nobody looks at it. */
 static int stop(struct codec__fault *fault, int why, const uint8_t *at,
                 const struct codec__tag *tag, const struct row_value *v)
 {
@@ -146,7 +147,7 @@ FORCE_INLINE int walk(const struct codec__message *m, struct slice row, struct r
             at = tag.behind;
         }
         const struct codec__field *f = tag.field;
-        if (values != NULL) { /* made in place; a field that comes twice is read anew */
+        if (values != NULL) { /* in place, and only its type's member; one that comes twice anew */
             v = likely(f != NULL) ? &values[f->column] : &scratch;
             v->null = false;
         }

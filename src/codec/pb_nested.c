@@ -471,7 +471,7 @@ FORCE_INLINE int walk_message(const struct codec__message *m, struct slice body,
             struct row_value scratch, *v = values == NULL ? &scratch : &values[f->column];
             if (values != NULL) /* made in place */
                 v->null = false;
-            from.op = (enum codec__op)f->op;
+            from.op = f->op;
             at = codec__get_value(&m->columns[f->column], f, from, values == NULL, v, &why);
             if (unlikely(at == NULL) && values != NULL)
                 w->bad = *v;
