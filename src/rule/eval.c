@@ -122,11 +122,6 @@ int rule__compare(enum rule__kind kind, const struct rule__value *a, uint8_t sca
     }
 }
 
-static bool accepts(unsigned with, int order)
-{
-    return (with >> (order + 1) & 1) != 0; /* IF_LESS, IF_EQUAL, IF_GREATER = bits 0, 1, 2 */
-}
-
 /* Values are made in place, and only what their kind reads is written: copying the rest would be
  * most of the work. */
 static inline void set_boolean(struct rule__value *v, bool b)
@@ -147,7 +142,7 @@ static void do_compare(const struct rule__insn *i, struct rule__value *a)
     if (a->null || b->null)
         set_null(a);
     else
-        set_boolean(a, accepts(i->with, rule__compare(kind, a, i->scale_a, b, i->scale_b)));
+        set_boolean(a, rule__accepts(i->with, rule__compare(kind, a, i->scale_a, b, i->scale_b)));
 }
 
 static void do_between(const struct rule__insn *i, struct rule__value *v)

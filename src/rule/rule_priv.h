@@ -115,6 +115,10 @@ enum rule__op {
 };
 /* Comparisons as sets of what rule__compare() may say. */
 enum { IF_LESS = 1, IF_EQUAL = 2, IF_GREATER = 4 };
+static inline bool rule__accepts(unsigned with, int order)
+{
+    return (with >> (order + 1) & 1) != 0;
+}
 
 struct rule__insn {
     uint8_t op;

@@ -3,9 +3,9 @@
  * Tests: one column against constants that stand in the test itself.
  *
  * Most rules are one test, or some joined by AND. A set keeps the tests of all such rules back to
- * back and runs them without looking at a program: behind a request nothing of the rules is in the
- * caches, and two lines for three rules are soon there, where programs, constants and rules of
- * their own are a dozen. Thread: any.
+ * back, more than two in a cache line, and runs them without looking at a program: behind a request
+ * nothing of the rules is in the caches, and programs and constants of their own are several lines
+ * for each rule. Thread: any.
  */
 #include "rule_priv.h"
 
@@ -38,7 +38,7 @@ static bool doubles_hold(const struct rule__test *t, const struct row_value *v)
     int order = rule__compare_double(x, t->doubles[0]);
     if (t->op == TEST_IN_DOUBLES)
         return order >= 0 && rule__compare_double(x, t->doubles[1]) <= 0;
-    return (t->with >> (order + 1) & 1) != 0; /* IF_LESS, IF_EQUAL, IF_GREATER = bits 0, 1, 2 */
+    return rule__accepts(t->with, order);
 }
 
 /* A character has one to four bytes: mostly their number says enough. */
