@@ -428,12 +428,13 @@ static void rest(struct compact *c, uint64_t wait_us)
     c->worked = false;
 }
 
-/* Somebody waits for a table to be gone, its name perhaps for another one. */
+/* Somebody waits for a table to be gone, its name perhaps for another one; and working harder helps:
+ * it does not while the lake refuses. */
 static bool is_dropping(struct compact *c)
 {
     struct compact_table *t;
     for (size_t i = 0; (t = map_next(&c->tables, &i)) != NULL;)
-        if (t->state != COMPACT_GONE && atomic_load(&t->meta->live->dropped))
+        if (t->state != COMPACT_GONE && t->failures == 0 && atomic_load(&t->meta->live->dropped))
             return true;
     return false;
 }
