@@ -64,6 +64,29 @@ void report_add(struct report *r, const struct sim_result *one)
     add_counts(s->crashed, one->crashed, SYS_POINT_COUNT);
 }
 
+/* What each seed must have at least, or its run proves little. */
+static bool print_thin(const struct report *r)
+{
+    const struct {
+        const char *what;
+        uint64_t least, wanted;
+    } each[] = {
+        {"client events", r->events_least, EVENTS_MIN},
+        {"crashes", r->crashes_least, CRASHES_MIN},
+        {"tables", r->tables_least, TABLES_MIN},
+        {"streams", r->streams_least, STREAMS_MIN},
+    };
+    bool thin = false;
+    for (size_t i = 0; i < ARRAY_LEN(each); i++) {
+        if (each[i].least >= each[i].wanted)
+            continue;
+        printf("a seed had %" PRIu64 " %s, each must have %" PRIu64 "\n", each[i].least,
+               each[i].what, each[i].wanted);
+        thin = true;
+    }
+    return thin;
+}
+
 static unsigned print_faults(const struct report *r)
 {
     unsigned missed = 0;
@@ -119,10 +142,8 @@ bool report_print(const struct report *r, bool points)
     if (r->violations > 0)
         printf("; the first: ./dev sim --seed %" PRIu64 " --trace", r->first_bad);
     printf("\n");
-    bool is_long = r->seeds >= COVER_SEEDS, has_tables = r->tables_least >= 2;
-    bool covered = (missed == 0 && has_tables) || !is_long;
-    if (is_long && !has_tables)
-        printf("a seed had fewer than 2 tables\n");
+    bool is_thin = print_thin(r), is_long = r->seeds >= COVER_SEEDS;
+    bool covered = !is_thin && (missed == 0 || !is_long);
     if (is_long && missed > 0)
         printf("a run of %u seeds must meet every fault and die at every point: %u were missed\n",
                COVER_SEEDS, missed);

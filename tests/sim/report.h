@@ -7,6 +7,11 @@
 
 /* A run of at least so many seeds must have met every point and every kind of fault. */
 #define COVER_SEEDS 2000
+/* What each seed must have at least. */
+#define EVENTS_MIN  1000
+#define CRASHES_MIN 3
+#define TABLES_MIN  2
+#define STREAMS_MIN 4
 
 struct report {
     uint64_t seeds, bad_seeds, violations, crashes, first_bad;
@@ -20,6 +25,7 @@ struct report {
 struct report *report_new(void);
 struct report *report_free(struct report *r);
 void report_add(struct report *r, const struct sim_result *one);
-/* Returns false when something was never met though the run was large enough. */
+/* Returns false when a seed had too little, or something was never met though the run was large
+ * enough. */
 bool report_print(const struct report *r, bool points);
 bool report_write_json(const struct report *r, const char *path);
