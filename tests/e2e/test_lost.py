@@ -171,19 +171,31 @@ def lookups_are_right_or_refused(db):
     return refused
 
 
-def lose(world, damage, kill, is_refused=None):
-    """One life: running → ended → damaged → refused or seen → made again → as it was, and on."""
+def verified(db):
+    """The store's files that `sluice verify` finds damaged; None when it finds nothing wrong."""
+    done = db.server.command("verify", "--json", "--no-rows", "--data", db.data, "--lake",
+                             db.server.lake, check=False)
+    assert done.returncode in (0, 1), done
+    faults = [f for f in map(json.loads, done.stdout.splitlines()) if f["kind"] == "fault"]
+    assert (done.returncode == 1) == bool(faults), done
+    return {pathlib.Path(f["file"]).name for f in faults} if faults else None
+
+
+def lose(world, damage, kill, is_refused=False):
+    """One life: running → ended → damaged → told → made again → as it was, and on. Told: the start
+    refuses, or lookups do, or `sluice verify` says it; with is_refused the start must."""
     with running(world) as db:
         db.load(50)
         db.end(kill)
         damage(db)
+        found, refused = verified(db), 0
         said = db.try_start()
         if said is None:
-            assert is_refused is not True, "it started"
-            lookups_are_right_or_refused(db)
+            assert not is_refused, "it started"
+            refused = lookups_are_right_or_refused(db)
             db.end(kill=True)
+            assert refused or found, "nobody told of the damage"
         else:
-            assert is_refused is not False, said
             assert "sluice store rebuild" in said, said
         db.rebuild()
         assert not list(db.data.glob("store.damaged*")), "the old store is still there"
@@ -218,11 +230,37 @@ def test_store_file_deleted(world):
 
 
 def test_store_file_damaged(world):
-    for pattern, part in (("CURRENT", 0.5), ("MANIFEST-*", 0.5), ("*.sst", 0.5), ("*.sst", 1.0),
-                          ("OPTIONS-*", 0.3)):
+    for pattern, part, is_refused in (
+            ("CURRENT", 0.5, True), ("MANIFEST-*", 0.5, True), ("*.sst", 0.5, False),
+            ("*.sst", 1.0, True), ("IDENTITY", 0.5, False), ("OPTIONS-*", 0.3, False)):
         lose(world, lambda db: [flip(f, part) for f in files(db, pattern)],
-             kill=pattern == "*.sst")
+             kill=pattern == "*.sst", is_refused=is_refused)
     delta_is_whole(world)
+
+
+def test_one_damaged_store_file_of_many_is_told(world):
+    lose(world, lambda db: flip(db.rng.choice(files(db, "*.sst")), 0.5), kill=False)
+
+
+def test_each_damaged_store_file_is_named(world):
+    """After a stop in good order, when all of them are listed."""
+    with running(world) as db:
+        db.load(50)
+        db.end(kill=False)
+        assert verified(db) is None
+        names = {p.name for p in files(db, "*")}
+        kinds = {"sst" if n.endswith(".sst") else n.split("-")[0] for n in names}
+        assert {"CURRENT", "MANIFEST", "IDENTITY", "OPTIONS", "sst"} <= kinds, kinds
+        for part in (0.0, db.rng.random(), 1.0):
+            content = {p: p.read_bytes() for p in files(db, "*")}
+            for file in content:
+                flip(file, part)
+            found = verified(db)
+            assert found and names <= found, f"{part} of it: not named: {names - (found or set())}"
+            for file, whole in content.items():
+                file.write_bytes(whole)
+        assert verified(db) is None
+        db.server.start()
 
 
 def test_rebuild_cut_short_begins_again(world):
