@@ -6,19 +6,23 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from types import SimpleNamespace
 
+import grpc
 from sluice_local import LocalServer, lake
+from test_replace import signals
 from test_sdk import open_stream
-from world import eventually
+from world import Wire, check_status, eventually
 from zerobus.sdk.shared import AckCallback
 
 ALONE = True  # it measures how long things take (run.py)
 DDL = "device_name STRING NOT NULL, filler STRING"
 STOP_S = 8
+GRACE_MS = 2000  # of streams; the stop's first part
 FILLER = "x" * 1000
 
 
@@ -27,7 +31,7 @@ class Place:
 
     def __init__(self, world, name, **settings):
         self.server = LocalServer(world.folder / name, freshness_ms=200,
-                                  stop_grace_ms=STOP_S * 1000, grace_ms=2000, **settings)
+                                  stop_grace_ms=STOP_S * 1000, grace_ms=GRACE_MS, **settings)
         self._world_tls = world.server.folder / "tls"
         self._tokens = 0
 
@@ -208,6 +212,44 @@ def test_second_start_replays_nothing(world):
         place.send("stop.t.keyed", 2000, 100)
         assert len(place.names("stop.t.keyed")) == 2100
         assert place.counter("rows_applied") == 100
+
+
+def wire(place, stack, admin, table):
+    token = [("authorization", f"Bearer {place.server.admin_token}"),
+             ("x-databricks-zerobus-table-name", table)]
+    return stack.enter_context(Wire(admin.channel, token, table))
+
+
+def test_open_streams_are_signalled_and_acknowledged_to_their_end(world):
+    with Place(world, "stop5") as place, contextlib.ExitStack() as stack:
+        table = "stop.t.signalled"
+        place.create(table)
+        admin = stack.enter_context(place.server.connect())
+        heeds, ignores = (wire(place, stack, admin, table) for _ in range(2))
+        for i, call in enumerate((heeds, ignores)):
+            call.create_json()
+            call.record(0, json=json.dumps({"device_name": f"{i} before"}))
+            call.wait_ack(0)
+
+        begun = time.monotonic()
+        place.server.process.send_signal(signal.SIGTERM)
+
+        for i, call in enumerate((heeds, ignores)):
+            call.wait(lambda: signals(call))
+            told, = signals(call)
+            assert told.duration.ToMilliseconds() == GRACE_MS, told
+            call.record(1, json=json.dumps({"device_name": f"{i} after"}))
+            call.wait_ack(1)
+        assert time.monotonic() - begun < GRACE_MS / 1000, "too slow to see anything"
+        heeds.half_close()
+        assert heeds.end() == (grpc.StatusCode.OK, "")
+        check_status(ignores.end(), grpc.StatusCode.UNAVAILABLE, "shutting down")
+        assert GRACE_MS / 1000 <= time.monotonic() - begun < STOP_S
+        assert len(signals(heeds)) == len(signals(ignores)) == 1
+        assert place.server.process.wait(STOP_S) == 0, place.server.log_tail()
+        assert "stopped in good order: all is in the lake" in place.last_line()
+        place.server.start()
+        assert place.names(table) == ["0 after", "0 before", "1 after", "1 before"]
 
 
 if __name__ == "__main__":
