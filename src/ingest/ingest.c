@@ -12,7 +12,8 @@
  *
  * A stream whose table is dropped or replaced leaves: it is signalled, its messages are parked, so
  * no row follows, and CATALOG_LEAVE_MS later it ends. The signal says less, so that a client that
- * heeds it goes by itself, before it hears an error.
+ * heeds it goes by itself, before it hears an error. A stream whose token is about to expire is
+ * signalled too, and takes rows until then.
  *
  * Invariants: session_priv.h. A row counts for the table's fence (last_pos) before it can be
  * acknowledged.
@@ -49,6 +50,7 @@
 #define PARK_SPACE_MS_MAX 5000 /* the disk is full */
 #define REVIEW_MS         1000 /* how often tokens and tables of open streams are looked at again */
 #define LEAVE_TOLD_MS     (CATALOG_LEAVE_MS / 2) /* the grace of the signal */
+#define EXPIRY_TOLD_MS    5000 /* so long before its token expires a stream is signalled */
 
 struct stream {
     struct session session;
@@ -60,6 +62,7 @@ struct stream {
     struct catalog_table *quarantine; /* NULL: the table has none */
     struct catalog_stream reg;
     bool registered, json, listed, waiting, leaving;
+    bool expiry_told; /* or opened when it was near: then its client has no fresher token */
     struct rpc_message *parked;
     uint64_t parked_ns;
     bool parked_space;
@@ -184,12 +187,22 @@ static void advance_waiters(struct lane *lane)
 
 /* ---- create ---- */
 
+/* How long its token is in force yet; UINT64_MAX: for ever. */
+static uint64_t token_ms_left(const struct stream *st)
+{
+    uint64_t end_us = st->token->expires_at_us, now_us = sys_now_us(st->in->o.sys);
+    if (end_us == 0)
+        return UINT64_MAX;
+    return end_us > now_us ? (end_us - now_us) / 1000 : 0;
+}
+
 static int authenticate(struct stream *st, struct err *e)
 {
     struct ingest *in = st->in;
     uint8_t hash[AUTH_HASH_BYTES];
     TRY(auth_header_hash(rpc_call_header(st->call, "authorization"), hash, e));
     TRY(catalog_token_by_hash(in->o.catalog, hash, sys_now_us(in->o.sys), &st->token, e));
+    st->expiry_told = token_ms_left(st) <= EXPIRY_TOLD_MS;
     if (atomic_fetch_add(&st->token->streams_open, 1) >= STREAMS_PER_PRINCIPAL_MAX)
         return err_set(e, ERR_EXHAUSTED, "token %s holds %d streams already: close some first",
                        st->token->name, STREAMS_PER_PRINCIPAL_MAX);
@@ -679,14 +692,24 @@ static int no_room_for(const struct stream *st, struct err *e)
     return no_room("its readers lag behind", e);
 }
 
+/* A client that hears it comes again with a fresh token, before the old one's end is an error. */
+static bool tell_expiry(struct stream *st)
+{
+    uint64_t left_ms = token_ms_left(st);
+    if (st->expiry_told || left_ms > EXPIRY_TOLD_MS)
+        return false;
+    st->expiry_told = true;
+    session_signal(&st->session, (uint32_t)left_ms);
+    return true;
+}
+
 /* May the stream go on? */
 static int judge(struct stream *st, uint64_t now_ns, struct err *e)
 {
     const struct catalog_token *token = st->token;
     bool stuck = is_stuck(st, now_ns);
     uint64_t limit_ms = st->parked_space ? PARK_SPACE_MS_MAX : PARK_MS_MAX;
-    if (atomic_load(&token->revoked) ||
-        (token->expires_at_us != 0 && token->expires_at_us <= sys_now_us(st->in->o.sys)))
+    if (atomic_load(&token->revoked) || token_ms_left(st) == 0)
         return err_set(e, ERR_UNAUTHENTICATED, "token %s has expired or was revoked", token->name);
     if (stuck)
         return no_room("its device does not finish a write", e);
@@ -708,7 +731,7 @@ static void review_ending(struct stream *st, uint64_t now_ns)
 }
 
 /* Once a second: streams whose token is no longer in force or the log has no room for end, those
- * whose table is gone begin to leave. */
+ * whose table is gone begin to leave, those whose token is about to expire hear it. */
 static void review(struct lane *lane, uint64_t now_ns)
 {
     struct stream *st, *next;
@@ -726,7 +749,7 @@ static void review(struct lane *lane, uint64_t now_ns)
             refuse(st, &e);
         } else if (st->registered && is_gone(st)) {
             leave(st);
-        } else {
+        } else if (!tell_expiry(st)) {
             continue;
         }
         advance(st);

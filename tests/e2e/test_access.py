@@ -5,11 +5,15 @@ import time
 import grpc
 from databricks import zerobus_service_pb2 as wire
 
-from world import check_status, fails_with
+from test_replace import signals
+from test_sdk import HeadersProvider, sdk_stream
+from world import alone, check_status, fails_with
 
 DDL = "id BIGINT NOT NULL, name STRING"
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
 DENIED = grpc.StatusCode.PERMISSION_DENIED
+TOLD_S = 5         # so long before the expiry streams hear of it
+ENDED_WITHIN_S = 3  # about one, and a busy machine
 
 
 def create_status(world, table, token):
@@ -40,6 +44,87 @@ def test_revoked_token_is_unauthenticated(world):
     assert create_status(world, table, token)[0] is None
     world.admin.revoke_token("to-be-revoked")
     check_status(create_status(world, table, token), UNAUTHENTICATED)
+
+
+def stored(world, table):
+    return sorted(row["id"] for row in world.rows(table))
+
+
+@alone
+def test_revocation_ends_an_open_stream_and_keeps_what_was_acknowledged(world):
+    table = world.table(DDL)
+    token = world.admin.create_token("revoked-while-open", {table: "w"})
+    with world.wire(table, token=token) as call:
+        call.create_json()
+        call.record(0, json='{"id":0}')
+        call.wait_ack(0)
+
+        begun = time.monotonic()
+        world.admin.revoke_token("revoked-while-open")
+
+        check_status(call.end(), UNAUTHENTICATED, "revoked-while-open", "revoked")
+        assert time.monotonic() - begun < ENDED_WITHIN_S
+        assert call.acked() == 0 and not signals(call)
+    assert stored(world, table) == [0]
+
+
+@alone
+def test_expiry_is_signalled_then_ends_an_open_stream(world):
+    table, lifetime_s = world.table(DDL), TOLD_S + 3
+    begun = time.monotonic()
+    token = world.token({table: "w"}, lifetime_s=lifetime_s)
+    with world.wire(table, token=token) as call:
+        call.create_json()
+        call.record(0, json='{"id":0}')
+        call.wait_ack(0)
+
+        call.wait(lambda: signals(call))
+        told, = signals(call)
+        call.record(1, json='{"id":1}')  # taken until the end
+        call.wait_ack(1)
+        with world.wire(table, token=token) as late:
+            late.create_json()
+            check_status(late.end(), UNAUTHENTICATED, "expired")
+            assert not signals(late), "its client has no fresher token"
+
+        check_status(call.end(), UNAUTHENTICATED, "expired")
+        assert call.acked() == 1
+    assert 0 < told.duration.ToTimedelta().total_seconds() <= TOLD_S
+    assert lifetime_s <= time.monotonic() - begun < lifetime_s + ENDED_WITHIN_S
+    assert stored(world, table) == [0, 1]
+
+
+class FreshTokens(HeadersProvider):
+    """A new token of a short life for each stream that the SDK opens."""
+
+    def __new__(cls, *_):
+        return super().__new__(cls)
+
+    def __init__(self, world, table):
+        super().__init__()
+        self.world, self.table, self.made = world, table, 0
+
+    def get_headers(self):
+        self.made += 1
+        token = self.world.token({self.table: "w"}, lifetime_s=TOLD_S + 3)
+        return [("authorization", f"Bearer {token}"),
+                ("x-databricks-zerobus-table-name", self.table)]
+
+
+@alone
+def test_the_official_sdk_outlives_its_token(world):
+    table = world.table(DDL)
+    tokens = FreshTokens(world, table)
+    stream = sdk_stream(world, table, tokens, recovery_retries=0)
+    end, rows = time.monotonic() + TOLD_S + 6, 0
+    while time.monotonic() < end:
+        stream.ingest_record_offset({"id": rows})
+        rows += 1
+        time.sleep(0.02)
+    stream.flush()
+    stream.close()
+    assert tokens.made >= 2
+    assert set(stored(world, table)) == set(range(rows))
 
 
 def test_missing_write_grant_is_denied(world):

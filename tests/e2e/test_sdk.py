@@ -28,12 +28,16 @@ class StaticToken(HeadersProvider):
         return self._headers
 
 
-def open_stream(world, table, descriptor=None, token=None, **options):
+def sdk_stream(world, table, headers, descriptor=None, **options):
     sdk = ZerobusSdk(f"https://{world.server.endpoint}", NOBODY, application_name="e2e/1")
     return sdk.create_stream(
-        table_properties=TableProperties(table, descriptor),
-        headers_provider=StaticToken(token or world.token({table: "w"}), table),
+        table_properties=TableProperties(table, descriptor), headers_provider=headers,
         options=StreamConfigurationOptions(**options))
+
+
+def open_stream(world, table, descriptor=None, token=None, **options):
+    headers = StaticToken(token or world.token({table: "w"}), table)
+    return sdk_stream(world, table, headers, descriptor, **options)
 
 
 def names(world, table):
