@@ -428,8 +428,8 @@ static void rest(struct compact *c, uint64_t wait_us)
     c->worked = false;
 }
 
-/* Somebody waits for a table to be gone, its name perhaps for another one; and working harder helps:
- * it does not while the lake refuses. */
+/* Somebody waits for a table to be gone, its name perhaps for another one; and working harder
+ * helps: it does not while the lake refuses. */
 static bool is_dropping(struct compact *c)
 {
     struct compact_table *t;
