@@ -54,11 +54,19 @@ static void install_descriptor(struct catalog *c, const struct catalog_table *t,
     c->descriptors_bytes += bytes.len;
 }
 
+/*
+ * A stream that opens while a snapshot is written may have its descriptor stand behind the table's
+ * first columns and before the later ones that it was checked against, which are known only from
+ * there once the log below is trimmed. Such a record is left alone: the same snapshot lists its
+ * descriptors after all columns are stated, so it states this one again behind them, and nobody
+ * misses it meanwhile, as every control record is read before the first row is.
+ */
 int catalog__descriptor_added(struct catalog *c, const Sluice__Control__DescriptorAdded *m)
 {
     c->next_descriptor_id = MAX(c->next_descriptor_id, m->descriptor_id + 1);
     struct entry *en = catalog__entry(c, m->table_id);
-    if (en == NULL || map_get(&c->descriptors_by_id, catalog__key32(&m->descriptor_id)) != NULL)
+    if (en == NULL || m->table_version > en->table->version ||
+        map_get(&c->descriptors_by_id, catalog__key32(&m->descriptor_id)) != NULL)
         return 0;
     struct slice bytes = slice_of(m->descriptor_proto.data, m->descriptor_proto.len);
     const struct catalog_table *t = catalog__schema_of(en, MAX(m->table_version, 1));

@@ -252,3 +252,95 @@ Test(catalog_snapshot, keeps_the_newer_of_two_tables_with_one_name)
     rig_frames_free(&f);
     rig_down(&x);
 }
+
+static struct catalog_table *add_note(struct rig *x)
+{
+    const char *add = "note STRING";
+    struct catalog_alter r = {.name = "a.b.kept", .change = {.adds = &add, .add_count = 1}};
+    struct catalog_table *t = NULL;
+    cr_assert_eq(catalog_alter_table(x->c, &r, &t, &x->e), 0, "%s", x->e.text);
+    return t;
+}
+
+/* The columns that rows of this descriptor have; 0: it is not known. */
+static uint32_t columns_of(struct catalog *c, uint32_t table_id, uint32_t descriptor_id)
+{
+    const struct codec_plan *p = catalog_plan(c, table_id, descriptor_id);
+    return p == NULL ? 0 : codec_plan_schema(p)->column_count;
+}
+
+static void apply_descriptors(struct catalog *c, const struct rig_frames *f, size_t from)
+{
+    for (size_t i = from; i < f->count; i++) {
+        record *r = record_at(f, i);
+        if (r->what_case == SLUICE__CONTROL__RECORD__WHAT_DESCRIPTOR_ADDED)
+            cr_assert_eq(catalog_on_control(c, &f->frames[i]), 0);
+        catalog__record_free(r);
+    }
+}
+
+/* Frames from @from on; behind frame @at stand the descriptors, which come again in their place. */
+static struct catalog *replay_opened_within(struct rig *x, const struct rig_frames *f, size_t from,
+                                            size_t at)
+{
+    struct catalog *c = rig_replay(x, f, from, at + 1);
+    apply_descriptors(c, f, from);
+    for (size_t i = at + 1; i < f->count; i++)
+        cr_assert_eq(catalog_on_control(c, &f->frames[i]), 0);
+    return c;
+}
+
+/* A stream opens between any two records of a snapshot, and brings a descriptor for the table's
+ * second columns. */
+static void check_opened_within(struct scene *s, struct catalog_table *two, struct buf *d)
+{
+    struct rig *x = &s->x;
+    struct catalog_stream open;
+    cr_assert_eq(catalog_open_stream(x->c, two, buf_slice(d), "me", &open, &x->e), 0);
+    bronze_pos pos;
+    cr_assert_eq(catalog_snapshot(x->c, &pos, &x->e), 0);
+    struct rig_frames f = rig_controls(x);
+    size_t begun = 0;
+    while (f.frames[begun].first_pos < pos)
+        begun++;
+
+    for (size_t at = begun; at < f.count; at++) {
+        struct catalog *c = replay_opened_within(x, &f, begun, at);
+        cr_assert_eq(columns_of(c, s->kept_id, open.descriptor_id), 4, "behind record %zu", at);
+        cr_assert_eq(columns_of(c, s->kept_id, s->descriptor_id), 3);
+        cr_assert_gt(c->next_descriptor_id, open.descriptor_id);
+        catalog_free(c);
+    }
+
+    rig_frames_free(&f);
+    catalog_close_stream(x->c, &open);
+    catalog_table_unref(two);
+    buf_deinit(d);
+}
+
+Test(catalog_snapshot, takes_a_descriptor_of_columns_that_it_states_later)
+{
+    struct scene s;
+    set(&s);
+    struct catalog_table *two = add_note(&s.x);
+    struct buf d = BUF_NULL;
+    codec_table_descriptor(two->schema, "WithNote", &d);
+
+    check_opened_within(&s, two, &d);
+
+    unset(&s);
+}
+
+/* It fits the first columns as well, and must not be taken for theirs. */
+Test(catalog_snapshot, takes_a_descriptor_that_fits_columns_before_its_own)
+{
+    struct scene s;
+    set(&s);
+    struct catalog_table *two = add_note(&s.x);
+    struct buf d = BUF_NULL;
+    rig_descriptor(&s.x, "WithoutNote", &d);
+
+    check_opened_within(&s, two, &d);
+
+    unset(&s);
+}
