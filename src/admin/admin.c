@@ -6,7 +6,9 @@
  *   M1  control operations run one at a time, in the order they came: the worker is their one owner
  *   (L7)
  *   M2  at most CONTROL_QUEUE_MAX jobs wait; one more is refused with RESOURCE_EXHAUSTED
- *   M3  a job's call is touched only on its queue's thread
+ *   M3  a job's call is touched only on its queue's thread, or when those have ended
+ *   M4  a job of the worker is in one of two lists until its answer is on its queue's thread: one
+ *   that outlives the server's threads is dropped at the stop
  *
  * A call that has gone away meanwhile still runs (its effect may be in the log already); its answer
  * is dropped.
@@ -37,7 +39,7 @@ struct admin {
     struct sys_thread *worker;
     struct sys_mutex lock;
     struct sys_event event;
-    STAILQ_HEAD(, job) queue; /* under the lock */
+    struct jobs queue, answered; /* waiting; taken, or on their way back. Under the lock */
     size_t queued;
     bool stopping;
 };
@@ -101,7 +103,12 @@ static void answer(struct job *j)
 static void on_done(struct rpc_post *p, struct rpc_queue *q)
 {
     (void)q;
-    answer(CONTAINER_OF(p, struct job, post));
+    struct job *j = CONTAINER_OF(p, struct job, post);
+    struct admin *a = j->admin;
+    sys_mutex_lock(&a->lock);
+    TAILQ_REMOVE(&a->answered, j, link);
+    sys_mutex_unlock(&a->lock);
+    answer(j);
 }
 
 static void run_job(struct job *j)
@@ -119,9 +126,10 @@ static void run_job(struct job *j)
 static struct job *take_job(struct admin *a)
 {
     sys_mutex_lock(&a->lock);
-    struct job *j = STAILQ_FIRST(&a->queue);
+    struct job *j = TAILQ_FIRST(&a->queue);
     if (j != NULL) {
-        STAILQ_REMOVE_HEAD(&a->queue, link);
+        TAILQ_REMOVE(&a->queue, j, link);
+        TAILQ_INSERT_TAIL(&a->answered, j, link);
         a->queued--;
     }
     sys_mutex_unlock(&a->lock);
@@ -157,7 +165,7 @@ static bool put_job(struct admin *a, struct job *j)
     sys_mutex_lock(&a->lock);
     bool room = a->queued < CONTROL_QUEUE_MAX && !a->stopping;
     if (room) {
-        STAILQ_INSERT_TAIL(&a->queue, j, link);
+        TAILQ_INSERT_TAIL(&a->queue, j, link);
         a->queued++;
     }
     sys_mutex_unlock(&a->lock);
@@ -291,7 +299,8 @@ struct admin *admin_new(const struct admin_options *o)
     struct admin *a = mem_zalloc(sizeof(*a));
     a->o = *o;
     a->started_us = sys_now_us(o->sys);
-    STAILQ_INIT(&a->queue);
+    TAILQ_INIT(&a->queue);
+    TAILQ_INIT(&a->answered);
     a->entries = mem_calloc(ARRAY_LEN(methods), sizeof(*a->entries));
     for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
         a->entries[i] = (struct entry){a, &methods[i]};
@@ -306,6 +315,16 @@ int admin_start(struct admin *a, struct err *e)
     return r < 0 ? err_set(e, r, "the admin thread could not be started") : 0;
 }
 
+static void drop_jobs(struct jobs *jobs)
+{
+    struct job *j;
+    while ((j = TAILQ_FIRST(jobs)) != NULL) {
+        TAILQ_REMOVE(jobs, j, link);
+        job_free(j);
+    }
+}
+
+/* The server's threads have ended: nobody runs a post any more. */
 void admin_stop(struct admin *a)
 {
     sys_mutex_lock(&a->lock);
@@ -314,9 +333,8 @@ void admin_stop(struct admin *a)
     sys_event_signal(&a->event);
     sys_thread_join(a->worker);
     a->worker = NULL;
-    struct job *j;
-    while ((j = take_job(a)) != NULL)
-        job_free(j);
+    drop_jobs(&a->queue);
+    drop_jobs(&a->answered);
 }
 
 struct admin *admin_free(struct admin *a)

@@ -80,6 +80,6 @@ struct admin_options {
 /* Registers its methods: before the server starts. Borrows everything; copies the options. */
 struct admin *admin_new(const struct admin_options *o);
 must_use int admin_start(struct admin *a, struct err *e);
-/* After the server has stopped: what waits is dropped. */
+/* After the server has stopped: what waits is dropped, and the answer of what still runs. */
 void admin_stop(struct admin *a);
 struct admin *admin_free(struct admin *a); /* takes NULL; returns NULL */

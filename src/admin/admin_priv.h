@@ -34,8 +34,9 @@ struct job {
     int code;
     struct buf packed;
     struct rpc_post post;
-    STAILQ_ENTRY(job) link;
+    TAILQ_ENTRY(job) link;
 };
+TAILQ_HEAD(jobs, job);
 
 struct admin_method {
     struct rpc_method rpc;

@@ -12,9 +12,26 @@ struct admin_rig {
     struct admin *admin;
 };
 
+/* Makes the worker stand in a job until it is told to go on. */
+static struct sys_event held;
+static _Atomic bool hold, is_held;
+
+static void stand(void)
+{
+    atomic_store(&is_held, true);
+    sys_event_signal(&held);
+    while (atomic_load(&hold)) {
+        uint32_t seen = sys_event_read(&held);
+        if (atomic_load(&hold))
+            sys_event_wait(&held, seen, UINT64_MAX);
+    }
+}
+
 static int check_location(void *ctx, const char *location, struct err *e)
 {
     (void)ctx;
+    if (atomic_load(&hold))
+        stand();
     return strstr(location, "taken") != NULL ? err_set(e, ERR_EXISTS, "%s is not empty", location)
                                              : 0;
 }
@@ -301,4 +318,45 @@ Test(admin_status, tells_what_the_hooks_and_the_log_say)
     cr_assert(answers);
     sluice__v1__status_response__free_unpacked(s, NULL);
     tear_down(&x);
+}
+
+struct create_call {
+    struct admin_rig x; /* its client alone */
+    Sluice__V1__CreateTableResponse *answer;
+};
+
+static void create_main(void *arg)
+{
+    struct create_call *k = arg;
+    k->answer = create(&k->x, "a.b.c", "id BIGINT", NULL);
+}
+
+Test(admin_stop, drops_the_answer_of_a_job_that_outlives_the_server)
+{
+    struct admin_rig x;
+    struct sys_thread *client;
+    set_up(&x);
+    struct create_call k = {.x = {.r = {.client = x.r.client}}};
+    atomic_store(&hold, true);
+    cr_assert_eq(sys_thread_start(x.r.sys, "client", create_main, &k, &client), 0);
+    while (!atomic_load(&is_held)) {
+        uint32_t seen = sys_event_read(&held);
+        if (!atomic_load(&is_held))
+            sys_event_wait(&held, seen, 1000 * 1000);
+    }
+
+    rpc_server_stop(x.r.server, 0);
+    sys_thread_join(client);
+    atomic_store(&hold, false);
+    sys_event_signal(&held);
+    admin_stop(x.admin);
+
+    cr_assert_null(k.answer);
+    struct catalog_table *t = NULL;
+    cr_assert_eq(catalog_table_by_name(x.r.catalog, "a.b.c", &t, NULL), 0); /* it was done */
+    t = catalog_table_unref(t);
+    x.admin = admin_free(x.admin);
+    x.r.client = sluice_client_free(x.r.client);
+    bronze_stop(x.r.log);
+    rig_close(&x.r); /* every call and message was given back: rpc checks that */
 }
