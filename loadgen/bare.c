@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The null sink and the echo: one bare server on the gRPC C core, with the server's own channel
- * arguments. It is the ceiling that ratios are taken against, so it does nothing that it need not.
+ * arguments and, in ./dev bench, as many queues. It is the ceiling that ratios are taken against,
+ * so it does nothing that it need not.
  *
  *   sink    EphemeralStream: answers create_stream, counts messages (their offsets are 0, 1, 2, …,
  *           so the count is the watermark), drops them, acknowledges when its queue has run empty
@@ -26,7 +27,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define QUEUES_MAX            16
+#define QUEUES_MAX            64 /* as many as a server may have (rpc_threads) */
 #define ACCEPTS_PER_METHOD    8
 #define MESSAGES_PER_TURN_MAX 512
 #define ACK_EVERY_MAX         8192

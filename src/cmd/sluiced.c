@@ -198,6 +198,7 @@ static void hook_report(void *ctx, struct admin_report *r)
         {"rpc_calls_opened", rpc.calls_opened},
         {"rpc_messages_received", rpc.messages_received},
         {"rpc_doorbells", rpc.rings},
+        {"rpc_queues", rpc.queues},
         {"resident_bytes", sys_resident_bytes()},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)

@@ -155,5 +155,6 @@ void rpc_post(struct rpc_queue *q, struct rpc_post *p);
 /* Counters since start, for status. */
 struct rpc_counters {
     uint64_t calls_opened, calls_open, messages_received, messages_sent, bytes_received, rings;
+    unsigned queues;
 };
 void rpc_server_counters(const struct rpc_server *r, struct rpc_counters *ret_counters);

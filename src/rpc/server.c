@@ -348,7 +348,7 @@ static uint64_t counter(const _Atomic uint64_t *c)
 
 void rpc_server_counters(const struct rpc_server *r, struct rpc_counters *ret_counters)
 {
-    struct rpc_counters sum = {0};
+    struct rpc_counters sum = {.queues = r->queue_count};
     for (unsigned i = 0; i < r->queue_count; i++) {
         const struct rpc_queue *q = &r->queues[i];
         uint64_t closed = counter(&q->calls_closed); /* first: never more closed than opened */

@@ -64,6 +64,7 @@ class Bench:
         self.server = LocalServer(folder / "server", log_bytes_max=16 << 30)
         self.tool = self.server.bin / "sluice-loadgen"
         self.faults = []
+        self.queues = None  # of the server, and therefore of sink and echo
         self._tables = itertools.count(1)
         self._begun = time.monotonic()
         self._shapes_done = 0
@@ -236,8 +237,10 @@ class Bench:
     def run(self):
         self.server.prepare()
         self.server.start()
+        with self.server.connect() as admin:
+            self.queues = next(c.value for c in admin.status().counters if c.name == "rpc_queues")
         report = {"commit": commit(), "machine": machine(), "plan": self.plan,
-                  "codec": codec.measure()}
+                  "queues": self.queues, "codec": codec.measure()}
         codec.show(report["codec"], sys.stderr)
         report.update(self.latencies())
         self.say(" ".join(f"{k} {report[k]:.0f}" for k in
@@ -263,7 +266,8 @@ class Bench:
 
 
 class Bare:
-    """The load tool's own server: the sink or the echo, with the server's certificate."""
+    """The load tool's own server: the sink or the echo, with the server's certificate and as many
+    completion queues, each with its thread, as the server says it has."""
 
     def __init__(self, bench, kind):
         self._bench, self._kind = bench, kind
@@ -274,7 +278,8 @@ class Bare:
         tls = self._bench.server.folder / "tls"
         self._process = subprocess.Popen(
             [self._bench.tool, self._kind, "--listen", "127.0.0.1:0", "--cert", tls / "server.pem",
-             "--key", tls / "server.key", "--port-file", self._port_file],
+             "--key", tls / "server.key", "--port-file", self._port_file,
+             "--queues", str(self._bench.queues)],
             stdout=subprocess.DEVNULL)
         end = time.monotonic() + 10
         while not (self._port_file.exists() and self._port_file.read_text().endswith("\n")):
