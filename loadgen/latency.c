@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * latency: one row in flight, from append to ack; or, with --echo, one message of the same size
- *          there
- * and back on a bare bidirectional stream. devwrite: the other half of what an ack costs.
+ * there and back on a bare bidirectional stream of a channel with the C client's own arguments.
+ * devwrite: the other half of what an ack costs.
  */
+#include "channel_args.h"
 #include "loadgen.h"
 #include "rowset.h"
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "rpc/args.h"
 
 #include <grpc/byte_buffer.h>
 #include <grpc/grpc.h>
@@ -102,8 +102,8 @@ static bool echo_open(struct echo *e, const struct options *o)
     grpc_channel_credentials *creds = o->plain
                                           ? grpc_insecure_credentials_create()
                                           : grpc_ssl_credentials_create_ex(pem, NULL, NULL, NULL);
-    grpc_arg args[RPC_ARGS_MAX];
-    grpc_channel_args all = {.num_args = rpc_args_client(args), .args = args};
+    grpc_arg args[SLUICE__ARGS_MAX];
+    grpc_channel_args all = {.num_args = sluice__args(args), .args = args};
     e->channel = grpc_channel_create(o->endpoint, creds, &all);
     grpc_channel_credentials_release(creds);
     e->cq = grpc_completion_queue_create_for_next(NULL);

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Channel arguments of every gRPC end we build (rule R4): our server, the null sink and the echo
- * that it is measured against, and the C client. One place, so that a ratio never compares two
- * settings.
+ * Channel arguments of the servers we build (rule R4): ours, the null sink and the echo that it is
+ * measured against. One place, so that a ratio never compares two settings. Those of the clients
+ * stand in clients/c/src/channel_args.h.
  * The only face that shows gRPC types: who includes it links the gRPC core itself.
  *
  *   grpc_arg args[RPC_ARGS_MAX];
@@ -28,8 +28,8 @@ static inline size_t rpc_args__add(grpc_arg *args, size_t count, const char *key
     return count + 1;
 }
 
-/* Both ends: what one stream and one message may hold in memory. Returns how many were filled. */
-static inline size_t rpc_args__common(grpc_arg *args)
+/* Arguments of a server, into @args[RPC_ARGS_MAX]. Returns how many. */
+static inline size_t rpc_args_server(grpc_arg *args)
 {
     size_t n = 0;
     /* With probing an unread stream takes 4 MiB; without it exactly the look-ahead. */
@@ -40,27 +40,11 @@ static inline size_t rpc_args__common(grpc_arg *args)
     /* Introspection that nobody reads costs memory per call and connection. */
     n = rpc_args__add(args, n, GRPC_ARG_ENABLE_CHANNELZ, 0);
     n = rpc_args__add(args, n, GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-    return n;
-}
-
-/* Arguments of a server, into @args[RPC_ARGS_MAX]. Returns how many. */
-static inline size_t rpc_args_server(grpc_arg *args)
-{
-    size_t n = rpc_args__common(args);
     n = rpc_args__add(args, n, GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, TRANSPORT_HANDSHAKE_MS_MAX);
     n = rpc_args__add(args, n, GRPC_ARG_MAX_CONCURRENT_STREAMS, STREAMS_PER_CONNECTION_MAX);
     /* Any rhythm of client pings is fine; none is required. */
     n = rpc_args__add(args, n, GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
     /* A second server on the port must fail, not share it. */
     n = rpc_args__add(args, n, GRPC_ARG_ALLOW_REUSEPORT, 0);
-    return n;
-}
-
-/* Arguments of a client, into @args[RPC_ARGS_MAX]. Returns how many. */
-static inline size_t rpc_args_client(grpc_arg *args)
-{
-    size_t n = rpc_args__common(args);
-    /* Who resends what is decided above the transport. */
-    n = rpc_args__add(args, n, GRPC_ARG_ENABLE_RETRIES, 0);
     return n;
 }

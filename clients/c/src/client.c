@@ -10,6 +10,7 @@
  *
  * Thread: the loop is the client's thread; everything else says so.
  */
+#include "channel_args.h"
 #include "client_priv.h"
 
 #include <grpc/grpc_security.h>
@@ -219,34 +220,12 @@ static char *read_pem(const char *path)
     return text;
 }
 
-static grpc_arg arg_int(const char *key, int value)
-{
-    return (grpc_arg){
-        .type = GRPC_ARG_INTEGER, .key = (char *)(uintptr_t)key, .value.integer = value};
-}
-
-static grpc_arg arg_text(const char *key, const char *value)
-{
-    return (grpc_arg){.type = GRPC_ARG_STRING,
-                      .key = (char *)(uintptr_t)key,
-                      .value.string = (char *)(uintptr_t)value};
-}
-
-/* Retries would keep a copy of what was sent; a channel of its own is a connection of its own. */
 static grpc_channel *channel_new(const struct sluice_options *o, grpc_channel_credentials *creds)
 {
-    grpc_arg args[10];
-    size_t count = 0;
-    args[count++] = arg_int(GRPC_ARG_ENABLE_RETRIES, 0);
-    args[count++] = arg_int(GRPC_ARG_MINIMAL_STACK, 1);
-    args[count++] = arg_int(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    args[count++] = arg_int(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-    args[count++] = arg_int(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, 64 * 1024 * 1024);
-    args[count++] = arg_int(GRPC_ARG_MAX_METADATA_SIZE, 32 * 1024);
-    args[count++] = arg_int(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-    args[count++] = arg_text(GRPC_ARG_PRIMARY_USER_AGENT_STRING, "sluice-c/0.1.0");
+    grpc_arg args[SLUICE__ARGS_MAX];
+    size_t count = sluice__args(args);
     if (o->server_name != NULL && !o->plain_text)
-        args[count++] = arg_text(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG, o->server_name);
+        args[count++] = sluice__arg_text(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG, o->server_name);
     grpc_channel_args all = {.num_args = count, .args = args};
     return grpc_channel_create(o->endpoint, creds, &all);
 }

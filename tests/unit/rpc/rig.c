@@ -219,8 +219,12 @@ static void on_tick(struct rpc_queue *q, void *ctx)
 
 static void connect_client(struct rig *g, enum rig_kind kind)
 {
-    grpc_arg list[RPC_ARGS_MAX];
-    grpc_channel_args args = {.num_args = rpc_args_client(list), .args = list};
+    grpc_arg list[3];
+    size_t count = rpc_args__add(list, 0, GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    count = rpc_args__add(list, count, GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES,
+                          TRANSPORT_LOOKAHEAD_BYTES);
+    count = rpc_args__add(list, count, GRPC_ARG_ENABLE_RETRIES, 0);
+    grpc_channel_args args = {.num_args = count, .args = list};
     char target[64];
     int port = kind == RIG_TLS ? rpc_server_port_tls(g->server) : rpc_server_port_plain(g->server);
     cr_assert_gt(port, 0);
