@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "sys/sys.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -77,10 +78,19 @@ static int take_line(const struct key_row *rows, size_t count, char *line, struc
     return set_key(rows, count, trim(key), value, e);
 }
 
+/* A name that only begins like an address could lead anywhere. */
 static bool is_loopback(const char *address)
 {
-    return strncmp(address, "127.", 4) == 0 || strncmp(address, "localhost:", 10) == 0 ||
-           strncmp(address, "[::1]:", 6) == 0;
+    if (strncmp(address, "localhost:", 10) == 0 || strncmp(address, "[::1]:", 6) == 0)
+        return true;
+    char host[INET_ADDRSTRLEN];
+    struct in_addr ip;
+    size_t len = strcspn(address, ":");
+    if (len >= sizeof(host))
+        return false;
+    memcpy(host, address, len);
+    host[len] = '\0';
+    return inet_pton(AF_INET, host, &ip) == 1 && ntohl(ip.s_addr) >> 24 == 127;
 }
 
 static int check(const struct config *c, struct err *e)

@@ -13,14 +13,20 @@
 
 #include <string.h>
 
+/* No name consists of digits and dots only. */
+static bool is_loopback(const char *address)
+{
+    size_t len = strspn(address, "0123456789.");
+    return (strncmp(address, "127.", 4) == 0 && (address[len] == ':' || address[len] == '\0')) ||
+           strncmp(address, "localhost:", 10) == 0 || strncmp(address, "[::1]:", 6) == 0;
+}
+
 static void check(const struct config *c)
 {
     FUZZ_CHECK(c->data_dir != NULL && c->lake_dir != NULL);
     FUZZ_CHECK(c->listen != NULL || c->listen_plain != NULL);
     FUZZ_CHECK(c->listen == NULL || (c->tls_cert != NULL && c->tls_key != NULL));
-    FUZZ_CHECK(c->listen_plain == NULL || strncmp(c->listen_plain, "127.", 4) == 0 ||
-               strncmp(c->listen_plain, "localhost:", 10) == 0 ||
-               strncmp(c->listen_plain, "[::1]:", 6) == 0);
+    FUZZ_CHECK(c->listen_plain == NULL || is_loopback(c->listen_plain));
     FUZZ_CHECK(c->segment_bytes >= 16u << 20 && c->segment_bytes <= 4096ull << 20);
     FUZZ_CHECK(c->log_memory_bytes >= 32u << 20 && c->log_bytes_max >= 64u << 20);
     FUZZ_CHECK(c->freshness_ms >= 100 && c->rpc_threads <= 64);
