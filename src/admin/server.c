@@ -199,6 +199,7 @@ int admin__health(struct job *j)
     static const char *const known[] = {"",
                                         "databricks.zerobus.Zerobus",
                                         "sluice.v1.Rows",
+                                        "sluice.v1.Quarantine",
                                         "sluice.v1.Tables",
                                         "sluice.v1.Tokens",
                                         "sluice.v1.Server"};

@@ -4,6 +4,7 @@ import time
 
 import grpc
 from databricks import zerobus_service_pb2 as wire
+from sluice.v1 import sluice_pb2
 
 from test_replace import signals
 from test_sdk import HeadersProvider, sdk_stream
@@ -171,6 +172,19 @@ def test_administration_needs_an_admin_token(world):
             with fails_with(DENIED):
                 attempt()
         assert [t.name for t in user.tables()] == [table]
+
+
+def test_every_service_of_proto_is_healthy_and_no_other(world):
+    """Each is asked for by its name, without a token."""
+    services = [f"{file.DESCRIPTOR.package}.{name}" for file in (wire, sluice_pb2)
+                for name in file.DESCRIPTOR.services_by_name]
+    assert len(services) == 6, services
+    check = world.admin.channel.unary_unary("/grpc.health.v1.Health/Check")
+    for name in ["", *services]:
+        request = bytes([0x0a, len(name)]) + name.encode()
+        assert check(request, timeout=5) == b"\x08\x01", name
+    with fails_with(grpc.StatusCode.NOT_FOUND, "sluice.v1.Nothing"):
+        check(b"\x0a\x11sluice.v1.Nothing", timeout=5)
 
 
 def test_plain_text_on_the_tls_port_does_not_work(world):
