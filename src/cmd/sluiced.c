@@ -241,6 +241,9 @@ static int open_log(struct server *s, struct err *e)
              (unsigned long long)bronze_trimmed_pos(s->log),
              (unsigned long long)bronze_durable_pos(s->log),
              (unsigned long long)bronze_epoch(s->log), sys_write_method(s->sys));
+    if (sys_write_fallback(s->sys) != NULL)
+        LOG_WARN("sys", "the log writes through %s, which is slower than io_uring: %s",
+                 sys_write_method(s->sys), sys_write_fallback(s->sys));
     return 0;
 }
 

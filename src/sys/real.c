@@ -2,7 +2,8 @@
 /*
  * The real backend: clock, randomness, and the choice between io_uring and pwritev2 for the ring.
  * The choice is made once, by trying: containers refuse io_uring by default, small memlock limits
- * make it fail, and SLUICE_NO_URING in the environment turns it off (rule L11). Any thread.
+ * make it fail before Linux 5.12, and SLUICE_NO_URING in the environment turns it off (rule L11).
+ * Any thread.
  */
 #include "sys/sys.h"
 #include "sys_priv.h"
@@ -111,10 +112,15 @@ static const struct sys_ops real_ops = {
 int sys_new_uring(struct sys **ret_sys, struct err *e)
 {
     struct real *s = mem_zalloc(sizeof(*s));
+    int refused;
 
     (void)e; /* nothing can fail so far: without io_uring the other method serves */
     s->base.ops = &real_ops;
-    s->has_uring = getenv("SLUICE_NO_URING") == NULL && sys__uring_works();
+    if (getenv("SLUICE_NO_URING") != NULL)
+        s->base.write_fallback = "SLUICE_NO_URING is set";
+    else if ((refused = sys__uring_try()) != 0)
+        s->base.write_fallback = sys__uring_refusal(refused);
+    s->has_uring = s->base.write_fallback == NULL;
     s->base.reads_beside = s->has_uring;
     *ret_sys = &s->base;
     return 0;

@@ -28,6 +28,11 @@ const char *sys_write_method(const struct sys *s)
     return s->ops->write_method(s);
 }
 
+const char *sys_write_fallback(const struct sys *s)
+{
+    return s->write_fallback;
+}
+
 int sys__fail(struct err *e, int errnum, const char *path, const char *doing)
 {
     const char *why = strerrordesc_np(errnum);

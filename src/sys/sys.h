@@ -28,6 +28,8 @@ struct sys *sys_free(struct sys *s); /* takes NULL; returns NULL */
 
 /* "io_uring" or "pwritev2": how ring writes are done, for the start-up message (rule L11). */
 const char *sys_write_method(const struct sys *s);
+/* Why it is not io_uring, for people; NULL when nothing stands in its way. */
+const char *sys_write_fallback(const struct sys *s);
 
 /* ---- time and chance ---- */
 

@@ -59,7 +59,8 @@ struct sys_ring_ops {
 /* First member of each backend's own structs. */
 struct sys {
     const struct sys_ops *ops;
-    bool reads_beside; /* fetch.c */
+    bool reads_beside;          /* fetch.c */
+    const char *write_fallback; /* why the real one has no io_uring; NULL = it has */
     /* Set before threads start (point.h). */
     sys_point_fn *point_fn;
     void *point_ctx;
@@ -112,7 +113,9 @@ int sys__name_free_bytes(struct sys *s, const char *path, uint64_t *ret_bytes, s
 int sys__name_list(struct sys *s, const char *path, struct sys_names *names, struct err *e);
 
 /* The two rings of the real backend. */
-bool sys__uring_works(void);
+int sys__uring_try(void); /* 0, or the errno of the kernel's refusal */
+/* What a refusal means, and what to do; never NULL. */
+const char *sys__uring_refusal(int errnum);
 int sys__uring_new(unsigned depth, struct sys_ring **ret_ring, struct err *e);
 int sys__syncring_new(unsigned depth, struct sys_ring **ret_ring, struct err *e);
 

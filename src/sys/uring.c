@@ -57,14 +57,35 @@ static int init_ring(struct io_uring *ring, unsigned depth)
     return 0;
 }
 
-bool sys__uring_works(void)
+int sys__uring_try(void)
 {
     struct io_uring ring;
+    int r = init_ring(&ring, 63);
 
-    if (init_ring(&ring, 63) < 0)
-        return false;
+    if (r < 0)
+        return -r;
     io_uring_queue_exit(&ring);
-    return true;
+    return 0;
+}
+
+const char *sys__uring_refusal(int errnum)
+{
+    switch (errnum) {
+    case EPERM:
+    case EACCES:
+        return "it is forbidden (EPERM): by the sysctl kernel.io_uring_disabled, or by the seccomp "
+               "filter of a container or service";
+    case ENOMEM:
+        return "memory for its rings is refused (ENOMEM): before Linux 5.12 that is the memlock "
+               "limit (ulimit -l, LimitMEMLOCK=), later the memory limit of the cgroup";
+    case ENOSYS:
+        return "there is none (ENOSYS): the kernel is older than Linux 5.11 or built without it, "
+               "or a seccomp filter hides it";
+    default: {
+        const char *why = strerrordesc_np(errnum);
+        return why != NULL ? why : "unknown error";
+    }
+    }
 }
 
 static void arm_wake(struct uring *r)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sys/sys.h"
+#include "sys_priv.h"
 
 #include "base/mem.h"
 #include "test.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +21,27 @@ Test(sys_real, falls_back_to_pwritev2_when_told)
     unsetenv("SLUICE_NO_URING");
 
     cr_assert_str_eq(sys_write_method(s), "pwritev2");
+    cr_assert_str_eq(sys_write_fallback(s), "SLUICE_NO_URING is set");
     sys_free(s);
+}
+
+Test(sys_real, says_why_exactly_when_it_falls_back)
+{
+    struct sys *s = NULL;
+
+    cr_assert_eq(sys_new_uring(&s, NULL), 0);
+
+    cr_assert_eq(sys_write_fallback(s) == NULL, strcmp(sys_write_method(s), "io_uring") == 0);
+    sys_free(s);
+}
+
+Test(sys_real, tells_a_forbidden_io_uring_from_one_without_memory)
+{
+    cr_assert_not_null(strstr(sys__uring_refusal(EPERM), "seccomp"));
+    cr_assert_null(strstr(sys__uring_refusal(EPERM), "memlock"));
+    cr_assert_not_null(strstr(sys__uring_refusal(ENOMEM), "memlock"));
+    cr_assert_not_null(strstr(sys__uring_refusal(ENOSYS), "older than"));
+    cr_assert_str_eq(sys__uring_refusal(EMFILE), "Too many open files");
 }
 
 /* A write that the device refuses is a completion with an error, by either method. */
