@@ -19,15 +19,45 @@ def test_python_example(world):
     world.admin.drop_table("example.shop.stock")
 
 
-def test_sample_configuration_names_only_known_keys(world):
-    """The demo and these tests run on the sample; here every commented key is switched on too."""
+def c_example(world, ca, token_file, table, lines):
+    return subprocess.run(
+        [world.server.bin / "example_ingest", world.server.endpoint, ca, token_file, table],
+        input=lines, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+
+
+def test_c_example_over_tls_with_a_token(world):
+    table = world.table("id BIGINT NOT NULL, name STRING")
+    _, token_file = world.server.token("c-example", {table: "w"})
+    lines = "".join(f'{{"id": {i}, "name": "n{i}"}}\n' for i in range(3000))
+    done = c_example(world, world.server.ca, token_file, table, lines)
+    assert done.returncode == 0, done.stderr
+    assert "3000 rows are durable" in done.stdout, done.stdout
+    rows = sorted((row["id"], row["name"]) for row in world.rows(table))
+    assert rows == [(i, f"n{i}") for i in range(3000)]
+
+
+def test_c_example_is_refused_without_token_or_trust(world):
+    table, other = (world.table("id BIGINT NOT NULL") for _ in range(2))
+    _, token_file = world.server.token("c-example-other", {other: "w"})
+    elsewhere = pathlib.Path(world.folder) / "elsewhere"
+    subprocess.run([ROOT / "deploy/dev-ca.sh", elsewhere], stdout=subprocess.PIPE,
+                   stderr=subprocess.PIPE, check=True)
+    ca = world.server.ca
+    for trusted, token, status in [(ca, "-", 16), (ca, token_file, 7),
+                                   (elsewhere / "ca.pem", token_file, 14)]:
+        done = c_example(world, trusted, token, table, '{"id": 1}\n')
+        assert done.returncode == 1 and f"status {status}:" in done.stderr, done
+    assert not world.rows(table)
+
+
+def test_sample_configuration_documents_every_key_and_no_other(world):
+    """What stands there behind a # are the defaults: tests/unit/cmd/test_config.c."""
     text = (ROOT / "deploy/sluiced.conf").read_text()
-    commented = re.findall(r"^#(\w+) = (.*)$", text, re.M)
-    assert commented
-    source = "".join(p.read_text() for p in (ROOT / "src/cmd").glob("*.c"))
-    keys = [k for k, _ in commented] + re.findall(r"^(\w+) = ", text, re.M)
-    unknown = [k for k in keys if f'"{k}"' not in source]
-    assert not unknown, unknown
+    shown = re.findall(r"^#?(\w+) = ", text, re.M)
+    source = (ROOT / "src/cmd/config.c").read_text()
+    known = re.findall(r'^ *\{"(\w+)", (?:&c->|NULL, &c->)\1, ', source, re.M)
+    assert len(known) > 20 and len(set(shown)) == len(shown), (known, shown)
+    assert sorted(known) == sorted(shown), set(known) ^ set(shown)
 
 
 def test_unknown_key_of_the_configuration_is_refused(world):
