@@ -30,7 +30,10 @@ int cli_failed(const struct cli *c, const struct sluice_error *e)
                                       : "none given (--token-file or SLUICE_TOKEN_FILE)");
         return EXIT_DENIED;
     case 14:
-        fprintf(stderr, "  Is sluiced running at %s, and is %s the CA of its certificate?\n",
+        fprintf(stderr,
+                "  If nothing answered: is sluiced running at %s, and is %s the CA of its "
+                "certificate?\n"
+                "  If the server itself says so: try again later.\n",
                 c->endpoint, c->ca != NULL ? c->ca : "the system's trust store");
         return EXIT_UNREACHABLE;
     default: return EXIT_FAILED;

@@ -54,6 +54,22 @@ static int write_token(const char *path, const char *token)
     return EXIT_OK;
 }
 
+/* @token NULL: it is in a file. */
+static void print_json(const char *data, const char *token)
+{
+    struct buf out = BUF_NULL;
+    struct json j = json_on(&out);
+    json_open(&j, '{');
+    json_key(&j, "data");
+    json_str(&j, data);
+    if (token != NULL) {
+        json_key(&j, "admin_token");
+        json_str(&j, token);
+    }
+    json_close(&j, '}');
+    cli_json_print(&out);
+}
+
 int cli_init(struct cli *c)
 {
     if (c->data == NULL || c->word_count != 1)
@@ -80,13 +96,13 @@ int cli_init(struct cli *c)
         if (status != EXIT_OK)
             return status;
         if (c->json)
-            printf("{\"data\":\"%s\"}\n", c->data);
+            print_json(c->data, NULL);
         else
             printf("%s is ready; the admin token is in %s\n", c->data, c->admin_token_file);
         return EXIT_OK;
     }
     if (c->json) {
-        printf("{\"data\":\"%s\",\"admin_token\":\"%s\"}\n", c->data, token);
+        print_json(c->data, token);
     } else {
         printf("%s\n", token);
         fprintf(stderr, "%s is ready. The line above is its admin token: it is shown once.\n",

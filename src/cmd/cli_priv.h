@@ -21,7 +21,7 @@ enum cli_exit {
     EXIT_USAGE = 2,
     EXIT_NOT_FOUND = 3,   /* no such table, key, token or place in the log */
     EXIT_DENIED = 4,      /* token missing, wrong or not allowed to */
-    EXIT_UNREACHABLE = 5, /* no connection to the server */
+    EXIT_UNREACHABLE = 5, /* no connection to the server, or it says UNAVAILABLE */
     EXIT_UNVERIFIED = 6,  /* verify could not look at everything */
 };
 

@@ -187,6 +187,34 @@ static void print_tables(const Status *s)
     cli_grid_print(&g);
 }
 
+static void print_latencies(const Status *s)
+{
+    struct cli_grid g = {.columns = 6};
+    static const char *const heads[] = {"latency (us)", "count", "p50", "p95", "p99", "max"};
+    for (size_t i = 0; i < ARRAY_LEN(heads); i++)
+        cli_grid_cell(&g, "%s", heads[i]);
+    for (size_t i = 0; i < s->n_latencies; i++) {
+        const Sluice__V1__Latency *l = s->latencies[i];
+        cli_grid_cell(&g, "%s", l->name);
+        const uint64_t values[] = {l->count, l->p50_us, l->p95_us, l->p99_us, l->max_us};
+        for (size_t k = 0; k < ARRAY_LEN(values); k++)
+            cli_grid_cell(&g, "%llu", (unsigned long long)values[k]);
+    }
+    cli_grid_print(&g);
+}
+
+static void print_counters(const Status *s)
+{
+    struct cli_grid g = {.columns = 2};
+    cli_grid_cell(&g, "counter");
+    cli_grid_cell(&g, "value");
+    for (size_t i = 0; i < s->n_counters; i++) {
+        cli_grid_cell(&g, "%s", s->counters[i]->name);
+        cli_grid_cell(&g, "%llu", (unsigned long long)s->counters[i]->value);
+    }
+    cli_grid_print(&g);
+}
+
 static void print_people(const Status *s)
 {
     char started[32];
@@ -205,18 +233,9 @@ static void print_people(const Status *s)
     print_tables(s);
     print_bad_rows(s);
     printf("\n");
-    struct cli_grid g = {.columns = 6};
-    static const char *const heads[] = {"latency (us)", "count", "p50", "p95", "p99", "max"};
-    for (size_t i = 0; i < ARRAY_LEN(heads); i++)
-        cli_grid_cell(&g, "%s", heads[i]);
-    for (size_t i = 0; i < s->n_latencies; i++) {
-        const Sluice__V1__Latency *l = s->latencies[i];
-        cli_grid_cell(&g, "%s", l->name);
-        const uint64_t values[] = {l->count, l->p50_us, l->p95_us, l->p99_us, l->max_us};
-        for (size_t k = 0; k < ARRAY_LEN(values); k++)
-            cli_grid_cell(&g, "%llu", (unsigned long long)values[k]);
-    }
-    cli_grid_print(&g);
+    print_latencies(s);
+    printf("\n");
+    print_counters(s);
 }
 
 int cli_status(struct cli *c)

@@ -277,7 +277,26 @@ static int print_json_schema(const Table *t)
     return EXIT_OK;
 }
 
-static int print_proto(const Table *t)
+/* A form that is text, with or without an end of line: as it is, or with --json under its name. */
+static void print_form(const struct cli *c, const Table *t, const char *text)
+{
+    if (!c->json) {
+        size_t len = strlen(text);
+        printf("%s%s", text, len > 0 && text[len - 1] == '\n' ? "" : "\n");
+        return;
+    }
+    struct buf out = BUF_NULL;
+    struct json j = json_on(&out);
+    json_open(&j, '{');
+    json_key(&j, "name");
+    json_str(&j, t->name);
+    json_key(&j, c->as);
+    json_str(&j, text);
+    json_close(&j, '}');
+    cli_json_print(&out);
+}
+
+static int print_proto(const struct cli *c, const Table *t)
 {
     struct buf out = BUF_NULL;
     struct err e = {0};
@@ -287,16 +306,16 @@ static int print_proto(const Table *t)
     if (r < 0)
         fprintf(stderr, "sluice: table %s: %s\n", t->name, e.text);
     else
-        printf("%s", buf_cstr(&out));
+        print_form(c, t, buf_cstr(&out));
     buf_deinit(&out);
     return r < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
-static int print_descriptor(const Table *t)
+static int print_descriptor(const struct cli *c, const Table *t)
 {
     struct buf out = BUF_NULL;
     codec_base64(slice_of(t->descriptor_proto.data, t->descriptor_proto.len), &out);
-    printf("%s\n", buf_cstr(&out));
+    print_form(c, t, buf_cstr(&out));
     buf_deinit(&out);
     return EXIT_OK;
 }
@@ -308,13 +327,13 @@ static int print_as(struct cli *c, const Table *t)
     else if (c->as == NULL)
         print_table(t);
     else if (strcmp(c->as, "ddl") == 0)
-        printf("%s\n", t->ddl);
+        print_form(c, t, t->ddl);
     else if (strcmp(c->as, "json-schema") == 0)
         return print_json_schema(t);
     else if (strcmp(c->as, "proto") == 0)
-        return print_proto(t);
+        return print_proto(c, t);
     else if (strcmp(c->as, "descriptor") == 0)
-        return print_descriptor(t);
+        return print_descriptor(c, t);
     else
         return cli_usage("--as takes ddl, json-schema, proto or descriptor");
     return EXIT_OK;

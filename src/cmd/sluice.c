@@ -69,7 +69,7 @@ static const char help_text[] =
     "  --quiet                 no progress, no remarks\n"
     "\n"
     "Exit status: 0 done, 1 failed, 2 bad usage, 3 not found, 4 token missing or not allowed,\n"
-    "5 server not reached, 6 verify could not look at everything.\n";
+    "5 server not reached or not available, 6 verify could not look at everything.\n";
 
 struct option_row {
     const char *name;

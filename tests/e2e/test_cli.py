@@ -100,7 +100,13 @@ def test_a_table_is_shown_as_ddl_json_schema_proto_and_descriptor(world):
     assert schema["required"] == ["id", "x"], schema
     assert schema["properties"]["id"]["description"] == "the key", schema
     assert schema["properties"]["i8"]["maximum"] == 127, schema
-    refused = run(world, "table", "show", world.table(DDL), "--as", "xml", status=USAGE)
+    table = world.table(DDL)
+    for form in ("ddl", "proto", "descriptor"):
+        machine = run_json(world, "table", "show", table, "--as", form)
+        assert machine["name"] == table, machine
+        assert machine[form].rstrip("\n") + "\n" == shown_as(world, table, form), machine
+    assert run_json(world, "table", "show", table, "--as", "json-schema")["title"] == table
+    refused = run(world, "table", "show", table, "--as", "xml", status=USAGE)
     assert "json-schema" in refused.stderr, refused.stderr
 
 
@@ -136,6 +142,15 @@ def test_errors_have_a_status_and_say_what_is_wrong(world):
     done = run(world, "table", "list", "--endpoint", nobody, "--timeout-ms", "3000",
                status=UNREACHABLE)
     assert nobody in done.stderr, done.stderr
+
+
+def test_init_as_json(world):
+    folder = pathlib.Path(world.folder) / 'a "quoted" \\ folder'
+    made = run_json(world, "init", "--data", folder)
+    assert made["data"] == str(folder) and len(made["admin_token"]) == 46, made
+    again = pathlib.Path(f"{folder}2")
+    made = run_json(world, "init", "--data", again, "--admin-token-file", f"{again}.token")
+    assert made == {"data": str(again)}, made
 
 
 def test_token_commands(world):
@@ -223,8 +238,11 @@ def test_status(world):
     with world.admin.producer(table) as producer:
         producer.append('{"id": 1}')
     world.committed(table)
-    assert table in run(world, "status").stdout
-    assert table in json.dumps(run_json(world, "status"))
+    shown, machine = run(world, "status").stdout, run_json(world, "status")
+    assert table in shown and table in json.dumps(machine)
+    cells = dict(line.split("\t") for line in shown.splitlines() if line.count("\t") == 1)
+    assert cells.pop("counter") == "value" and cells.keys() == machine["counters"].keys(), shown
+    assert int(cells["requests"]) >= 1 and int(cells["rpc_queues"]) >= 1, cells
 
 
 def hundred_rows(world):
