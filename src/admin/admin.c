@@ -144,6 +144,9 @@ static bool is_stopping(struct admin *a)
     return stopping;
 }
 
+/* What a job has logged and nobody could await any more takes effect soon after it is durable. */
+#define SETTLE_US 1000000
+
 static void worker_main(void *arg)
 {
     struct admin *a = arg;
@@ -151,8 +154,9 @@ static void worker_main(void *arg)
         uint32_t seen = sys_event_read(&a->event);
         struct job *j = take_job(a);
         if (j == NULL) {
+            bool waits = catalog_settle(a->o.catalog);
             if (!is_stopping(a))
-                sys_event_wait(&a->event, seen, UINT64_MAX);
+                sys_event_wait(&a->event, seen, waits ? SETTLE_US : UINT64_MAX);
             continue;
         }
         run_job(j);

@@ -109,6 +109,12 @@ uint32_t catalog_altered_table(const struct bronze_frame *f);
  * *ret_pos is its first position: everything below is superseded. Blocks.
  */
 must_use int catalog_snapshot(struct catalog *c, bronze_pos *ret_pos, struct err *e);
+/*
+ * A control operation that failed with ERR_UNAVAILABLE stands in the log and takes effect when its
+ * record is durable: with the next operation, or here. True: one may wait still, ask again in a
+ * moment. Does not wait for the log. Belongs to the admin worker.
+ */
+bool catalog_settle(struct catalog *c);
 /* Position of the newest complete snapshot (0 = none): control records below it are superseded. */
 bronze_pos catalog_snapshot_pos(struct catalog *c);
 

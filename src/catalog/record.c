@@ -3,7 +3,8 @@
  * Control records on their way into the log: packing, appending, waiting, and the gate that lets
  * one control operation through at a time (rule L7: one owner). A record whose durability nobody
  * could await stays "pending": the next operation first waits for it and applies it, so that what
- * is in force is always what the log says, in its order.
+ * is in force is always what the log says, in its order. When no operation comes, catalog_settle()
+ * does.
  */
 #include "catalog_priv.h"
 
@@ -131,6 +132,21 @@ int catalog__enter(struct catalog *c, struct err *e)
     if (rc < 0)
         catalog__leave(c);
     return rc;
+}
+
+bool catalog_settle(struct catalog *c)
+{
+    sys_mutex_lock(&c->lock);
+    bool waits = c->busy || c->pending.len > 0;
+    bool mine = !c->busy && waits && bronze_durable_ticket(c->log) >= c->pending_ticket;
+    c->busy = c->busy || mine;
+    sys_mutex_unlock(&c->lock);
+    if (!mine)
+        return waits;
+    int rc = settle(c, NULL);
+    must(rc == 0); /* there is nothing to wait for */
+    catalog__leave(c);
+    return false;
 }
 
 void catalog__leave(struct catalog *c)
