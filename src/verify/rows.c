@@ -181,8 +181,10 @@ int verify__take_frame(struct verify_log_pass *p, const char *file, const struct
     if (f->kind == BRONZE_CONTROL || f->row_count == 0)
         return 0;
     struct verify_table *t = verify__table(p->v, f->table_id);
-    if (t == NULL)
-        return 0; /* of a dropped table */
+    if (t == NULL) {
+        p->v->dropped_rows += p->first ? f->row_count : 0;
+        return 0;
+    }
     const struct codec_plan *plan = catalog_plan(p->v->catalog, f->table_id, f->descriptor_id);
     p->segment = file;
     p->block = b;

@@ -185,6 +185,22 @@ static int open_lake(struct verify *v, struct err *e)
     return objstore_open_folder(v->sys, v->o->lake, &v->lake, e);
 }
 
+/* Tables that were dropped or replaced are nobody's promise any more: said, not looked at. */
+static int tell_dropped(struct verify *v, struct err *e)
+{
+    _cleanup_(mem_freep) char *path =
+        v->o->lake != NULL ? mem_printf("%s/dropped", v->o->lake) : NULL;
+    bool there = false;
+    if (path != NULL)
+        TRY(sys_exists(v->sys, path, &there, e));
+    if (there || v->dropped_rows > 0)
+        verify__note(v, AT(.what = "unchecked", .folder = path),
+                     "not checked: tables that were dropped or replaced; %llu of their rows are in "
+                     "the log, and their folders were not opened",
+                     (unsigned long long)v->dropped_rows);
+    return 0;
+}
+
 static int run(struct verify *v, struct err *e)
 {
     TRY(take_lock(v, e));
@@ -202,7 +218,7 @@ static int run(struct verify *v, struct err *e)
     TRY(verify__spill(v, e));
     TRY(verify__rows(v, e));
     verify__order(v);
-    return 0;
+    return tell_dropped(v, e);
 }
 
 static void clean_up(struct verify *v)

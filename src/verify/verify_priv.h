@@ -83,7 +83,8 @@ struct verify {
     bronze_pos applied, floor;
     bronze_pos read_from; /* the newest pass over the log read everything from here on */
     bool has_store;
-    bronze_pos log_from; /* read_from of the newest pass over the log's rows */
+    uint64_t dropped_rows; /* in the log, of tables dropped */
+    bronze_pos log_from;   /* read_from of the newest pass over the log's rows */
     const char *stage;
     uint64_t stage_done, stage_total;
 };

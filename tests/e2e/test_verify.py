@@ -364,3 +364,24 @@ def test_the_lake_is_found_by_itself_and_may_be_left_out(world):
         done = server.command("verify", "--data", server.folder / "data", *arguments, check=False)
         assert done.returncode == OK, done.stdout + done.stderr
         assert done.stdout.splitlines()[-1].startswith("all is well")
+
+
+def test_what_was_dropped_is_told_as_not_checked(world):
+    server = LocalServer(world.folder / "verify-dropped", freshness_ms=200)
+    with server_process(server):
+        server.prepare()
+        server.start()
+        with server.connect() as admin:
+            for name in ("a.b.dropped", "a.b.stays"):
+                admin.create_table(name, "id BIGINT NOT NULL")
+                with admin.producer(name) as producer:
+                    producer.append_batch(['{"id": 1}', '{"id": 2}'])
+            server.wait_committed(["a.b.dropped", "a.b.stays"])
+            before = verify(server.bin / "sluice", server.folder)
+            admin.drop_table("a.b.dropped")
+        assert server.stop() == 0, server.log_tail()
+
+        after = clean(verify(server.bin / "sluice", server.folder, "--stopped-well"))
+
+    assert not [n for n in before.notes if "not checked" in n["text"]], before.output
+    after.note("unchecked", "lake/dropped", "not checked", "2 of their rows")
