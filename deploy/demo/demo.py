@@ -133,9 +133,8 @@ class Demo:
             total = lake.Comparison(0, 0, 0, 0)
             for name, source in sources.items():
                 total += lake.compare(source, read(self.server.table_folder(name)))
-            tables = [read(self.server.table_folder(name), farm.IDENTITY)
-                      for name, _, _ in self.feeds.tables()]
-            total += self.feeds.compare(tables)
+            total += self.feeds.compare({name: read(self.server.table_folder(name))
+                                         for name, _, _ in self.feeds.tables()})
             verdicts[engine] = total
             self.progress.say(f"   {engine:<9} {total.rows:,} rows, {total.lost} lost, "
                               f"{total.duplicated} duplicated, {total.foreign} foreign")

@@ -13,6 +13,7 @@ import sys
 import time
 
 import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from sluice_client import Server
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -38,6 +39,15 @@ def port_or_another(port):
         except OSError:
             return free_port()
     return port
+
+
+def row_class(connection, table):
+    """A message class made from the table's own descriptor."""
+    file = descriptor_pb2.FileDescriptorProto(name="row.proto", syntax="proto2")
+    file.message_type.add().ParseFromString(connection.table(table).descriptor_proto)
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(file.message_type[0].name))
 
 
 class LocalServer:

@@ -13,8 +13,8 @@ import time
 import zlib
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from sluice_client import StreamFailed
+from sluice_local.server import row_class
 
 SDK_TABLE = "crash.test.rows"
 KEYED = "crash.test.keyed"
@@ -109,14 +109,6 @@ class LedgerFile:
             self._out.write(text)
 
 
-def message_class(connection, table):
-    file = descriptor_pb2.FileDescriptorProto(name="row.proto", syntax="proto2")
-    file.message_type.add().ParseFromString(connection.table(table).descriptor_proto)
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(file.message_type[0].name))
-
-
 def filler(row_id):
     return "x" * (row_id % FILLER_MAX)
 
@@ -180,7 +172,7 @@ class BatchLoad(Load):
                 time.sleep(0.02)  # the server went: on in its next life
 
     def _life(self, connection):
-        message = message_class(connection, KEYED)
+        message = row_class(connection, KEYED)
         waiting, self._unanswered = self._unanswered, []
         sent, acked = self.ledger.sent[KEYED], self.ledger.acked[KEYED]
         batches = []
@@ -247,7 +239,7 @@ class SdkLoad(Load):
             self.again.wait(LIFE_TIMEOUT_S)
             try:
                 with self.server.connect() as connection:
-                    message = message_class(connection, SDK_TABLE)
+                    message = row_class(connection, SDK_TABLE)
                 return sdk_stream(self.server, message), message
             except Exception:  # grpc.RpcError, or one of the SDK's own
                 if time.monotonic() > end:

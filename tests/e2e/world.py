@@ -9,8 +9,9 @@ import time
 
 import grpc
 from databricks import zerobus_service_pb2 as wire
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf import descriptor_pb2
 from sluice_local import LocalServer, lake
+from sluice_local.server import row_class
 
 FRESHNESS_MS = 200
 
@@ -81,12 +82,7 @@ class World:
 
     def message(self, table):
         """A message class made from the table's own descriptor."""
-        file = descriptor_pb2.FileDescriptorProto(name="row.proto", syntax="proto2")
-        file.message_type.add().ParseFromString(self.admin.table(table).descriptor_proto)
-        pool = descriptor_pool.DescriptorPool()
-        pool.Add(file)
-        return message_factory.GetMessageClass(
-            pool.FindMessageTypeByName(file.message_type[0].name))
+        return row_class(self.admin, table)
 
     @contextlib.contextmanager
     def wire(self, table, token=None, header=True, extra=()):
