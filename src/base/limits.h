@@ -67,7 +67,6 @@
 #define DDL_BYTES_MAX            (256 * 1024)
 #define DECIMAL_DIGITS_MAX       38
 #define PROPERTIES_MAX           256
-#define PROPERTY_KEY_BYTES_MAX   160
 #define PROPERTY_VALUE_BYTES_MAX (8 * 1024)
 /* Row rules: one bit each in a 64-bit word; a text has at most one operation per byte or so. */
 #define RULES_PER_TABLE_MAX       64

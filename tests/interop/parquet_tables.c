@@ -464,9 +464,9 @@ int main(int argc, char **argv)
     static const struct table tables[] = {
         {"one_row", ALL_TYPES ", " ALL_AGAIN, 1, 1, {0}, 50},
         {"few_rows", ALL_TYPES ", " ALL_AGAIN, 2, 9, {0}, 50},
-        {"tiny_pages", ALL_TYPES ", " ALL_AGAIN, 3, 1000, {1, 13, 0}, 100},
-        {"small_pages", ALL_TYPES ", " ALL_AGAIN, 5, 5003, {1, 500, 3000}, 300},
-        {"level_nine", ALL_TYPES ", " ALL_AGAIN, 1, 20000, {9, 0, 0}, 200},
+        {"tiny_pages", ALL_TYPES ", " ALL_AGAIN, 3, 1000, {1, 13, 0, NULL}, 100},
+        {"small_pages", ALL_TYPES ", " ALL_AGAIN, 5, 5003, {1, 500, 3000, NULL}, 300},
+        {"level_nine", ALL_TYPES ", " ALL_AGAIN, 1, 20000, {9, 0, 0, NULL}, 200},
         {"groups", "id bigint not null, s string, d double", 40, 1500, {0}, 100},
         {"large",
          "id bigint not null, day date, s string, ts timestamp, d double, e string not null",
@@ -478,10 +478,10 @@ int main(int argc, char **argv)
         {"required", "a int not null, b string not null, c boolean not null", 1, 70000, {0}, 30},
         {"no_rows", ALL_TYPES, 0, 1, {0}, 10},
         {"nested_one", NESTED, 1, 1, {0}, 20},
-        {"nested_few", NESTED, 3, 100, {1, 7, 0}, 20},
+        {"nested_few", NESTED, 3, 100, {1, 7, 0, NULL}, 20},
         {"nested_many", NESTED, 2, 20000, {0}, 20},
         {"nested_none", NESTED, 0, 1, {0}, 20},
-        {"variant_few", VARIANTS, 2, 200, {1, 30, 0}, 20},
+        {"variant_few", VARIANTS, 2, 200, {1, 30, 0, NULL}, 20},
         {"variant_many", VARIANTS, 1, 10000, {0}, 20},
     };
     if (argc != 3) {
