@@ -2,8 +2,7 @@
 /*
  * The real backend: clock, randomness, and the choice between io_uring and pwritev2 for the ring.
  * The choice is made once, by trying: containers refuse io_uring by default, small memlock limits
- * make it fail before Linux 5.12, and SLUICE_NO_URING in the environment turns it off (rule L11).
- * Any thread.
+ * make it fail, and SLUICE_NO_URING in the environment turns it off (rule L11). Any thread.
  */
 #include "sys/sys.h"
 #include "sys_priv.h"

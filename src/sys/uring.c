@@ -76,8 +76,8 @@ const char *sys__uring_refusal(int errnum)
         return "it is forbidden (EPERM): by the sysctl kernel.io_uring_disabled, or by the seccomp "
                "filter of a container or service";
     case ENOMEM:
-        return "memory for its rings is refused (ENOMEM): before Linux 5.12 that is the memlock "
-               "limit (ulimit -l, LimitMEMLOCK=), later the memory limit of the cgroup";
+        return "memory for its rings is refused (ENOMEM): by the memlock limit (ulimit -l, "
+               "LimitMEMLOCK=), or by the memory limit of the cgroup";
     case ENOSYS:
         return "there is none (ENOSYS): the kernel is older than Linux 5.11 or built without it, "
                "or a seccomp filter hides it";
