@@ -191,13 +191,15 @@ static bool must_yield(const struct bronze *log, uint64_t payload)
     return unwritten >= log->ring_bytes / UNWRITTEN_SHARE_FOR_LARGE;
 }
 
-/* Under the lock: why the log takes nothing of this kind now, or 0. See bronze_overdraw(). */
+/* Under the lock: why the log takes nothing of this kind now, or 0. What is left of an overdraft is
+ * the next one's: were rows to fill it, the next could not get through. See bronze_overdraw(). */
 static int shut(const struct bronze *log, enum bronze_kind kind)
 {
+    bool draws = log->overdraws > 0 && !log->no_space;
     bool is_over = log->disk_segments * log->segment_bytes > log->log_bytes_max;
-    bool is_shut = log->stalled;
-    if (log->overdraws && !log->no_space)
-        is_shut = kind != BRONZE_CONTROL && (log->stalled || is_over);
+    bool is_shut = log->stalled || bronze__is_overdrawn(log);
+    if (draws)
+        is_shut = kind != BRONZE_CONTROL && (is_shut || is_over);
     return !is_shut ? 0 : log->no_space ? BRONZE_NO_SPACE : BRONZE_FULL;
 }
 

@@ -222,8 +222,10 @@ bronze_pos bronze_behind(struct bronze *log, bronze_pos pos, uint64_t bytes);
 
 /*
  * While on, a full log takes control records though its limit is reached: a snapshot of the catalog
- * must get through, or a full log could never be trimmed (L7). Rows wait. What it takes beyond the
- * limit is given back by the trim that follows. Any thread.
+ * must get through, or a full log could never be trimmed (L7), and so must what an operator gets
+ * out of it with. Each on has its off; several may be on at once. All of them together take at most
+ * half of the log's memory and one segment beyond the limit; until trims have given that back,
+ * everything else waits, also after the last off. Any thread.
  */
 void bronze_overdraw(struct bronze *log, bool on);
 

@@ -170,7 +170,9 @@ struct bronze {
     uint64_t closed_bytes;    /* closed, not yet submitted */
     int64_t last_time_us;
     unsigned in_flight;
-    bool sleeping, want_room, no_space, stopping, stalled, overdraws;
+    bool sleeping, want_room, no_space, stopping, stalled;
+    uint32_t overdraws; /* who lets control records in beyond the limit just now */
+    bool overdrawn; /* one needed a segment beyond it: rows wait until trims have given it back */
     struct segment *segments;
     size_t segment_count, segment_cap;
     struct spare spares[SPARE_SEGMENTS_MAX];
@@ -218,6 +220,15 @@ static inline struct block_slot *bronze__slot(const struct bronze *log, uint64_t
 {
     return &log->slots[ticket & log->slot_mask];
 }
+
+/* Under the lock: does it hold more than it may, by an overdraft? */
+static inline bool bronze__is_overdrawn(const struct bronze *log)
+{
+    return log->overdrawn && log->disk_segments * log->segment_bytes > log->log_bytes_max;
+}
+/* Under the lock: is somebody to be told, outside of it, that there may be room? */
+bool bronze__room_wanted(struct bronze *log);
+void bronze__tell_room(struct bronze *log); /* not under the lock */
 
 /* write.c: everything appended written, an empty block behind it (or stalled) */
 void bronze__write_tail(struct bronze *log);

@@ -80,12 +80,10 @@ void bronze_reader_release(struct bronze_reader *r)
         return;
     sys_mutex_lock(&r->log->lock);
     r->pin_virt = UINT64_MAX;
-    bool room = r->log->want_room && !r->log->stalled;
-    if (room)
-        r->log->want_room = false;
+    bool room = bronze__room_wanted(r->log);
     sys_mutex_unlock(&r->log->lock);
-    for (struct bronze_listener *l = room ? r->log->listeners : NULL; l != NULL; l = l->next)
-        l->on_room(l->ctx);
+    if (room)
+        bronze__tell_room(r->log);
 }
 
 /* From the ring, pinned; false when it is not there (any more). */

@@ -209,13 +209,28 @@ void bronze_trim(struct bronze *log, bronze_pos bound)
 void bronze_overdraw(struct bronze *log, bool on)
 {
     sys_mutex_lock(&log->lock);
-    log->overdraws = on;
-    bool room = !on && log->want_room && !log->stalled;
-    if (room)
-        log->want_room = false;
+    must(on || log->overdraws > 0);
+    if (on)
+        log->overdraws++;
+    else
+        log->overdraws--;
+    bool room = log->overdraws == 0 && bronze__room_wanted(log);
     sys_mutex_unlock(&log->lock);
     sys_event_signal(&log->segment_event);
-    for (struct bronze_listener *l = room ? log->listeners : NULL; l != NULL; l = l->next)
+    if (room)
+        bronze__tell_room(log);
+}
+
+bool bronze__room_wanted(struct bronze *log)
+{
+    bool room = log->want_room && !log->stalled && !bronze__is_overdrawn(log);
+    log->want_room = log->want_room && !room;
+    return room;
+}
+
+void bronze__tell_room(struct bronze *log)
+{
+    for (struct bronze_listener *l = log->listeners; l != NULL; l = l->next)
         l->on_room(l->ctx);
 }
 
@@ -279,15 +294,19 @@ static enum segment_job next_job(struct bronze *log, struct recycled *ret_old, u
         *ret_number = log->next_number++;
         return JOB_PREPARE;
     }
-    /* An overdraft: what was appended already stands before the records that must get through. */
-    uint64_t more = log->overdraws && log->stalled ? log->ring_bytes / 2 + log->segment_bytes : 0;
-    bool full = (log->disk_segments + 1) * log->segment_bytes > log->log_bytes_max + more;
+    /* An overdraft: what was appended already stands before the records that must get through. All
+     * of them together have this bound, however many draw, at once or one after the other. */
+    bool draws = log->overdraws > 0 && log->stalled;
+    uint64_t more = draws ? log->ring_bytes / 2 + log->segment_bytes : 0;
+    uint64_t bytes = (log->disk_segments + 1) * log->segment_bytes;
+    bool full = bytes > log->log_bytes_max + more;
     if (sys_bug(log->sys, SYS_BUG_NO_LIMIT))
         full = false; /* against I6 */
     if (log->spare_count >= SPARE_SEGMENTS_NEW || full)
         return JOB_NONE;
     *ret_number = log->next_number++;
     log->disk_segments++;
+    log->overdrawn = log->overdrawn || (draws && bytes > log->log_bytes_max);
     return JOB_PREPARE;
 }
 
@@ -303,8 +322,7 @@ static void add_spare(struct bronze *log, struct spare sp)
     if (!wake)
         return;
     sys_ring_wake(log->io);
-    for (struct bronze_listener *l = log->listeners; l != NULL; l = l->next)
-        l->on_room(l->ctx);
+    bronze__tell_room(log);
 }
 
 /* Back to its place, the first: were a younger one gone before it, the next start would see a
@@ -351,9 +369,12 @@ static int remove_old(struct bronze *log, struct recycled old, struct err *e)
         log->disk_segments--;
     else
         put_back(log, old);
+    bool room = r == 0 && bronze__room_wanted(log);
     sys_mutex_unlock(&log->lock);
     if (r == 0)
         (void)sys_close(old.file);
+    if (room)
+        bronze__tell_room(log);
     return r;
 }
 

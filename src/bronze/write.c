@@ -148,9 +148,7 @@ static void advance(struct bronze *log)
     atomic_store_explicit(&log->durable_pos, pos, memory_order_release);
     sys_mutex_lock(&log->lock);
     atomic_store_explicit(&log->durable_ticket, ticket, memory_order_release);
-    bool room = log->want_room && !log->stalled;
-    if (room)
-        log->want_room = false;
+    bool room = bronze__room_wanted(log);
     sys_mutex_unlock(&log->lock);
     sys_point(log->sys, SYS_POINT_LOG_APPEND_AFTER_DURABLE);
     sys_event_signal(&log->durable_event);

@@ -446,7 +446,7 @@ int catalog__drop(struct catalog *c, struct catalog_table *t, struct row_schema 
     return rc;
 }
 
-int catalog_drop_table(struct catalog *c, const char *name, struct err *e)
+static int drop(struct catalog *c, const char *name, struct err *e)
 {
     TRY(catalog__enter(c, e));
     _cleanup_(catalog_table_unrefp) struct catalog_table *t = NULL;
@@ -456,5 +456,13 @@ int catalog_drop_table(struct catalog *c, const char *name, struct err *e)
     if (rc == 0)
         rc = catalog__drop(c, t, NULL, e);
     catalog__leave(c);
+    return rc;
+}
+
+int catalog_drop_table(struct catalog *c, const char *name, struct err *e)
+{
+    bronze_overdraw(c->log, true); /* a table that holds the log is got rid of in a full one */
+    int rc = drop(c, name, e);
+    bronze_overdraw(c->log, false);
     return rc;
 }

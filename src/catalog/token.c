@@ -290,7 +290,7 @@ int catalog_create_token(struct catalog *c, const struct catalog_token *t, struc
     return rc;
 }
 
-int catalog_revoke_token(struct catalog *c, const char *name, struct err *e)
+static int revoke(struct catalog *c, const char *name, struct err *e)
 {
     TRY(catalog__enter(c, e));
     sys_mutex_lock(&c->lock);
@@ -308,5 +308,13 @@ int catalog_revoke_token(struct catalog *c, const char *name, struct err *e)
         rc = err_set(e, ERR_NOT_FOUND, "there is no token named %.128s", name);
     }
     catalog__leave(c);
+    return rc;
+}
+
+int catalog_revoke_token(struct catalog *c, const char *name, struct err *e)
+{
+    bronze_overdraw(c->log, true); /* also when the log is full: it cannot wait */
+    int rc = revoke(c, name, e);
+    bronze_overdraw(c->log, false);
     return rc;
 }

@@ -786,7 +786,8 @@ static int append_some(struct fixture *x, enum bronze_kind kind)
     return r;
 }
 
-Test(bronze_trim, a_full_log_is_overdrawn_for_what_lets_it_be_trimmed)
+/* A small log that takes nothing more. */
+static struct fixture full_log(void)
 {
     struct err e = {0};
     struct fixture x = {.sys = sys_new_sim(1), .path = "data"};
@@ -800,6 +801,13 @@ Test(bronze_trim, a_full_log_is_overdrawn_for_what_lets_it_be_trimmed)
     bronze_usage(x.log, &u);
     cr_assert(u.stalled);
     cr_assert_eq(append_some(&x, BRONZE_CONTROL), BRONZE_FULL);
+    return x;
+}
+
+Test(bronze_trim, a_full_log_is_overdrawn_for_what_lets_it_be_trimmed)
+{
+    struct fixture x = full_log();
+    struct bronze_usage u;
 
     bronze_overdraw(x.log, true);
     cr_assert_eq(append_some(&x, BRONZE_CONTROL), 0);
@@ -813,6 +821,63 @@ Test(bronze_trim, a_full_log_is_overdrawn_for_what_lets_it_be_trimmed)
     bronze_segment_step(x.log);
     bronze_usage(x.log, &u);
     cr_assert_leq(u.log_bytes, u.log_bytes_max);
+    cr_assert_eq(append_some(&x, BRONZE_ROWS), 0);
+    x.log = bronze_close(x.log);
+    x.sys = sys_free(x.sys);
+}
+
+Test(bronze_trim, a_log_is_overdrawn_as_long_as_one_of_several_needs_it)
+{
+    struct fixture x = full_log();
+    bronze_overdraw(x.log, true);
+    bronze_overdraw(x.log, true);
+
+    bronze_overdraw(x.log, false);
+
+    cr_assert_eq(append_some(&x, BRONZE_CONTROL), 0);
+    bronze_overdraw(x.log, false);
+    cr_assert_eq(append_some(&x, BRONZE_CONTROL), BRONZE_FULL);
+    x.log = bronze_close(x.log);
+    x.sys = sys_free(x.sys);
+}
+
+static void ignore(void *ctx)
+{
+    (void)ctx;
+}
+
+static void count_room(void *ctx)
+{
+    ++*(unsigned *)ctx;
+}
+
+/* One after the other, with nothing trimmed in between: rows must not fill what the next needs. */
+Test(bronze_trim, what_an_overdraft_leaves_is_kept_for_the_next)
+{
+    struct fixture x = full_log();
+    struct bronze_usage u;
+    unsigned rooms = 0;
+    struct bronze_listener l = {ignore, count_room, &rooms, NULL};
+    bronze_listen(x.log, &l);
+
+    for (int i = 0; i < 25; i++) {
+        bronze_overdraw(x.log, true);
+        cr_assert_eq(append_some(&x, BRONZE_CONTROL), 0);
+        bronze_overdraw(x.log, false);
+        for (int k = 0; k < 10; k++)
+            cr_assert_eq(append_some(&x, BRONZE_ROWS), BRONZE_FULL);
+    }
+
+    cr_assert_eq(append_some(&x, BRONZE_CONTROL), BRONZE_FULL);
+    bronze_pos end = bronze_appended_pos(x.log);
+    cr_assert_eq(bronze_durable_pos(x.log), end);
+    bronze_usage(x.log, &u);
+    cr_assert_gt(u.log_bytes, u.log_bytes_max);
+    cr_assert_leq(u.log_bytes, u.log_bytes_max + 512 * 1024 / 2 + 128 * 1024);
+    rooms = 0;
+    bronze_trim(x.log, end);
+    bronze_segment_step(x.log);
+    cr_assert_gt(rooms, 0);
     cr_assert_eq(append_some(&x, BRONZE_ROWS), 0);
     x.log = bronze_close(x.log);
     x.sys = sys_free(x.sys);

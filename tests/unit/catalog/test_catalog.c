@@ -2,6 +2,8 @@
 /* The catalog's life as a whole. */
 #include "rig.h"
 
+#include "sys/sim.h"
+
 Test(catalog_life, empty_log_gives_an_empty_catalog)
 {
     struct rig x;
@@ -66,4 +68,69 @@ Test(catalog_life, lake_commit_is_logged_with_all_its_fields)
     catalog__record_free(r);
     rig_frames_free(&f);
     rig_down(&x);
+}
+
+#define KIB (1024u)
+
+/* The log's threads work while somebody sleeps. */
+static void on_sleep(void *ctx, uint64_t ns)
+{
+    struct rig *x = ctx;
+    sys_sim_advance(x->sys, ns);
+    bronze_step(x->log, 0);
+    bronze_segment_step(x->log);
+}
+
+static int append_row(struct rig *x)
+{
+    static const uint8_t bytes[1000];
+    struct slice row = slice_of(bytes, sizeof(bytes));
+    struct bronze_append a = {.kind = BRONZE_ROWS, .table_id = 1, .rows = &row, .row_count = 1};
+    int rc = bronze_append(x->log, &a);
+    bronze_step(x->log, 1000);
+    bronze_segment_step(x->log);
+    return rc;
+}
+
+/* A table, a token, and a log that takes nothing more. */
+static void fill(struct rig *x)
+{
+    struct bronze_options o = {"data", 128 * KIB, 512 * KIB, 512 * KIB, 32 * KIB, false};
+    struct bronze_usage u;
+    x->sys = sys_new_sim(1);
+    x->c = catalog_new(x->sys);
+    cr_assert_eq(bronze_init(x->sys, "data", &x->e), 0);
+    cr_assert_eq(bronze_open(x->sys, &o, catalog_on_control, x->c, &x->log, &x->e), 0);
+    catalog_attach(x->c, x->log);
+    catalog_table_unref(rig_table(x, "a.b.c"));
+    rig_token(x, "reader", "*", 7);
+    sys_sim_on_sleep(x->sys, on_sleep, x);
+    for (int i = 0; i < 2000; i++)
+        (void)append_row(x);
+    bronze_usage(x->log, &u);
+    cr_assert(u.stalled);
+}
+
+Test(catalog_life, drop_and_revoke_get_through_a_full_log)
+{
+    struct rig x = {0};
+    fill(&x);
+    struct catalog_token more = {.name = (char *)"more", .admin = true};
+    cr_assert_eq(catalog_create_token(x.c, &more, &x.e), ERR_EXHAUSTED);
+
+    int dropped = catalog_drop_table(x.c, "a.b.c", &x.e);
+    int row = append_row(&x);
+    int revoked = catalog_revoke_token(x.c, "reader", &x.e);
+
+    cr_assert_eq(dropped, 0, "%s", x.e.text);
+    cr_assert_eq(row, BRONZE_FULL);
+    cr_assert_eq(revoked, 0, "%s", x.e.text);
+    bronze_pos pos;
+    cr_assert_eq(catalog_snapshot(x.c, &pos, &x.e), 0, "%s", x.e.text);
+    bronze_trim(x.log, pos);
+    bronze_segment_step(x.log);
+    cr_assert_eq(append_row(&x), 0);
+    x.c = catalog_free(x.c);
+    x.log = bronze_close(x.log);
+    x.sys = sys_free(x.sys);
 }
