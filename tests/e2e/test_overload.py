@@ -28,7 +28,10 @@ STREAMS_MIB_MAX = 300       # 10,000 idle streams
 REQUEST_MIB = 10            # the largest request; a stream has one in the server and one on its way
 BUDGET_MIB = 64 + 256 + 64  # log_memory_bytes, compact_memory_bytes, store_cache_bytes
 REFUSED_WITHIN_S = 45
-PROBE_P50_MS_MAX, PROBE_P99_MS_MAX = 500, 3000  # one slow disk may be shared with other programs
+# "Others keep their latency": so many times that of the same probe before, on the same server. A
+# probe that was faster than this counts as this: the machine is small, other programs use it too.
+TIMES_CALM = 10
+CALM_P50_MS_MIN, CALM_P99_MS_MIN = 10, 100
 
 
 class Memory:
@@ -94,6 +97,13 @@ def probe(server, seconds):
     return r["ack_p50_us"] / 1000, r["ack_p99_us"] / 1000
 
 
+def keeps_latency(calm, busy):
+    """Two probes: (p50, p99) without and with the others."""
+    print(f"p50 and p99 of acks, ms: calm {calm}, busy {busy}")
+    for before, now, least in zip(calm, busy, (CALM_P50_MS_MIN, CALM_P99_MS_MIN)):
+        assert now <= TIMES_CALM * max(before, least), f"{busy} ms, {calm} ms before"
+
+
 @contextlib.contextmanager
 def fresh_server(world, word, **settings):
     with LocalServer(world.folder / word, **settings) as server:
@@ -108,12 +118,12 @@ def test_ten_thousand_streams_at_once(world):
         make_tables(server, "200b")
         alone = memory.now()
         assert alone <= IDLE_MIB_MAX, f"{alone} MiB without clients"
+        calm = probe(server, 2)
         held = tool(server, "idle", "--connections", "100", "--streams", STREAMS,
                     "--table", "bench.load.rows_200b")
         line = held.stdout.readline()
         assert f"100 connections, {STREAMS} streams" in line, line
-        p50, p99 = probe(server, 2)
-        assert p50 <= PROBE_P50_MS_MAX and p99 <= PROBE_P99_MS_MAX, (p50, p99)
+        keeps_latency(calm, probe(server, 2))
         held.terminate()
         text, _ = held.communicate(timeout=60)
         assert held.returncode == 0, text
@@ -126,13 +136,14 @@ def test_a_client_of_ten_mib_batches_leaves_the_others_alone(world):
     with fresh_server(world, "batches") as server, Memory(server) as memory:
         make_tables(server, "200b")
         make_tables(server, "1kb")
+        calm = probe(server, 3)
         greedy = tool(server, "run", "--rows", "1kb", "--batch", "9500", "--streams", streams,
                       "--in-flight", "4", "--seconds", "8", "--quiet")
         time.sleep(2)
-        p50, p99 = probe(server, 5)
+        busy = probe(server, 5)
         text, _ = greedy.communicate(timeout=120)
         assert greedy.returncode == 0, text
-        assert p50 <= PROBE_P50_MS_MAX and p99 <= PROBE_P99_MS_MAX, (p50, p99)
+        keeps_latency(calm, busy)
         budget = IDLE_MIB_MAX + BUDGET_MIB + streams * 2 * REQUEST_MIB
         assert memory.top <= budget, f"{memory.top:.0f} MiB, the budget is {budget}"
 
@@ -173,6 +184,7 @@ def test_messages_that_are_only_half_there_stay_within_the_budget(world):
     with fresh_server(world, "halves", rpc_memory_bytes=budget * MIB) as server, \
             Memory(server) as memory:
         make_tables(server, "200b")
+        calm = probe(server, 2)
         alone = memory.now()
         held = hold_back(server, 10, 10)
         assert sum(sum(h.sent.values()) for h in held) > 2 * budget * MIB
@@ -181,8 +193,7 @@ def test_messages_that_are_only_half_there_stay_within_the_budget(world):
         for h in held:
             h.close()
         eventually(lambda: serves(server))
-        p50, p99 = probe(server, 2)
-        assert p50 <= PROBE_P50_MS_MAX and p99 <= PROBE_P99_MS_MAX, (p50, p99)
+        keeps_latency(calm, probe(server, 2))
 
 
 def serves(server):
