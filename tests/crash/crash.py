@@ -134,7 +134,7 @@ class Run:
             if is_last and not faults:
                 faults += [f"at the end: {fault}" for fault in world.end()]
         except Exception as e:  # the round's verdict
-            faults.append(f"{type(e).__name__}: {e}")
+            faults += [f"{type(e).__name__}: {e}", *world.left_wrong]
             facts = world.facts or facts
         facts |= {"round": number, "seconds": round(time.monotonic() - begun, 2),
                   "faults": faults}
@@ -168,6 +168,8 @@ class Run:
             "rows_in_flight": sum(f.get("in_flight", 0) for f in self.rounds),
             "restart_s_p50": restarts[len(restarts) // 2] if restarts else None,
             "restart_s_max": restarts[-1] if restarts else None,
+            "left_verified": sum(f.get("left_verified", 0) for f in self.rounds),
+            "verify_s": round(sum(f.get("verify_s", 0) for f in self.rounds), 1),
             "points": self.points.report(self.places),
             "stores_rebuilt": sum(f.get("rebuilt", 0) for f in self.rounds),
             "cuts": len(cuts),
@@ -233,6 +235,8 @@ def main():
     print(f"{report['rows_acked']:,} rows acknowledged, {report['rows_in_flight']:,} in flight; "
           f"{report['cuts']} power cuts; back in "
           f"{report['restart_s_p50']} s (median), {report['restart_s_max']} s (longest)")
+    print(f"{report['left_verified']} times what a death had left was verified before the next "
+          f"start, in {report['verify_s']} s")
     if report["stores_rebuilt"]:
         print(f"{report['stores_rebuilt']} times the store had lost a name, and was rebuilt")
     if not options.prove:

@@ -27,6 +27,7 @@ BATCH = 100
 BATCHES_IN_FLIGHT = 40
 BATCH_PAUSE_S = 0.004
 SDK_PAUSE_S = 0.0002
+TRICKLE_PAUSE_S = 0.05
 TOOL_RATE = 6000
 TOOL_STREAMS = 2
 LIFE_TIMEOUT_S = 90
@@ -101,6 +102,10 @@ class LedgerFile:
     def ack(self, stream, offset):
         self._write(f"A\t{stream}\t{offset}\n")
 
+    def flush(self):
+        with self._lock:
+            self._out.flush()
+
     def close(self):
         self._out.close()
 
@@ -122,6 +127,7 @@ class Load(threading.Thread):
         self.over = threading.Event()   # no new rows
         self.again = threading.Event()  # the server lives (again)
         self.again.set()
+        self.trickle = threading.Event()  # a few rows only
         self.wrong = None
         self._first_life = server.lives
         self.file = LedgerFile(ledger.new_file())
@@ -132,6 +138,9 @@ class Load(threading.Thread):
             self.file.close()
         except Exception as e:  # told in the round's verdict
             self.wrong = f"{type(self).__name__}: {type(e).__name__}: {e}"
+
+    def pause(self, seconds):
+        time.sleep(TRICKLE_PAUSE_S if self.trickle.is_set() else seconds)
 
     def lives(self):
         """Of the server, since this load was made."""
@@ -197,7 +206,7 @@ class BatchLoad(Load):
                     rows = [self._row(message, i) for i in ids]
                     self.file.rows(stream, len(batches) - 1, ids, rows)
                     producer.append_batch(rows)
-                    time.sleep(BATCH_PAUSE_S)
+                    self.pause(BATCH_PAUSE_S)
         finally:
             self._unanswered = batches[producer.acked + 1:] + waiting
 
@@ -219,7 +228,7 @@ class SdkLoad(Load):
             rows.append(message(id=row_id, round=self.round,
                                 filler=filler(row_id)).SerializeToString())
             stream.ingest_record_offset(rows[-1])
-            time.sleep(SDK_PAUSE_S)
+            self.pause(SDK_PAUSE_S)
         stream.flush()
         stream.close()
         for row_id in ids:

@@ -14,9 +14,9 @@ SPILLING, UNSPILLING = "spill.", ("spill.before_remove", "spill.after_remove")
 HEALING = ("apply.before_reopen", "apply.after_reopen")
 # Passed hundreds of times a second.
 FREQUENT = ("log.append.", "apply.before_write", "apply.after_write")
-# Passed once in a hundred commits of a table: drawn when one of them has come near.
+# Passed once in a hundred commits of a table: a round that drew one waits until one has come near.
 CHECKPOINT = ("lake.checkpoint.", "lake.hint.")
-CHECKPOINT_NEAR = 85
+CHECKPOINT_NEAR = 92
 # Met more than once in a second.
 OFTEN = ("commit.", "lake.data.", "lake.commit.", "lake.folder.")
 # Why a place never meets a point.
@@ -62,7 +62,7 @@ def count_for(name, random):
 
 def patience(name):
     """How many times the usual a life is waited for to come to the point."""
-    return 3 if name.startswith(CHECKPOINT) else 1
+    return 10 if name.startswith(CHECKPOINT) else 1
 
 
 def is_checkpoint_near(folder):
@@ -80,11 +80,10 @@ class Points:
         self.drawn = dict.fromkeys(names(), 0)
         self.hit = dict.fromkeys(self.drawn, 0)
 
-    def draw(self, place, checkpoint_near, random):
+    def draw(self, place, random):
         """The points of a round: two of a running life, of the same sort, and one of a start.
         Those drawn least come first."""
-        can = [name for name in self.drawn if not why_never(name, place)
-               and (checkpoint_near or not name.startswith(CHECKPOINT))]
+        can = [name for name in self.drawn if not why_never(name, place)]
         starting = [name for name in can if name.startswith(STARTING)]
         running = [name for name in can if not name.startswith(STARTING)]
         first, = self._least(running, 1, random)

@@ -21,6 +21,7 @@ ROWS_ACKED_MIN = 10_000
 ACKS_TIMEOUT_S = 60
 POINT_WAIT_S = 1.0
 AWAY_TIMEOUT_S = 20
+NEAR_TIMEOUT_S = 60
 FULL_LEFT_BYTES = 8 << 20
 NAME_LOST = re.compile("store: cannot open it: .*No such file.*`sluice store rebuild")
 # Each round with this divisor dies at named points.
@@ -53,6 +54,7 @@ class World:
             data_dir=place.folder / "data", lake_dir=place.folder / "lake")
         self._points = named
         self._loads, self._tool = [], None
+        self.left_wrong = []  # what `sluice verify` found in folders that a death had left
         self._away = None  # the table that the lake does not take
         self.facts = None
 
@@ -75,12 +77,14 @@ class World:
 
     def run_round(self, number, kind):
         """(faults, facts)"""
-        self.facts = dict(kind=kind, place=self.place.kind, acked=0, in_flight=0)
-        faults = []
+        self.facts = dict(kind=kind, place=self.place.kind, acked=0, in_flight=0, left_verified=0,
+                          verify_s=0)
+        faults, self.left_wrong = [], []
         try:
             self._start_loads(number)
             getattr(self, "_die_" + kind.replace("-", "_"))()
             faults += self._finish()
+            faults += self.left_wrong
         finally:
             self._abandon_loads()
             self._give_lake_back()
@@ -150,9 +154,7 @@ class World:
         return sent - acked
 
     def _start_again(self, tool=False, **environment):
-        begun = time.monotonic()
         self._start_or_rebuild(environment)
-        self.facts["restart_s"] = round(time.monotonic() - begun, 3)
         for load in self._loads:
             load.again.set()
         if tool:
@@ -161,15 +163,35 @@ class World:
     def _start_or_rebuild(self, environment):
         """RocksDB trusts that names of one folder become durable in their order, as on ext4 and
         xfs; the disk here does not promise it. Then the server refuses, and says what to do."""
+        left_wrong = self._verify_left()
         try:
-            self.server.start(**environment)
+            self._start(environment)
         except RuntimeError as e:
             is_power = self.place.kind == "power" and not self.place.lies
             if not is_power or not NAME_LOST.search(str(e).splitlines()[-1]):
+                self.left_wrong += left_wrong
                 raise
             self.server.command("store", "rebuild", "--data", self.server.data)
             self.facts["rebuilt"] = self.facts.get("rebuilt", 0) + 1
-            self.server.start(**environment)
+            left_wrong = self._verify_left()
+            self._start(environment)
+        self.left_wrong += left_wrong
+
+    def _start(self, environment):
+        begun = time.monotonic()
+        self.server.start(**environment)
+        self.facts["restart_s"] = round(time.monotonic() - begun, 3)
+
+    def _verify_left(self):
+        """What is wrong with the folders as the death left them, before a start mends anything."""
+        if self._away is not None:
+            return []  # nobody can read that table's files
+        begun = time.monotonic()
+        self._batch.file.flush()
+        found = check.verify_faults(self.server, self.ledger)
+        self.facts["left_verified"] += 1
+        self.facts["verify_s"] = round(self.facts["verify_s"] + time.monotonic() - begun, 3)
+        return [f"as the death left it: {fault}" for fault in found]
 
     def _finish(self):
         faults = [wrong for wrong in [load.finish() for load in self._loads] if wrong]
@@ -240,13 +262,14 @@ class World:
 
     def _die_point(self):
         """kill -9 at named points, one after the other: of running lives, then of a start."""
-        near = any(map(points.is_checkpoint_near, map(self._folder, TABLES)))
-        drawn = self._points.draw(self.place.kind, near, self.random)
+        drawn = self._points.draw(self.place.kind, self.random)
         # A spill file is there before it can go.
         drawn.sort(key=lambda name: (name.startswith(points.STARTING), name in points.UNSPILLING))
         if any(name.startswith(points.SPILLING) for name in drawn):
             self._take_lake_away()
             self._wait_for_acks()
+        if any(name.startswith(points.CHECKPOINT) for name in drawn):
+            self._come_near_a_checkpoint()
         self._end_life()
         for name in drawn:
             if name in points.UNSPILLING and self._away is not None:
@@ -261,6 +284,20 @@ class World:
             self._wait_for_acks()
             self._end_life()
         self._start_again()
+
+    def _come_near_a_checkpoint(self):
+        """Commit few rows at a time until one of the tables has nearly a hundred commits since its
+        last checkpoint, as far as time allows."""
+        end = time.monotonic() + NEAR_TIMEOUT_S
+        self._wait_for_acks()
+        self._finish_tool()
+        for load in self._loads:
+            load.trickle.set()
+        while (not any(map(points.is_checkpoint_near, map(self._folder, TABLES)))
+               and time.monotonic() < end):
+            time.sleep(0.05)
+        for load in self._loads:
+            load.trickle.clear()
 
     def _live_until_point(self, name, count):
         """A life that dies there. False: it did not get there in time, and died another way."""
