@@ -79,7 +79,7 @@ def e2e_suite():
     return python_suite("e2e/run.py")
 
 
-CRASH_PARTS = [("crash/crash.py", "--rounds", "9"),
+CRASH_PARTS = [("crash/crash.py", "--rounds", "20"),
                ("power/selftest.py",),
                ("crash/crash.py", "--power", "--rounds", "5"),
                ("crash/crash.py", "--prove")]
