@@ -4,7 +4,7 @@
 
   units   the unit and contract tests of what has threads, one process each
   load    the server under the load tool: streams, single rows and batches, lookups, control
-          operations beside them, a drop, a stop under load, a second start
+          operations of every kind beside them, a stop under load, a second start
   sdk     the server under the official SDK (the e2e tests of the same name)
 
 Exit status 0 only when every part ended well and the sanitizer had nothing to report.
@@ -82,8 +82,7 @@ class Race:
             self.count("second start", status == 0, f"exit status {status}")
 
     def _beside(self, server, table):
-        end = threading.Event()
-        control = threading.Thread(target=control_operations, args=(server, end))
+        control = Control(server)
         control.start()
         common = ["--endpoint", server.endpoint, "--ca", server.ca, "--token-file",
                   server.admin_token_file, "--seconds", str(self.seconds)]
@@ -101,8 +100,9 @@ class Race:
             # A key may be asked for before its row came: that is the lookup's only excuse.
             self.count(f"load tool: {name}", tool.returncode in (0, 1 if name == "lookup" else 0),
                        text)
-        end.set()
+        control.end.set()
         control.join()
+        self.count("control operations", control.rounds > 1 and not control.wrong, control.wrong)
 
     def sdk(self):
         done = subprocess.run([sys.executable, ROOT / "tests/e2e/run.py", "sdk."], text=True,
@@ -111,17 +111,43 @@ class Race:
         self.count("sdk", done.returncode == 0, done.stdout[-3000:])
 
 
-def control_operations(server, end):
-    number = 0
-    with server.connect() as admin:
-        while not end.is_set():
-            number += 1
-            name = f"race.control.t{number}"
-            admin.create_table(name, "id BIGINT NOT NULL", ["id"])
-            admin.create_token(f"token{number}", {name: "rw"})
-            admin.status()
-            admin.drop_table(name)
-            time.sleep(0.1)
+class Control(threading.Thread):
+    """What operators do, beside the load: every kind of control operation, in circles."""
+
+    def __init__(self, server):
+        super().__init__()
+        self.server, self.end, self.rounds, self.wrong = server, threading.Event(), 0, ""
+
+    def run(self):
+        try:
+            with self.server.connect() as admin:
+                while not self.end.is_set():
+                    self.rounds += 1
+                    self.round(admin, f"race.control.t{self.rounds}")
+                    time.sleep(0.1)
+        except Exception as e:
+            self.wrong = f"round {self.rounds}: {type(e).__name__}: {e}"
+
+    def round(self, admin, name):
+        admin.create_table(name, "id BIGINT NOT NULL, n INT", ["id"],
+                           {"on_error": "quarantine"})
+        token = f"token{self.rounds}"
+        admin.create_token(token, {name: "rw"})
+        with admin.producer(name) as producer:
+            producer.append_batch(['{"id": 1}', '{"id": 2, "n": "no number"}'])
+            producer.flush()
+        admin.alter_table(name, add=["more STRING"], widen=["n BIGINT"])
+        if [r.record_index for r in admin.quarantined(name)] != [1]:
+            raise RuntimeError(f"{name}: not one row in quarantine")
+        if admin.replay(name) != (0, 1):
+            raise RuntimeError(f"{name}: the bad row was taken")
+        if admin.get(name, {"id": 1}) is None:
+            raise RuntimeError(f"{name}: the good row is not there")
+        admin.replace_table(name, "id BIGINT NOT NULL", ["id"])
+        admin.status()
+        admin.tables()
+        admin.revoke_token(token)
+        admin.drop_table(name)
 
 
 def main():
