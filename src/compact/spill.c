@@ -200,21 +200,42 @@ static void read_mark(struct compact *c, struct compact_table *t)
         t->spill.marked = get_le64(b.data);
 }
 
-bool compact__spill_is_noted(struct compact *c)
+/* A store that was opened again meanwhile (rule S5) may have forgotten it: it stands in no record
+ * of the log that would bring it back. */
+static bool is_kept(struct compact *c, struct compact_table *t)
+{
+    uint8_t key[5];
+    _cleanup_(buf_deinit) struct buf b = BUF_NULL;
+    int r = store_get_persisted(c->d.store, mark_key(key, t), &b, NULL);
+    bronze_pos kept = r == STORE_FOUND && b.len == 8 ? get_le64(b.data) : 0;
+    if (kept >= t->spill.marked)
+        return true;
+    t->spill.marked = kept;
+    return false;
+}
+
+static bool flush_marks(struct compact *c)
 {
     struct err e;
-    for (size_t i = 0; i < c->busy.count; i++)
-        if (!note(c, c->busy.items[i]))
-            return false;
-    if (!c->spilling.unflushed)
-        return true;
     sys_point(c->d.sys, SYS_POINT_TRIM_BEFORE_FLUSH);
     int r = store_flush(c->d.store, &e);
     sys_point(c->d.sys, SYS_POINT_TRIM_AFTER_FLUSH);
     if (r < 0)
         LOG_WARN("compact", "the store cannot be flushed: %s", e.text);
-    c->spilling.unflushed = r < 0;
-    return r == 0;
+    bool all = r == 0;
+    for (size_t i = 0; r == 0 && i < c->busy.count; i++)
+        all &= c->busy.items[i]->spill.marked == 0 || is_kept(c, c->busy.items[i]);
+    return all;
+}
+
+bool compact__spill_is_noted(struct compact *c)
+{
+    for (size_t i = 0; i < c->busy.count; i++)
+        if (!note(c, c->busy.items[i]))
+            return false;
+    if (c->spilling.unflushed)
+        c->spilling.unflushed = !flush_marks(c);
+    return !c->spilling.unflushed;
 }
 
 /* ---- the pass ---- */
