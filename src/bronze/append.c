@@ -141,10 +141,24 @@ static void extend_last(struct bronze *log, const struct bronze_append *a)
     put_le32(f + 56, log->open_used - log->last_frame - FRAME_HEADER_BYTES);
 }
 
-static void add_frame(struct bronze *log, const struct bronze_append *a)
+static void tick(struct bronze *log)
 {
     int64_t now = sys_now_us(log->sys);
     log->last_time_us = MAX(log->last_time_us, now);
+}
+
+int64_t bronze_now_us(struct bronze *log)
+{
+    sys_mutex_lock(&log->lock);
+    tick(log);
+    int64_t now_us = log->last_time_us;
+    sys_mutex_unlock(&log->lock);
+    return now_us;
+}
+
+static void add_frame(struct bronze *log, const struct bronze_append *a)
+{
+    tick(log);
     if (log->open_frames == 0)
         log->open_time_us = log->last_time_us;
     uint8_t *frames = bronze__memory(log, log->open_virt) + BLOCK_HEADER_BYTES;

@@ -145,6 +145,9 @@ must_use int bronze_room(struct bronze *log, uint64_t payload);
 uint64_t bronze_durable_ticket(const struct bronze *log);
 bronze_pos bronze_durable_pos(const struct bronze *log);
 bronze_pos bronze_appended_pos(const struct bronze *log);
+/* The log's clock, µs since 1970: what a request would get for its arrival now. Never before the
+ * arrival of one that is in the log, though the wall clock may go back. Any thread. */
+int64_t bronze_now_us(struct bronze *log);
 /* Blocks the calling thread until @ticket is durable; ERR_TIMEOUT. Not on a loop that must not
  * block. A log without threads is turned meanwhile. */
 must_use int bronze_wait(struct bronze *log, uint64_t ticket, uint32_t timeout_ms);

@@ -375,7 +375,7 @@ static uint64_t next_deadline_us(struct compact *c, uint64_t wait_us)
         bool has_cut = t->alter_pos != 0 && t->alter_pos <= c->scanned;
         if (t->state == COMPACT_OPENING || has_cut || t->drop_pos != 0)
             due = 0;
-        if (t->state == COMPACT_STOPPED)
+        if (t->state == COMPACT_STOPPED || t->state == COMPACT_GONE)
             continue;
         if (t->retry_ns > now.ns)
             due = MAX(due, (t->retry_ns - now.ns) / 1000 + 1);

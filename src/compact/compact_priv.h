@@ -101,6 +101,8 @@ struct compact_table {
     struct delta_table *delta;
     char app_id[DELTA_NAME_MAX];
     bronze_pos committed;  /* its txn */
+    bronze_pos opened_txn; /* … when it was opened, by a commit that was made at opened_ms */
+    int64_t opened_ms;     /* -1 = it does not say */
     bronze_pos taken;      /* its rows up to here are committed, frozen or open */
     bronze_pos missed;     /* the first row passed over since; 0 = none. While set, none is taken */
     bronze_pos missed_end; /* the last of them that was seen */
@@ -124,7 +126,15 @@ struct compact_table {
 
 struct compact_table *compact__table_new(struct catalog_table *meta); /* takes the reference */
 struct compact_table *compact__table_free(struct compact_table *t);
-/* Add a frame's rows that are not taken yet. A row that does not decode: ERR_DAMAGED. */
+/*
+ * Were rows that Delta seems to have there when the commit was made that says so (D2)? Else the log
+ * is an older one that went on, those rows are other ones, and the lake has none of them:
+ * ERR_PRECONDITION, and from this frame on nothing counts as committed.
+ */
+must_use int compact__table_check(struct compact_table *t, const struct bronze_frame *f,
+                                  struct err *e);
+/* Add a frame's rows that are not taken yet. A row that does not decode: ERR_DAMAGED; and as
+ * compact__table_check(). */
 must_use int compact__table_take(struct compact_table *t, const struct codec_plan *plan,
                                  const struct bronze_frame *f, uint64_t now_ns, struct err *e);
 /* The same from a spill file, while it misses rows: these are missed no longer. */

@@ -116,7 +116,8 @@ static void make_app_id(struct compact *c, struct compact_table *t)
     delta_app_id(&log, bronze_timeline(c->d.log), t->id, t->app_id);
 }
 
-/* Rule D2, and its other side: the lake must be neither ahead of the log nor behind our word. */
+/* Rule D2, and its other side: the lake must be neither ahead of the log nor behind our word. A log
+ * that was behind, and went on, is found by compact__table_check(). */
 static int check_txn(struct compact *c, struct compact_table *t, int64_t txn, struct err *e)
 {
     bronze_pos durable = bronze_durable_pos(c->d.log);
@@ -149,10 +150,14 @@ static int open_table(struct compact *c, struct compact_table *t, struct err *e)
     make_app_id(c, t);
     TRY(delta_txn(t->delta, t->app_id, &txn, e));
     TRY(check_txn(c, t, txn, e));
+    t->opened_txn = txn > 0 ? (bronze_pos)txn : 0;
+    t->opened_ms = sys_bug(c->d.sys, SYS_BUG_LAKE_AHEAD_FORGOTTEN) /* against D2 */
+                       ? -1
+                       : delta_txn_ms(t->delta, t->app_id);
+    TRY(compact__unspill_check_past(c, t, e));
     TRY(compact__seals_check(c, t, e));
     TRY(compact__record_missed(c, t, e));
-    t->committed = txn > 0 ? (bronze_pos)txn : 0;
-    t->taken = t->committed;
+    t->committed = t->taken = t->opened_txn;
     use_version_at(c, t, t->committed);
     compact__find_cut(c, t);
     TRY(compact__unspill_check(t, e));
@@ -187,6 +192,7 @@ static void become_gone(struct compact *c, struct compact_table *t)
 {
     c->opening -= t->state == COMPACT_OPENING;
     t->state = COMPACT_GONE;
+    t->alter_pos = 0;
     compact__table_missed_none(t);
     t->delta = delta_close(t->delta);
     compact__spill_drop(c, t);
@@ -231,6 +237,7 @@ static int put_data(struct compact *c, struct compact_table *t, struct err *e)
 {
     struct compact_cut *k = &t->cut;
     _cleanup_(mem_freep) char *name = mem_printf("%s/%s", t->meta->location, k->meta.path);
+    TRY(delta_check_there(t->delta, e)); /* else its folder would be made anew */
     sys_point(c->d.sys, SYS_POINT_COMMIT_BEFORE_DATA);
     TRY(objstore_put(c->d.lake, name, buf_slice(&k->file), e));
     sys_point(c->d.sys, SYS_POINT_COMMIT_AFTER_DATA);
@@ -330,7 +337,7 @@ static int commit_cut(struct compact *c, struct compact_table *t, struct err *e)
         .txn_version = (int64_t)k->txn,
         .files = &k->meta,
         .file_count = 1,
-        .now_us = sys_now_us(c->d.sys),
+        .now_us = bronze_now_us(c->d.log),
     };
     must(k->data_done && k->meta.first_pos > t->committed && k->txn >= k->meta.last_pos);
     k->commit_tried = true;
@@ -397,7 +404,7 @@ static int commit_columns(struct compact *c, struct compact_table *t,
         .app_id = t->app_id,
         .txn_version = (int64_t)t->alter_pos,
         .schema = next->schema,
-        .now_us = sys_now_us(c->d.sys),
+        .now_us = bronze_now_us(c->d.log),
     };
     checkpoint_err.text[0] = '\0';
     sys_point(c->d.sys, SYS_POINT_COMMIT_BEFORE_SCHEMA);

@@ -75,5 +75,7 @@ void compact__spill_forget(struct compact_table *t); /* memory only */
 bool compact__is_spilled(const struct compact *c, const struct compact_table *t);
 /* When its Delta table is opened: are its files whole, and all there? */
 must_use int compact__unspill_check(const struct compact_table *t, struct err *e);
+/* compact__table_check() for all rows in its files: files with rows that Delta has are removed. */
+must_use int compact__unspill_check_past(struct compact *c, struct compact_table *t, struct err *e);
 /* One block for each table that can take rows. True: one was taken. */
 bool compact__unspill(struct compact *c);

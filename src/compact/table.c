@@ -123,10 +123,24 @@ static int take_row(struct compact_table *t, const struct codec_plan *plan, stru
     return 0;
 }
 
+int compact__table_check(struct compact_table *t, const struct bronze_frame *f, struct err *e)
+{
+    if (f->first_pos > t->opened_txn || t->opened_ms < 0 || f->row_count == 0 ||
+        f->time_us / 1000 <= t->opened_ms)
+        return 0;
+    t->committed = t->taken = f->first_pos - 1;
+    return err_set(e, ERR_PRECONDITION,
+                   "the lake is ahead of the log: %s had position %llu before the row at %llu "
+                   "came, so the log is an older one that went on",
+                   t->meta->location, (unsigned long long)t->opened_txn,
+                   (unsigned long long)f->first_pos);
+}
+
 static int take_frame(struct compact_table *t, const struct codec_plan *plan,
                       const struct bronze_frame *f, uint64_t now_ns, struct err *e)
 {
     must(t->alter_pos == 0 || f->first_pos < t->alter_pos);
+    TRY(compact__table_check(t, f, e));
     if (f->row_count == 0 || f->first_pos + f->row_count - 1 <= t->taken)
         return 0;
     if (t->open.load.rows == 0) {

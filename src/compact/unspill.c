@@ -42,6 +42,30 @@ int compact__unspill_check(const struct compact_table *t, struct err *e)
     return 0;
 }
 
+/* What does not read says nothing: it is said when its rows are needed. */
+static int check_file(struct compact *c, struct compact_table *t, const struct spill_file *file,
+                      struct err *e)
+{
+    _cleanup_(spill_reader_closep) struct spill_reader *r = NULL;
+    struct bronze_block b;
+    struct bronze_frame f;
+    if (spill_reader_open(&c->spilling.folder, file, &r, e) < 0)
+        return 0;
+    while (spill_reader_next(r, &b, e) == 0)
+        for (size_t at = 0; bronze_block_frame(&b, &at, &f);)
+            TRY(compact__table_check(t, &f, e));
+    return 0;
+}
+
+int compact__unspill_check_past(struct compact *c, struct compact_table *t, struct err *e)
+{
+    const struct compact_spill *s = &t->spill;
+    for (size_t i = 0; i < s->count; i++)
+        if (!s->files[i].damaged && s->files[i].first_pos <= t->opened_txn)
+            TRY(check_file(c, t, &s->files[i], e));
+    return 0;
+}
+
 static bool can_take(const struct compact *c, const struct compact_table *t)
 {
     return compact__is_spilled(c, t) && !compact__table_is_at_cut(t) && t->state == COMPACT_READY &&

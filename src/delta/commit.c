@@ -96,6 +96,18 @@ static int take_winner(struct delta_table *t, struct delta_commit *c, struct err
     return winner;
 }
 
+int delta_check_there(struct delta_table *t, struct err *e)
+{
+    _cleanup_(mem_freep) char *name = delta__commit_name(t->location, t->version);
+    _cleanup_(buf_deinit) struct buf byte = BUF_NULL;
+    int r = objstore_get_tail(t->lake, name, 1, &byte, e);
+    if (r == ERR_NOT_FOUND)
+        return err_set(e, ERR_UNAVAILABLE,
+                       "%s/%s is not there any more: is the lake another one, or not mounted?",
+                       objstore_root(t->lake), name);
+    return r;
+}
+
 /* Try the next version once. 0: it is ours. ERR_EXISTS: taken. */
 static int try_version(struct delta_table *t, struct delta_commit *c, struct slice evolution,
                        struct err *e)
@@ -112,7 +124,7 @@ static int try_version(struct delta_table *t, struct delta_commit *c, struct sli
     TRY(objstore_put_absent(t->lake, name, buf_slice(&text), e));
     t->version++;
     t->last_ict_ms = ict_ms;
-    delta__txn_note(t, c->app_id, c->txn_version, true);
+    delta__txn_note(t, c->app_id, &(struct delta__txn){c->txn_version, ict_ms}, true);
     c->version = t->version;
     c->size = text.len;
     c->was_there = false;
@@ -126,6 +138,7 @@ static int commit_somewhere(struct delta_table *t, struct delta_commit *c, struc
     _cleanup_(buf_deinit) struct buf evolution = BUF_NULL;
     if (c->schema != NULL)
         TRY(delta__evolve(t, c->schema, &evolution, e));
+    TRY(delta_check_there(t, e));
     for (unsigned races = 0; races < DELTA_RACES_MAX; races++) {
         int r = try_version(t, c, buf_slice(&evolution), e);
         if (r != ERR_EXISTS)

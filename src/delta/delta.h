@@ -48,6 +48,9 @@ const char *delta_id(const struct delta_table *t); /* metaData.id */
 /* The newest txn version of @app_id, or -1. Reads commits backwards until it is found. */
 must_use int delta_txn(struct delta_table *t, const char *app_id, int64_t *ret_version,
                        struct err *e);
+/* When the commit that delta_txn() has found was made: its lastUpdated, ms since 1970; -1 = it does
+ * not say. */
+int64_t delta_txn_ms(const struct delta_table *t, const char *app_id);
 
 /* ---- names.c: names that tie a table to its log ---- */
 
@@ -92,7 +95,7 @@ struct delta_commit {
      * may be added at the end, types changed where row_widening_ok() says so. Files of older
      * versions stay as they are; those of this one are of the new schema. */
     struct row_schema *schema; /* borrowed */
-    int64_t now_us;
+    int64_t now_us;            /* not before the arrival of anything up to txn_version (D2) */
     /* set on success */
     int64_t version;
     uint8_t hash[16]; /* of the commit file's bytes */
@@ -101,6 +104,12 @@ struct delta_commit {
     bool checkpoint; /* this commit wrote one: */
     struct delta_seal checkpoint_file, hint_file;
 };
+/*
+ * Is the newest version that we know still there? ERR_UNAVAILABLE: no; an empty folder in place of
+ * the lake (a mount that is gone) would take commits that nobody finds again.
+ */
+must_use int delta_check_there(struct delta_table *t, struct err *e);
+
 /*
  * Commit at the next free version. A lost race reads the winner and tries again; when our txn is
  * there already the attempt had succeeded. Writes a checkpoint every 100 versions afterwards (its

@@ -35,7 +35,12 @@ struct delta_table {
     int64_t last_ict_ms;     /* in-commit timestamp of the newest version */
     int64_t checkpoint_next; /* the first version after which one is due */
     int64_t txns_from;       /* txns holds all of versions txns_from .. version */
-    struct map txns;         /* app id → int64_t */
+    struct map txns;         /* app id → struct delta__txn */
+};
+
+struct delta__txn {
+    int64_t version;
+    int64_t updated_ms; /* lastUpdated; -1 = it does not say */
 };
 
 /* One commit file, read. */
@@ -69,14 +74,15 @@ bool delta__commit_adds(const struct delta__commit *k, const char *path);
 /* ERR_UNSUPPORTED naming the feature; ERR_DAMAGED when there is no protocol. */
 must_use int delta__commit_protocol_check(const struct delta__commit *k, struct err *e);
 /* Show each txn of the commit. */
-typedef void delta__txn_fn(void *ctx, const char *app_id, int64_t version);
+typedef void delta__txn_fn(void *ctx, const char *app_id, const struct delta__txn *x);
 void delta__commit_txns(const struct delta__commit *k, delta__txn_fn *fn, void *ctx);
 
 /* The version that _last_checkpoint names; -1 when it does not read. A hint, never trusted. */
 int64_t delta__hint_read(struct objstore *o, const char *location);
 
 /* Remember the txn unless a newer commit's is known already (@newest: it overrides). */
-void delta__txn_note(struct delta_table *t, const char *app_id, int64_t version, bool newest);
+void delta__txn_note(struct delta_table *t, const char *app_id, const struct delta__txn *x,
+                     bool newest);
 void delta__txns_note(struct delta_table *t, const struct delta__commit *k, bool newest);
 
 /* Appends {"<kind>":<body>} and an end of line. */

@@ -59,15 +59,16 @@ static int find_newest(struct objstore *o, const char *location, int64_t from, i
     return 0;
 }
 
-void delta__txn_note(struct delta_table *t, const char *app_id, int64_t version, bool newest)
+void delta__txn_note(struct delta_table *t, const char *app_id, const struct delta__txn *x,
+                     bool newest)
 {
-    int64_t *known = map_get(&t->txns, slice_str(app_id));
+    struct delta__txn *known = map_get(&t->txns, slice_str(app_id));
     if (known && newest)
-        *known = version;
+        *known = *x;
     if (known)
         return;
     known = mem_alloc(sizeof(*known));
-    *known = version;
+    *known = *x;
     (void)map_put(&t->txns, slice_str(app_id), known); /* nothing stood there */
 }
 
@@ -76,10 +77,10 @@ struct note {
     bool newest;
 };
 
-static void note_txn(void *ctx, const char *app_id, int64_t version)
+static void note_txn(void *ctx, const char *app_id, const struct delta__txn *x)
 {
     struct note *n = ctx;
-    delta__txn_note(n->table, app_id, version, n->newest);
+    delta__txn_note(n->table, app_id, x, n->newest);
 }
 
 void delta__txns_note(struct delta_table *t, const struct delta__commit *k, bool newest)
@@ -171,9 +172,9 @@ struct delta_table *delta_close(struct delta_table *t)
 {
     if (!t)
         return NULL;
-    int64_t *v;
-    for (size_t i = 0; (v = map_next(&t->txns, &i)) != NULL;)
-        mem_free(v);
+    struct delta__txn *x;
+    for (size_t i = 0; (x = map_next(&t->txns, &i)) != NULL;)
+        mem_free(x);
     map_deinit(&t->txns);
     mem_free(t->location);
     mem_free(t->id);
@@ -193,11 +194,17 @@ const char *delta_id(const struct delta_table *t)
 
 int delta_txn(struct delta_table *t, const char *app_id, int64_t *ret_version, struct err *e)
 {
-    int64_t *known;
+    const struct delta__txn *known;
     while (!(known = map_get(&t->txns, slice_str(app_id))) && t->txns_from > 0) {
         bool ours;
         TRY(read_back(t, &ours, e));
     }
-    *ret_version = known ? *known : -1;
+    *ret_version = known ? known->version : -1;
     return 0;
+}
+
+int64_t delta_txn_ms(const struct delta_table *t, const char *app_id)
+{
+    const struct delta__txn *known = map_get(&t->txns, slice_str(app_id));
+    return known ? known->updated_ms : -1;
 }

@@ -91,9 +91,9 @@ bool delta__commit_changes_table(const struct delta__commit *k)
     return delta__commit_find(k, "metaData") || delta__commit_find(k, "protocol");
 }
 
-static void match_app(void *ctx, const char *app_id, int64_t version)
+static void match_app(void *ctx, const char *app_id, const struct delta__txn *x)
 {
-    (void)version;
+    (void)x;
     bool *ours = ctx;
     *ours = *ours || strncmp(app_id, DELTA_APP_PREFIX, strlen(DELTA_APP_PREFIX)) == 0;
 }
@@ -131,8 +131,14 @@ void delta__commit_txns(const struct delta__commit *k, delta__txn_fn *fn, void *
         const json_t *txn = json_object_get(action, "txn");
         const char *app_id = json_string_value(json_object_get(txn, "appId"));
         const json_t *version = json_object_get(txn, "version");
-        if (app_id && json_is_integer(version))
-            fn(ctx, app_id, json_integer_value(version));
+        const json_t *updated = json_object_get(txn, "lastUpdated");
+        if (!app_id || !json_is_integer(version))
+            continue;
+        const struct delta__txn x = {
+            .version = json_integer_value(version),
+            .updated_ms = json_is_integer(updated) ? json_integer_value(updated) : -1,
+        };
+        fn(ctx, app_id, &x);
     }
 }
 
@@ -141,11 +147,11 @@ struct txn_wanted {
     int64_t version;
 };
 
-static void match_txn(void *ctx, const char *app_id, int64_t version)
+static void match_txn(void *ctx, const char *app_id, const struct delta__txn *x)
 {
     struct txn_wanted *w = ctx;
     if (strcmp(app_id, w->app_id) == 0)
-        w->version = version;
+        w->version = x->version;
 }
 
 int64_t delta__commit_txn(const struct delta__commit *k, const char *app_id)

@@ -29,6 +29,8 @@ struct sys;
     X(CUT_WIDENED, "cut_widened", "I3", "D3: a retry takes new rows along")                        \
     X(LAKE_AHEAD_IGNORED, "lake_ahead_ignored", "I3",                                              \
       "D2: a txn beyond the log's end is taken on")                                                \
+    X(LAKE_AHEAD_FORGOTTEN, "lake_ahead_forgotten", "I3",                                          \
+      "D2: … and so it is once the log has become longer")                                         \
     X(TRIM_WITHOUT_CATALOG, "trim_without_catalog", "I4", "L7: no snapshot before a trim")         \
     X(DIR_NOT_SYNCED, "dir_not_synced", "I1", "a segment's name is not made durable")              \
     X(NO_FENCE, "no_fence", "I2", "R9: a lookup does not wait for the apply thread")               \

@@ -412,34 +412,84 @@ bool sim_restore(struct world *w)
     return true;
 }
 
-/* D2: tables that the lake has further than this log stand still; the others go on. */
-static void check_rolled_table(struct world *w, const struct sim_table *t, bronze_pos end)
+/* What the catalog has of it, a reference; NULL: it is not there, or another one. */
+static struct catalog_table *rolled_table(struct world *w, const struct sim_table *t)
 {
     struct catalog_table *c = NULL;
-    struct compact_table_status status;
     if (t->created != FATE_YES || t->dropped != FATE_NO ||
         catalog_table_by_name(w->catalog, t->name, &c, NULL) < 0)
-        return;
-    bool same = c->id == t->id && strcmp(c->delta_id, t->delta_id) == 0;
+        return NULL;
+    if (c->id == t->id && strcmp(c->delta_id, t->delta_id) == 0)
+        return c;
+    return catalog_table_unref(c);
+}
+
+/* Tables that the lake has further than this log stand still, the others go on; and they stand
+ * still too when the log has become longer. */
+static void check_rolled_table(struct world *w, const struct sim_table *t, bronze_pos end, bool on)
+{
+    struct compact_table_status status;
+    struct catalog_table *c = rolled_table(w, t);
+    bool is_there = c != NULL && compact_table(w->compact, t->id, &status);
     c = catalog_table_unref(c);
-    if (!same || !compact_table(w->compact, t->id, &status))
-        return;
     bool ahead = t->txn > end;
+    if (!is_there || (on && ahead && !t->outgrown)) /* it has lost nothing */
+        return;
     if (ahead != (status.state == COMPACT_STOPPED))
         sim_violation(w, "I3",
                       "a backup was restored: %s has txn %" PRIu64
-                      " in the lake, the log ends at %" PRIu64 ", and the table is %s: %s",
-                      t->name, t->txn, end, ahead ? "not stopped" : "stopped", status.fault);
+                      " in the lake, the log ended at %" PRIu64 "%s, and the table is %s: %s",
+                      t->name, t->txn, end, on ? " and went on" : "",
+                      ahead ? "not stopped" : "stopped", status.fault);
 }
 
-void sim_check_rollback(struct world *w)
+void sim_check_rollback(struct world *w, bronze_pos end, bool on)
 {
-    bronze_pos end = bronze_durable_pos(w->log);
     for (unsigned i = 0; i < 400; i++) {
         (void)compact_step(w->compact, 0);
         bronze_step(w->log, 0);
         sys_sim_advance(w->sys, 2000000);
     }
     for (uint32_t i = 0; i < w->m.table_count; i++)
-        check_rolled_table(w, &w->m.tables[i], end);
+        check_rolled_table(w, &w->m.tables[i], end, on);
+}
+
+/* Empty rows, up to position @to at most. */
+static void fill(struct world *w, struct sim_table *t, bronze_pos to)
+{
+    struct slice rows[256] = {0};
+    struct catalog_table *c = rolled_table(w, t);
+    bronze_pos at = bronze_durable_pos(w->log);
+    while (c != NULL && at < to) {
+        struct bronze_append a = {
+            .kind = BRONZE_ROWS,
+            .table_id = c->id,
+            .descriptor_id = c->own_id,
+            .rows = rows,
+            .row_count = (uint32_t)MIN(to - at, ARRAY_LEN(rows)),
+        };
+        if (bronze_append(w->log, &a) != 0 || bronze_wait(w->log, a.ticket, 1000) != 0)
+            break; /* the log is full: then no table is longer than the lake knows it */
+        t->outgrown = true;
+        at = a.last_pos;
+    }
+    catalog_table_unref(c);
+}
+
+void sim_outgrow_lake(struct world *w, bronze_pos end)
+{
+    struct sim_table *last = NULL;
+    for (uint32_t i = 0; i < w->m.table_count; i++) {
+        struct sim_table *t = &w->m.tables[i];
+        struct catalog_table *c = rolled_table(w, t);
+        if (c != NULL && t->txn > end && (last == NULL || t->txn > last->txn))
+            last = t;
+        catalog_table_unref(c);
+    }
+    for (uint32_t i = 0; last != NULL && i < w->m.table_count; i++)
+        if (w->m.tables[i].txn > bronze_durable_pos(w->log))
+            fill(w, &w->m.tables[i], bronze_durable_pos(w->log) + 1);
+    if (last != NULL)
+        fill(w, last, last->txn);
+    sim_trace(w, "the restored log goes on to %" PRIu64, bronze_durable_pos(w->log));
 }

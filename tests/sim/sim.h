@@ -122,6 +122,7 @@ struct sim_table {
     bronze_pos txn;
     uint32_t lake_rows;
     bool lake_bad; /* a violation was told: look no further */
+    bool outgrown; /* a restored log has rows of it at positions that the lake has */
 };
 
 struct sim_at {
@@ -324,7 +325,9 @@ void sim_flip(struct world *w);   /* between lives: a bit flips, is found, and f
 void sim_backup(struct world *w); /* after a clean stop */
 void sim_count_lake(struct world *w);
 bool sim_restore(struct world *w); /* when all is over */
-void sim_check_rollback(struct world *w);
+/* D2. @end: of the restored log; @on: it has gone on, beyond what the lake knows. */
+void sim_check_rollback(struct world *w, bronze_pos end, bool on);
+void sim_outgrow_lake(struct world *w, bronze_pos end);
 void sim_faults_pause(struct world *w, bool pause);
 void sim_on_point(void *ctx, enum sys_point p);
 void sim_on_must(void *ctx, const char *sentence);

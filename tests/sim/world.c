@@ -396,7 +396,13 @@ static void last_look(struct world *w)
     if (!sim_restore(w))
         return;
     boot(w);
-    sim_check_rollback(w);
+    bronze_pos end = bronze_durable_pos(w->log);
+    sim_check_rollback(w, end, false);
+    sim_outgrow_lake(w, end);
+    bury(w);
+    sys_sim_kill(w->sys);
+    boot(w);
+    sim_check_rollback(w, end, true);
 }
 
 static void no_log_lines(const char *line, size_t len)

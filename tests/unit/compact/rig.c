@@ -65,6 +65,33 @@ void rig_restart(struct rig *x)
     rig_open(x);
 }
 
+/* $p: the folder. */
+static void shell(struct rig *x, const char *line)
+{
+    char *command = mem_printf("p=%s; %s", x->path, line);
+    cr_assert_eq(system(command), 0, "%s", command);
+    mem_free(command);
+}
+
+void rig_backup(struct rig *x)
+{
+    rig_kill(x);
+    close_log(x);
+    shell(x, "cp -a $p $p.bak && rm -r $p.bak/lake");
+    open_log(x);
+    rig_open(x);
+}
+
+void rig_restore(struct rig *x)
+{
+    rig_kill(x);
+    close_log(x);
+    shell(x, "mv $p/lake $p.bak && rm -r $p && mv $p.bak $p");
+    x->store = (store_close(x->store), store_open_model());
+    open_log(x);
+    rig_open(x);
+}
+
 void rig_down(struct rig *x)
 {
     rig_kill(x);
@@ -72,9 +99,7 @@ void rig_down(struct rig *x)
     x->store = store_close(x->store);
     x->lake = objstore_close(x->lake);
     x->sys = sys_free(x->sys);
-    char command[128];
-    (void)snprintf(command, sizeof(command), "rm -rf %s", x->path);
-    cr_assert_eq(system(command), 0);
+    shell(x, "rm -rf $p $p.bak");
 }
 
 struct catalog_table *rig_table(struct rig *x, const char *name)

@@ -32,6 +32,8 @@ void rig_down(struct rig *x);
 void rig_open(struct rig *x);    /* a compactor for this log and lake */
 void rig_kill(struct rig *x);    /* the compactor is gone, as by kill -9: nothing is drained */
 void rig_restart(struct rig *x); /* … and the log and the catalog are opened again too */
+void rig_backup(struct rig *x);  /* of the data folder, in good order; then as rig_restart() */
+void rig_restore(struct rig *x); /* the backup is put back, the store lost; the lake is as it was */
 
 /* Columns of every table here: id BIGINT NOT NULL, text STRING. */
 struct catalog_table *rig_table(struct rig *x, const char *name);

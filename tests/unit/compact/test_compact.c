@@ -157,6 +157,36 @@ Test(compact_start, lake_ahead_of_the_log_stops_the_table)
     rig_down(&x);
 }
 
+/* A mount that is gone leaves an empty folder, which would take files. */
+Test(compact_push, a_lake_that_is_not_there_takes_nothing_and_may_come_back)
+{
+    struct rig x;
+    rig_up(&x);
+    struct catalog_table *t = rig_table(&x, "main.farm.quotes");
+    rig_rows(&x, t, 10, 5);
+    rig_settle(&x, t);
+    char *lake = mem_printf("%s/lake", x.path), *away = mem_printf("%s/away", x.path);
+    cr_assert_eq(rename(lake, away), 0);
+    rig_rows(&x, t, 5, 5);
+    x.c->draining = true;
+    for (unsigned i = 0; i < 20; i++)
+        (void)compact_step(x.c, 20000);
+    cr_assert(rig_has_fault(&x, t, "is the lake another one"), "%s", rig_status(&x, t).fault);
+    cr_assert_eq(rig_status(&x, t).state, COMPACT_READY);
+    bool there = true;
+    cr_assert_eq(sys_exists(x.sys, lake, &there, &x.e), 0);
+    cr_assert_not(there);
+
+    cr_assert_eq(rename(away, lake), 0);
+    rig_settle(&x, t);
+
+    cr_assert_eq(rig_delta(&x, t->location).rows, 15);
+    mem_free(lake);
+    mem_free(away);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
+
 Test(compact_start, lake_that_lost_commits_stops_the_table)
 {
     struct rig x;
@@ -469,6 +499,38 @@ Test(compact_drop, waits_until_the_rows_below_are_committed)
     cr_assert_eq(rig_status(&x, t).state, COMPACT_GONE);
     cr_assert_eq(rig_delta(&x, moved).rows, 10);
     mem_free(moved);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
+
+/* A stopped table is given up as it is, and then nothing is left to do for it. */
+Test(compact_drop, of_a_stopped_table_with_new_columns_leaves_the_worker_at_rest)
+{
+    struct rig x;
+    rig_up(&x);
+    struct catalog_table *t = rig_table(&x, "main.farm.quotes");
+    rig_rows(&x, t, 10, 5);
+    rig_settle(&x, t);
+    struct compact_table *ct = compact__table(x.c, t->id);
+    struct err e;
+    (void)err_set(&e, ERR_DAMAGED, "as if its commits were damaged");
+    compact__table_stop(ct, &e);
+    catalog_table_unref(rig_alter(&x, "main.farm.quotes", "note STRING", NULL));
+    rig_turn(&x);
+    cr_assert_neq(ct->alter_pos, 0);
+
+    cr_assert_eq(catalog_drop_table(x.catalog, "main.farm.quotes", &x.e), 0);
+    rig_turn(&x);
+
+    cr_assert_eq(ct->state, COMPACT_GONE);
+    cr_assert_not(compact__table_is_busy(ct));
+    bool rested = false; /* once what the drop left in the log is read, nothing is due */
+    for (unsigned i = 0; i < 20 && !rested; i++) {
+        uint64_t before_ns = sys_mono_ns(x.sys);
+        (void)compact_step(x.c, 100000);
+        rested = sys_mono_ns(x.sys) - before_ns >= 80000000u;
+    }
+    cr_assert(rested);
     catalog_table_unref(t);
     rig_down(&x);
 }

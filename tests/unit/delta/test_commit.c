@@ -56,6 +56,49 @@ Test(delta_commit, txn_may_move_without_a_file)
     lake_close(&l);
 }
 
+Test(delta_commit, txn_says_when_it_was_made)
+{
+    struct lake l;
+    struct delta_table *t = lake_table(&l);
+    struct delta_commit c = {.app_id = APP, .txn_version = 77, .now_us = NOW_US + 5000000};
+    int checkpoint;
+    int64_t txn;
+
+    cr_assert_eq(delta_txn_ms(t, APP), -1);
+    cr_assert_eq(delta_commit(t, &c, &checkpoint, NULL), 0);
+    cr_assert_eq(delta_txn_ms(t, APP), (NOW_US + 5000000) / 1000);
+
+    delta_close(t);
+    cr_assert_eq(delta_open(l.sys, l.store, TABLE, &t, NULL), 0);
+    cr_assert_eq(delta_txn(t, APP, &txn, NULL), 0);
+    cr_assert_eq(delta_txn_ms(t, APP), (NOW_US + 5000000) / 1000);
+    delta_close(t);
+    lake_close(&l);
+}
+
+/* As when the lake's mount is gone, and its empty mountpoint takes files. */
+Test(delta_commit, nothing_is_put_where_the_present_version_is_not)
+{
+    struct lake l;
+    struct delta_table *t = lake_table(&l);
+    struct delta_commit c = {.app_id = APP, .txn_version = 77, .now_us = NOW_US};
+    int checkpoint;
+    struct err e;
+    bool empty = false;
+    cr_assert_eq(objstore_move(l.store, TABLE, "elsewhere", &e), 0);
+
+    cr_assert_eq(delta_commit(t, &c, &checkpoint, &e), ERR_UNAVAILABLE);
+    cr_assert(contains(e.text, "not there any more"));
+    cr_assert_eq(objstore_is_empty(l.store, TABLE, &empty, &e), 0);
+    cr_assert(empty);
+
+    cr_assert_eq(objstore_move(l.store, "elsewhere", TABLE, &e), 0);
+    cr_assert_eq(delta_commit(t, &c, &checkpoint, &e), 0);
+    cr_assert_eq(c.version, 1);
+    delta_close(t);
+    lake_close(&l);
+}
+
 Test(delta_commit, in_commit_timestamp_never_goes_back)
 {
     struct lake l;
