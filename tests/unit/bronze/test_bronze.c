@@ -787,14 +787,16 @@ static int append_some(struct fixture *x, enum bronze_kind kind)
 }
 
 /* A small log that takes nothing more. */
+static const struct bronze_options small = {"data",     128 * 1024, 512 * 1024,
+                                            512 * 1024, 32 * 1024,  false};
+
 static struct fixture full_log(void)
 {
     struct err e = {0};
     struct fixture x = {.sys = sys_new_sim(1), .path = "data"};
     struct bronze_usage u;
     cr_assert_eq(bronze_init(x.sys, x.path, &e), 0);
-    struct bronze_options o = {x.path, 128 * 1024, 512 * 1024, 512 * 1024, 32 * 1024, false};
-    cr_assert_eq(bronze_open(x.sys, &o, count_control, &x, &x.log, &e), 0, "%s", e.text);
+    cr_assert_eq(bronze_open(x.sys, &small, count_control, &x, &x.log, &e), 0, "%s", e.text);
     bronze_segment_step(x.log);
     for (int i = 0; i < 2000; i++)
         (void)append_some(&x, BRONZE_ROWS);
@@ -849,6 +851,30 @@ static void ignore(void *ctx)
 static void count_room(void *ctx)
 {
     ++*(unsigned *)ctx;
+}
+
+/* A start takes a segment of its own, beyond the limit too: rows must not fill that either. */
+Test(bronze_trim, a_start_with_a_full_log_leaves_room_for_what_lets_it_be_trimmed)
+{
+    struct fixture x = full_log();
+    struct err e = {0};
+    x.log = bronze_close(x.log);
+    cr_assert_eq(bronze_open(x.sys, &small, count_control, &x, &x.log, &e), 0, "%s", e.text);
+    for (int i = 0; i < 2000; i++)
+        cr_assert_eq(append_some(&x, BRONZE_ROWS), BRONZE_FULL);
+
+    bronze_overdraw(x.log, true);
+    cr_assert_eq(append_some(&x, BRONZE_CONTROL), 0);
+    bronze_overdraw(x.log, false);
+
+    bronze_pos end = bronze_appended_pos(x.log);
+    cr_assert_eq(bronze_durable_pos(x.log), end);
+    bronze_trim(x.log, end);
+    for (int i = 0; i < 5; i++)
+        bronze_segment_step(x.log);
+    cr_assert_eq(append_some(&x, BRONZE_ROWS), 0);
+    x.log = bronze_close(x.log);
+    x.sys = sys_free(x.sys);
 }
 
 /* One after the other, with nothing trimmed in between: rows must not fill what the next needs. */
