@@ -73,9 +73,11 @@ static uint64_t rare_chance(enum sys_point p)
         return 60;
     if (p == SYS_POINT_TRIM_BEFORE_FLUSH || p == SYS_POINT_TRIM_AFTER_FLUSH)
         return 60;
-    if (p >= SYS_POINT_LAKE_HINT_BEFORE_WRITE)
-        return 6;
-    return p >= SYS_POINT_LAKE_CHECKPOINT_BEFORE_WRITE ? 16 : 0;
+    if (p >= SYS_POINT_LAKE_HINT_BEFORE_WRITE) /* each of its eight alike, and one of them surely */
+        return SYS_POINT_LAKE_HINT_AFTER_SYNC_DIR - p + 1;
+    if (p >= SYS_POINT_LAKE_CHECKPOINT_BEFORE_WRITE) /* the later ones rather: fewer come so far */
+        return 4 * (SYS_POINT_LAKE_CHECKPOINT_AFTER_SYNC_DIR - p + 1);
+    return 0;
 }
 
 static bool must_die_at(struct world *w, enum sys_point p)
