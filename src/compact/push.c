@@ -337,7 +337,8 @@ static int commit_cut(struct compact *c, struct compact_table *t, struct err *e)
         .txn_version = (int64_t)k->txn,
         .files = &k->meta,
         .file_count = 1,
-        .now_us = bronze_now_us(c->d.log),
+        .now_us = sys_now_us(c->d.sys),
+        .arrived_us = bronze_now_us(c->d.log),
     };
     must(k->data_done && k->meta.first_pos > t->committed && k->txn >= k->meta.last_pos);
     k->commit_tried = true;
@@ -404,7 +405,8 @@ static int commit_columns(struct compact *c, struct compact_table *t,
         .app_id = t->app_id,
         .txn_version = (int64_t)t->alter_pos,
         .schema = next->schema,
-        .now_us = bronze_now_us(c->d.log),
+        .now_us = sys_now_us(c->d.sys),
+        .arrived_us = bronze_now_us(c->d.log),
     };
     checkpoint_err.text[0] = '\0';
     sys_point(c->d.sys, SYS_POINT_COMMIT_BEFORE_SCHEMA);

@@ -251,6 +251,12 @@ static void end_pass(struct compact *c)
     s->reader = bronze_reader_close(s->reader);
 }
 
+void compact__spill_stop_writing(struct compact *c, const struct compact_table *t)
+{
+    if (t->spill.picked)
+        end_pass(c); /* of the others too: the next one goes on behind their last files */
+}
+
 static void fail_pass(struct compact *c, const struct err *e)
 {
     struct compact_spilling *s = &c->spilling;
@@ -316,6 +322,10 @@ static int take_frame(struct compact *c, const struct bronze_frame *f, struct er
     bronze_pos last = f->first_pos + f->row_count - 1;
     if (t == NULL || !t->spill.picked || last <= t->spill.to)
         return 0;
+    if (t->state == COMPACT_READY && compact__table_check(t, f, e) < 0) {
+        LOG_ERROR("compact", "%s stops: %s", t->meta->name, e->text);
+        compact__table_stop(t, e);
+    }
     struct compact_spill *s = &t->spill;
     if (s->writer == NULL) {
         TRY(check_room(c, e)); /* the files before it took some */

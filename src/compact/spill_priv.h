@@ -65,6 +65,8 @@ bool compact__spill_presses(const struct compact *c, const struct compact_table 
 bool compact__spill_is_noted(struct compact *c);
 /* Files whose rows are committed go. */
 void compact__spill_tidy(struct compact *c);
+/* Its file under construction is given up; what would be in it is read again, or spilled again. */
+void compact__spill_stop_writing(struct compact *c, const struct compact_table *t);
 /* The table is gone, and its files with it. */
 void compact__spill_drop(struct compact *c, struct compact_table *t);
 void compact__spill_forget(struct compact_table *t); /* memory only */

@@ -42,24 +42,25 @@ int compact__unspill_check(const struct compact_table *t, struct err *e)
     return 0;
 }
 
-/* What does not read says nothing: it is said when its rows are needed. */
+/* A file that does not read cannot be judged, and must not be removed unread. */
 static int check_file(struct compact *c, struct compact_table *t, const struct spill_file *file,
                       struct err *e)
 {
     _cleanup_(spill_reader_closep) struct spill_reader *r = NULL;
     struct bronze_block b;
     struct bronze_frame f;
-    if (spill_reader_open(&c->spilling.folder, file, &r, e) < 0)
-        return 0;
-    while (spill_reader_next(r, &b, e) == 0)
+    TRY(spill_reader_open(&c->spilling.folder, file, &r, e));
+    int rc;
+    while ((rc = spill_reader_next(r, &b, e)) == 0)
         for (size_t at = 0; bronze_block_frame(&b, &at, &f);)
             TRY(compact__table_check(t, &f, e));
-    return 0;
+    return rc == SPILL_END ? 0 : rc;
 }
 
 int compact__unspill_check_past(struct compact *c, struct compact_table *t, struct err *e)
 {
     const struct compact_spill *s = &t->spill;
+    compact__spill_stop_writing(c, t);
     for (size_t i = 0; i < s->count; i++)
         if (!s->files[i].damaged && s->files[i].first_pos <= t->opened_txn)
             TRY(check_file(c, t, &s->files[i], e));
@@ -156,7 +157,7 @@ bool compact__unspill(struct compact *c)
             continue;
         int r = take_block(c, t, &e);
         took |= r >= 0;
-        if (r == ERR_DAMAGED || r == ERR_NOT_FOUND) {
+        if (r == ERR_DAMAGED || r == ERR_NOT_FOUND || r == ERR_PRECONDITION) {
             LOG_ERROR("compact", "%s stops: %s", t->meta->name, e.text);
             compact__table_stop(t, &e);
         } else if (r < 0) {

@@ -103,7 +103,8 @@ int delta_check_there(struct delta_table *t, struct err *e)
     int r = objstore_get_tail(t->lake, name, 1, &byte, e);
     if (r == ERR_NOT_FOUND)
         return err_set(e, ERR_UNAVAILABLE,
-                       "%s/%s is not there any more: is the lake another one, or not mounted?",
+                       "%s/%s is not there any more: is the lake another one, or "
+                       "not mounted? (When another writer has tidied it away: restart.)",
                        objstore_root(t->lake), name);
     return r;
 }
@@ -117,7 +118,7 @@ static int try_version(struct delta_table *t, struct delta_commit *c, struct sli
     sys_random(t->sys, random, sizeof(random));
     struct uuid u = uuid_from_random(random);
     uuid_format(&u, txn_id);
-    int64_t ict_ms = MAX(c->now_us / 1000, t->last_ict_ms + 1);
+    int64_t ict_ms = MAX(MAX(c->now_us, c->arrived_us) / 1000, t->last_ict_ms + 1);
     _cleanup_(buf_deinit) struct buf text = BUF_NULL;
     delta__commit_write(c, ict_ms, txn_id, evolution, &text);
     _cleanup_(mem_freep) char *name = delta__commit_name(t->location, t->version + 1);

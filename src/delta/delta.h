@@ -95,7 +95,8 @@ struct delta_commit {
      * may be added at the end, types changed where row_widening_ok() says so. Files of older
      * versions stay as they are; those of this one are of the new schema. */
     struct row_schema *schema; /* borrowed */
-    int64_t now_us;            /* not before the arrival of anything up to txn_version (D2) */
+    int64_t now_us;
+    int64_t arrived_us; /* nothing up to txn_version arrived later: nor is the commit dated (D2) */
     /* set on success */
     int64_t version;
     uint8_t hash[16]; /* of the commit file's bytes */

@@ -162,8 +162,9 @@ void sim_check_bounds(struct world *w)
     struct compact_totals totals;
     struct compact_table_status *tables;
     bronze_usage(w->log, &u);
-    /* Each start takes a segment of its own (L1), be the log full or not. */
-    if (u.log_bytes > w->log_options.log_bytes_max + w->life * w->log_options.segment_bytes)
+    /* Each start takes a segment of its own (L1), be the log full or not; and bronze_overdraw(). */
+    uint64_t more = (w->life + 1) * w->log_options.segment_bytes + w->log_options.memory_bytes / 2;
+    if (u.log_bytes > w->log_options.log_bytes_max + more)
         sim_violation(w, "I6", "the log has %" PRIu64 " bytes, its limit is %" PRIu64, u.log_bytes,
                       w->log_options.log_bytes_max);
     compact_totals(w->compact, &totals);

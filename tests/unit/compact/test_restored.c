@@ -136,6 +136,40 @@ Test(compact_restored, rows_that_were_spilled_meanwhile_are_kept)
     rig_down(&x);
 }
 
+/* What cannot be judged is not removed. */
+Test(compact_restored, a_spill_file_that_does_not_read_stops_the_table)
+{
+    struct rig x;
+    bronze_pos end;
+    rig_up(&x);
+    rig_kill(&x);
+    x.options.table_log_bytes = 32 * MIB;
+    x.options.spill_bytes = 1024ull * MIB;
+    rig_open(&x);
+    struct catalog_table *t = restored(&x, &end);
+    for (unsigned i = 0; i < 60; i++) {
+        rig_rows(&x, t, 2, MIB);
+        rig_turn(&x);
+    }
+    uint64_t files = rig_status(&x, t).spill_files;
+    pass_the_lake(&x, t);
+    struct sys_file *f;
+    char *name = mem_printf("%s/spill/%s", x.path, compact__table(x.c, t->id)->spill.files[0].name);
+    cr_assert_eq(sys_open(x.sys, name, SYS_WRITE, &f, &x.e), 0);
+    cr_assert_eq(sys_write(f, "no", 2, 4096, &x.e),
+                 0); /* in its first block, before any frame ends */
+    f = sys_close(f);
+
+    next_life(&x, &t);
+
+    cr_assert_eq(rig_status(&x, t).state, COMPACT_STOPPED);
+    cr_assert(rig_has_fault(&x, t, "damaged"), "%s", rig_status(&x, t).fault);
+    cr_assert_eq(rig_status(&x, t).spill_files, files);
+    mem_free(name);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
+
 /* Not a restored log: killed between a commit and everything that tells of it. */
 Test(compact_restored, a_commit_that_nobody_was_told_of_is_believed)
 {
