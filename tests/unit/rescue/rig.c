@@ -135,11 +135,36 @@ void rig_commit(struct rig *x)
     objstore_close(lake);
 }
 
+/* Number of the oldest segment file. */
+static uint64_t oldest_segment(struct rig *x)
+{
+    char *path = mem_printf("%s/log", x->data);
+    struct sys_names names;
+    uint64_t oldest = UINT64_MAX;
+    cr_assert_eq(sys_list(x->sys, path, &names, &x->e), 0);
+    for (size_t i = 0; i < names.count; i++)
+        if (strstr(names.names[i], ".log") != NULL)
+            oldest = MIN(oldest, strtoull(names.names[i], NULL, 10));
+    sys_names_deinit(&names);
+    mem_free(path);
+    return oldest;
+}
+
 void rig_trim(struct rig *x)
 {
     bronze_pos pos;
+    struct bronze_usage before, after;
+    uint64_t oldest = oldest_segment(x);
     cr_assert_eq(catalog_snapshot(x->catalog, &pos, &x->e), 0);
+    bronze_usage(x->log, &before);
     bronze_trim(x->log, MIN(pos, x->last + 1));
+    bronze_usage(x->log, &after);
+    cr_assert_gt(before.segments, after.segments);
+    /* by the segment thread; a log that is closed before shows them again */
+    uint64_t kept = oldest + before.segments - after.segments;
+    for (unsigned i = 0; i < 10000 && oldest_segment(x) < kept; i++)
+        sys_sleep_ms(x->sys, 1);
+    cr_assert_geq(oldest_segment(x), kept);
     cr_assert_gt(bronze_trimmed_pos(x->log), 1);
 }
 
