@@ -210,10 +210,7 @@ static bool must_yield(const struct bronze *log, uint64_t payload)
 static int shut(const struct bronze *log, enum bronze_kind kind)
 {
     bool draws = log->overdraws > 0 && !log->no_space;
-    bool is_over = log->disk_segments * log->segment_bytes > log->log_bytes_max;
-    bool is_shut = log->stalled || bronze__is_overdrawn(log);
-    if (draws)
-        is_shut = kind != BRONZE_CONTROL && (is_shut || is_over);
+    bool is_shut = (log->stalled || bronze__is_over(log)) && !(draws && kind == BRONZE_CONTROL);
     return !is_shut ? 0 : log->no_space ? BRONZE_NO_SPACE : BRONZE_FULL;
 }
 

@@ -173,8 +173,6 @@ static void stand_at_end(struct bronze *log, const struct recovered *rec)
 static int begin_life(struct bronze *log, const struct recovered *rec, struct err *e)
 {
     log->disk_segments = log->segment_count + 1;
-    /* A full log has one segment more now; it is for what gets out of that. */
-    log->overdrawn = log->disk_segments * log->segment_bytes > log->log_bytes_max;
     struct spare first = {.number = rec->max_number + 1};
     TRY(bronze__segment_prepare(log, first.number, &(struct recycled){0}, &first.file, e));
     int r = bronze__segment_use(log, first, rec->next_pos, rec->next_ticket, e);

@@ -172,7 +172,6 @@ struct bronze {
     unsigned in_flight;
     bool sleeping, want_room, no_space, stopping, stalled;
     uint32_t overdraws; /* who lets control records in beyond the limit just now */
-    bool overdrawn; /* one needed a segment beyond it: rows wait until trims have given it back */
     struct segment *segments;
     size_t segment_count, segment_cap;
     struct spare spares[SPARE_SEGMENTS_MAX];
@@ -221,10 +220,12 @@ static inline struct block_slot *bronze__slot(const struct bronze *log, uint64_t
     return &log->slots[ticket & log->slot_mask];
 }
 
-/* Under the lock: does it hold more than it may, by an overdraft? */
-static inline bool bronze__is_overdrawn(const struct bronze *log)
+/* Under the lock: does it hold more than it may? By an overdraft, or by the segment that a start
+ * takes for itself. Rows wait until trims have given that back. */
+static inline bool bronze__is_over(const struct bronze *log)
 {
-    return log->overdrawn && log->disk_segments * log->segment_bytes > log->log_bytes_max;
+    return log->disk_segments * log->segment_bytes > log->log_bytes_max &&
+           !sys_bug(log->sys, SYS_BUG_NO_LIMIT); /* against I6 */
 }
 /* Under the lock: is somebody to be told, outside of it, that there may be room? */
 bool bronze__room_wanted(struct bronze *log);

@@ -223,7 +223,7 @@ void bronze_overdraw(struct bronze *log, bool on)
 
 bool bronze__room_wanted(struct bronze *log)
 {
-    bool room = log->want_room && !log->stalled && !bronze__is_overdrawn(log);
+    bool room = log->want_room && !log->stalled && !bronze__is_over(log);
     log->want_room = log->want_room && !room;
     return room;
 }
@@ -298,15 +298,13 @@ static enum segment_job next_job(struct bronze *log, struct recycled *ret_old, u
      * of them together have this bound, however many draw, at once or one after the other. */
     bool draws = log->overdraws > 0 && log->stalled;
     uint64_t more = draws ? log->ring_bytes / 2 + log->segment_bytes : 0;
-    uint64_t bytes = (log->disk_segments + 1) * log->segment_bytes;
-    bool full = bytes > log->log_bytes_max + more;
+    bool full = (log->disk_segments + 1) * log->segment_bytes > log->log_bytes_max + more;
     if (sys_bug(log->sys, SYS_BUG_NO_LIMIT))
         full = false; /* against I6 */
     if (log->spare_count >= SPARE_SEGMENTS_NEW || full)
         return JOB_NONE;
     *ret_number = log->next_number++;
     log->disk_segments++;
-    log->overdrawn = log->overdrawn || (draws && bytes > log->log_bytes_max);
     return JOB_PREPARE;
 }
 

@@ -226,7 +226,6 @@ static void take_rows(struct compact *c, const struct bronze_frame *f, uint64_t 
     int r = plan ? compact__table_take(t, plan, f, now_ns, &e)
                  : err_set(&e, ERR_DAMAGED, "row descriptor %u is unknown", f->descriptor_id);
     if (r < 0) {
-        LOG_ERROR("compact", "%s stops: %s", t->meta->name, e.text);
         compact__table_stop(t, &e);
         compact__table_miss(t, f);
     }

@@ -129,7 +129,7 @@ struct compact_table *compact__table_free(struct compact_table *t);
 /*
  * Were rows that Delta seems to have there when the commit was made that says so (D2)? Else the log
  * is an older one that went on, those rows are other ones, and the lake has none of them:
- * ERR_PRECONDITION, and from this frame on nothing counts as committed.
+ * ERR_PRECONDITION, and from this frame on nothing counts as committed: its rows are missed.
  */
 must_use int compact__table_check(struct compact_table *t, const struct bronze_frame *f,
                                   struct err *e);
@@ -167,7 +167,7 @@ bronze_pos compact__table_floor(const struct compact_table *t, bronze_pos scanne
 bronze_pos compact__table_log_floor(const struct compact_table *t, bronze_pos scanned);
 bool compact__table_is_busy(const struct compact_table *t);
 void compact__table_fault(struct compact_table *t, const struct err *e, uint64_t now_ns);
-void compact__table_stop(struct compact_table *t, const struct err *e);
+void compact__table_stop(struct compact_table *t, const struct err *e); /* logs it */
 
 /* ---- the worker ---- */
 

@@ -48,7 +48,6 @@ static void fail(struct compact *c, struct compact_table *t, int code, struct er
     bool first = t->fault[0] == '\0';
     c->totals.failures++;
     if (is_final(code)) {
-        LOG_ERROR("compact", "%s stops: %s", t->meta->name, e->text);
         c->opening -= t->state == COMPACT_OPENING;
         compact__table_stop(t, e);
     } else {
@@ -373,7 +372,6 @@ void compact__push(struct compact *c, struct compact_table *t)
         r = freeze(c, t, &e);
     if (r < 0) { /* the same rows would fail again */
         c->totals.failures++;
-        LOG_ERROR("compact", "%s stops: %s", t->meta->name, e.text);
         compact__table_stop(t, &e);
         compact__touch(c, t);
         return;

@@ -322,10 +322,8 @@ static int take_frame(struct compact *c, const struct bronze_frame *f, struct er
     bronze_pos last = f->first_pos + f->row_count - 1;
     if (t == NULL || !t->spill.picked || last <= t->spill.to)
         return 0;
-    if (t->state == COMPACT_READY && compact__table_check(t, f, e) < 0) {
-        LOG_ERROR("compact", "%s stops: %s", t->meta->name, e->text);
+    if (t->state == COMPACT_READY && compact__table_check(t, f, e) < 0)
         compact__table_stop(t, e);
-    }
     struct compact_spill *s = &t->spill;
     if (s->writer == NULL) {
         TRY(check_room(c, e)); /* the files before it took some */

@@ -129,6 +129,7 @@ int compact__table_check(struct compact_table *t, const struct bronze_frame *f, 
         f->time_us / 1000 <= t->opened_ms)
         return 0;
     t->committed = t->taken = f->first_pos - 1;
+    t->missed = t->missed != 0 ? MIN(t->missed, f->first_pos) : f->first_pos;
     return err_set(e, ERR_PRECONDITION,
                    "the lake is ahead of the log: %s had position %llu before the row at %llu "
                    "came, so the log is an older one that went on",
@@ -228,7 +229,7 @@ void compact__table_alter(struct compact_table *t, struct catalog_table *next)
 /* Rows that were taken, in front of those that are missed, are missed too. */
 static void miss_taken(struct compact_table *t, bronze_pos first, bronze_pos last, uint64_t rows)
 {
-    t->missed = first;
+    t->missed = t->missed != 0 ? MIN(t->missed, first) : first;
     t->missed_end = MAX(t->missed_end, last);
     t->missed_rows += rows;
 }
@@ -348,6 +349,7 @@ void compact__table_fault(struct compact_table *t, const struct err *e, uint64_t
 
 void compact__table_stop(struct compact_table *t, const struct err *e)
 {
+    LOG_ERROR("compact", "%s stops: %s", t->meta->name, e->text);
     t->state = COMPACT_STOPPED;
     (void)compact__table_forget(t);
     if (t->cut.frozen) { /* the next life learns its fate from the txn */

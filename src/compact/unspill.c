@@ -157,12 +157,10 @@ bool compact__unspill(struct compact *c)
             continue;
         int r = take_block(c, t, &e);
         took |= r >= 0;
-        if (r == ERR_DAMAGED || r == ERR_NOT_FOUND || r == ERR_PRECONDITION) {
-            LOG_ERROR("compact", "%s stops: %s", t->meta->name, e.text);
+        if (r == ERR_DAMAGED || r == ERR_NOT_FOUND || r == ERR_PRECONDITION)
             compact__table_stop(t, &e);
-        } else if (r < 0) {
+        else if (r < 0)
             compact__table_fault(t, &e, sys_mono_ns(c->d.sys));
-        }
         c->look |= t->open.load.bytes >= c->policy.file_bytes;
         compact__touch(c, t);
     }

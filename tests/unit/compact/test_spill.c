@@ -295,28 +295,41 @@ Test(compact_spill, a_refused_table_that_cannot_be_spilled_waits_at_half_of_the_
     rig_down(&x);
 }
 
+/* Rows are in files, and the log was not trimmed since. */
+static struct catalog_table *spilled_untrimmed(struct rig *x)
+{
+    up(x, 8 * MIB);
+    struct catalog_table *t = lagging(x);
+    for (unsigned i = 0; i < 32; i++) {
+        rig_rows(x, t, 2, MIB);
+        rig_turn(x);
+    }
+    cr_assert_gt(rig_status(x, t).spill_files, 0);
+    return t;
+}
+
+/* What the store has durably for the table: up to where its rows are spilled. */
+static void expect_noted(struct rig *x, const struct compact_table *ct)
+{
+    uint8_t key[5] = {'s'};
+    put_be32(key + 1, ct->id);
+    struct buf b = BUF_NULL;
+    cr_assert_eq(store_get_persisted(x->store, slice_of(key, 5), &b, NULL), STORE_FOUND);
+    cr_assert_eq(get_le64(b.data), ct->spill.last);
+    buf_deinit(&b);
+}
+
 Test(compact_spill, a_log_is_not_trimmed_into_spilled_rows_before_the_store_knows)
 {
     struct rig x;
-    up(&x, 8 * MIB);
-    struct catalog_table *t = lagging(&x);
-    for (unsigned i = 0; i < 32; i++) {
-        rig_rows(&x, t, 2, MIB);
-        rig_turn(&x);
-    }
+    struct catalog_table *t = spilled_untrimmed(&x);
     set_applied(&x, bronze_durable_pos(x.log));
-    cr_assert_gt(rig_status(&x, t).spill_files, 0);
     struct compact_table *ct = compact__table(x.c, t->id);
-    uint8_t key[5] = {'s'};
-    put_be32(key + 1, t->id);
-    struct buf b = BUF_NULL;
 
     compact__trim(x.c);
 
     cr_assert_gt(bronze_trimmed_pos(x.log), 1);
-    cr_assert_eq(store_get_persisted(x.store, slice_of(key, 5), &b, NULL), STORE_FOUND);
-    cr_assert_eq(get_le64(b.data), ct->spill.last);
-    buf_deinit(&b);
+    expect_noted(&x, ct);
     catalog_table_unref(t);
     rig_down(&x);
 }
@@ -325,29 +338,19 @@ Test(compact_spill, a_log_is_not_trimmed_into_spilled_rows_before_the_store_know
 Test(compact_spill, a_store_that_forgot_is_told_again_before_the_log_is_trimmed)
 {
     struct rig x;
-    up(&x, 8 * MIB);
-    struct catalog_table *t = lagging(&x);
-    for (unsigned i = 0; i < 32; i++) {
-        rig_rows(&x, t, 2, MIB);
-        rig_turn(&x);
-    }
+    struct catalog_table *t = spilled_untrimmed(&x);
     struct compact_table *ct = compact__table(x.c, t->id);
     cr_assert_eq(ct->spill.marked, ct->spill.last);
     cr_assert_gt(ct->spill.last, 0);
     store_model_crash(x.store);
     set_applied(&x, bronze_durable_pos(x.log));
-    uint8_t key[5] = {'s'};
-    put_be32(key + 1, t->id);
-    struct buf b = BUF_NULL;
 
     compact__trim(x.c);
     cr_assert_eq(bronze_trimmed_pos(x.log), 1);
     compact__trim(x.c);
 
     cr_assert_gt(bronze_trimmed_pos(x.log), 1);
-    cr_assert_eq(store_get_persisted(x.store, slice_of(key, 5), &b, NULL), STORE_FOUND);
-    cr_assert_eq(get_le64(b.data), ct->spill.last);
-    buf_deinit(&b);
+    expect_noted(&x, ct);
     catalog_table_unref(t);
     rig_down(&x);
 }

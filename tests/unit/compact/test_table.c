@@ -94,7 +94,9 @@ Test(compact_table, what_was_missed_first_stays_missed)
 Test(compact_table, stopping_holds_the_rows_it_had)
 {
     struct compact_table t = full();
+    struct catalog_table meta = {.name = (char[]){"a.b.t"}};
     struct err e;
+    t.meta = &meta;
     t.cut.commit_tried = true;
     (void)err_set(&e, ERR_PRECONDITION, "why");
 
