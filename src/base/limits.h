@@ -43,6 +43,11 @@
 /* A second write joins a busy device only with this much waiting (rule L10). */
 #define SECOND_WRITE_BYTES_MIN (64u * 1024)
 #define WRITES_IN_FLIGHT_MAX   4
+/* When the last write carried that much, the next one waits until so many bytes are there, so long
+ * after the last one began, and in steps, while in each of them a quarter of that much comes. */
+#define GATHER_BYTES   (256u * 1024)
+#define GATHER_US      1000u
+#define GATHER_STEP_US 250u
 /* A request of this size waits while a quarter of the log's memory is not written yet: it must not
  * add its own time on the device to that of every small request behind it. */
 #define LARGE_REQUEST_BYTES       (256u * 1024)

@@ -187,10 +187,9 @@ static void add_frame(struct bronze *log, const struct bronze_append *a)
 /* The log thread sleeps; does what is waiting now ask for a write (L10)? */
 static bool must_wake(struct bronze *log)
 {
-    uint64_t waiting = log->closed_bytes + log->open_used;
-    if (!log->sleeping || (log->in_flight > 0 && waiting < log->second_write_bytes_min))
+    if (log->closed_bytes + log->open_used < log->wake_bytes)
         return false;
-    log->sleeping = false;
+    log->wake_bytes = UINT64_MAX;
     return true;
 }
 

@@ -141,7 +141,7 @@ struct bronze {
     struct uuid uuid;
     uint64_t timeline, epoch;
     uint64_t segment_bytes, log_bytes_max;
-    uint32_t block_bytes_max, second_write_bytes_min;
+    uint32_t block_bytes_max, second_write_bytes_min, gather_bytes;
     /* Its step is on the stack: in a simulation it may sleep there and let others work. */
     bool log_turns, segment_turns;
     bronze_pos life_pos; /* where this life began */
@@ -170,8 +170,9 @@ struct bronze {
     uint64_t closed_bytes;    /* closed, not yet submitted */
     int64_t last_time_us;
     unsigned in_flight;
-    bool sleeping, want_room, no_space, stopping, stalled;
-    uint32_t overdraws; /* who lets control records in beyond the limit just now */
+    bool want_room, no_space, stopping, stalled;
+    uint64_t wake_bytes; /* the log thread sleeps until so many wait; UINT64_MAX: it is awake */
+    uint32_t overdraws;  /* who lets control records in beyond the limit just now */
     struct segment *segments;
     size_t segment_count, segment_cap;
     struct spare spares[SPARE_SEGMENTS_MAX];
@@ -187,9 +188,12 @@ struct bronze {
     struct sys_ring *io;
     uint64_t current_number; /* the segment that is written to: the list above moves at a trim */
     struct sys_file *current_file;
-    uint64_t segment_offset; /* next free byte of the current segment */
-    bool sealed;             /* nothing was written since the last empty block */
-    uint64_t quiet_ns;       /* when the last write completed */
+    uint64_t segment_offset;     /* next free byte of the current segment */
+    bool sealed;                 /* nothing was written since the last empty block */
+    uint64_t quiet_ns;           /* when the last write completed */
+    uint64_t last_ns;            /* when the last write began */
+    uint32_t last_bytes;         /* what it carried */
+    uint64_t step_ns, step_virt; /* of gathering: when a step ends, what was there at its begin */
 
     _Atomic uint64_t durable_ticket; /* the newest durable block */
     _Atomic uint64_t durable_pos;    /* the last durable position */

@@ -5,6 +5,7 @@
  *
  *   device idle, something waits        → write it at once (group commit without a timer)
  *   device busy, >= 64 KiB wait         → a second write joins, up to WRITES_IN_FLIGHT_MAX (L10)
+ *   the last write carried >= 64 KiB    → gather: the next waits for 256 KiB, or 1 ms since then
  *   idle for IDLE_SEAL_US after a write → an empty block states the durable end (L5)
  *
  * Invariants
@@ -24,17 +25,57 @@
 
 enum take { TAKE_NOTHING, TAKE_BLOCK, TAKE_ROLL };
 
+/*
+ * Under the lock: for how long does the next write wait for more to join it, ns? A write costs the
+ * processors a flush, two interrupts, and half a dozen threads that wake, whatever it carries; when
+ * rows come fast that is time taken from them. When they stop coming there is nothing to wait for:
+ * their clients wait for the acks.
+ */
+static uint64_t gather_ns(struct bronze *log, uint64_t waiting)
+{
+    if (log->last_bytes < log->second_write_bytes_min || waiting >= log->gather_bytes)
+        return 0;
+    uint64_t now = sys_mono_ns(log->sys), end = log->last_ns + GATHER_US * 1000ull;
+    if (now >= end)
+        return 0;
+    if (now >= log->step_ns) {
+        uint64_t virt = log->open_virt + log->open_used;
+        uint64_t came = virt - log->step_virt;
+        log->step_virt = virt;
+        log->step_ns = now + GATHER_STEP_US * 1000ull;
+        if (came < log->second_write_bytes_min / 4)
+            return 0;
+    }
+    return MIN(end, log->step_ns) - now;
+}
+
+/* What the log thread sleeps for: so many bytes that wait, or so long. */
+struct pause {
+    uint64_t bytes, us;
+};
+
+/* Under the lock: is what waits to be written now? Else *ret_pause says when to ask again. */
+static bool is_due(struct bronze *log, struct pause *ret_pause)
+{
+    uint64_t waiting = log->closed_bytes + log->open_used;
+    uint64_t enough = log->in_flight == 0 ? 1
+                      : log->in_flight < WRITES_IN_FLIGHT_MAX
+                          ? log->second_write_bytes_min /* L10 */
+                          : UINT64_MAX;
+    uint64_t ns = waiting >= enough ? gather_ns(log, waiting) : 0;
+    *ret_pause = ns == 0 ? (struct pause){enough, UINT64_MAX}
+                         : (struct pause){log->gather_bytes, ns / 1000 + 1};
+    return waiting >= enough && ns == 0;
+}
+
 /* Under the lock: what to do next. With @seal an idle tail is closed with an empty block. */
 static enum take take_locked(struct bronze *log, bool seal, uint64_t *ret_ticket)
 {
+    struct pause p;
     bool closed = log->submit_ticket < log->open_ticket;
-    if (!closed && log->open_frames == 0 && !seal)
+    if (!seal && !is_due(log, &p))
         return TAKE_NOTHING;
     if (!closed && log->open_frames == 0 && !bronze__has_room(log, log->open_virt + BLOCK_ALIGN))
-        return TAKE_NOTHING;
-    if (log->in_flight >= WRITES_IN_FLIGHT_MAX)
-        return TAKE_NOTHING;
-    if (log->in_flight > 0 && log->closed_bytes + log->open_used < log->second_write_bytes_min)
         return TAKE_NOTHING;
     uint64_t bytes = closed ? bronze__slot(log, log->submit_ticket)->header.bytes
                             : align_up(BLOCK_HEADER_BYTES + log->open_used, BLOCK_ALIGN);
@@ -65,13 +106,15 @@ static void submit(struct bronze *log, uint64_t ticket)
     bronze__block_seal(&log->uuid, h, block);
     log->segment_offset += h->bytes;
     log->sealed = h->frame_count == 0;
+    log->last_bytes = h->bytes;
+    log->last_ns = sys_mono_ns(log->sys);
 
     unsigned i = 0;
     while (log->submit_tickets[i] != 0)
         i++;
     must(i < WRITES_IN_FLIGHT_MAX);
     log->submit_tickets[i] = ticket;
-    log->submit_ns[i] = sys_mono_ns(log->sys);
+    log->submit_ns[i] = log->last_ns;
     trace_add(&log->writes, 1);
     sys_point(log->sys, SYS_POINT_LOG_APPEND_BEFORE_WRITE);
     int r = sys_ring_write(log->io, log->current_file, slice_of(block, h->bytes), h->offset, i);
@@ -181,18 +224,16 @@ static void complete(struct bronze *log, const struct sys_done *d)
     sys_mutex_unlock(&log->lock);
 }
 
-/* Under the lock: may the thread sleep, and how long? Sets `sleeping`. */
+/* Under the lock: may the thread sleep, and how long? Sets wake_bytes. */
 static uint64_t sleep_us(struct bronze *log, uint64_t wait_us)
 {
-    uint64_t waiting = log->closed_bytes + log->open_used;
-    bool work = waiting > 0 && !log->stalled && log->in_flight < WRITES_IN_FLIGHT_MAX &&
-                (log->in_flight == 0 || waiting >= log->second_write_bytes_min);
-    if (work)
+    struct pause p;
+    if (is_due(log, &p) && !log->stalled)
         return 0;
-    log->sleeping = true;
-    if (log->in_flight > 0 || log->sealed || log->stalled)
-        return wait_us;
-    return MIN(wait_us, IDLE_SEAL_US);
+    log->wake_bytes = p.bytes;
+    if (log->in_flight == 0 && !log->sealed && !log->stalled)
+        p.us = MIN(p.us, IDLE_SEAL_US);
+    return MIN(wait_us, p.us);
 }
 
 void bronze_step(struct bronze *log, uint64_t wait_us)
@@ -211,7 +252,7 @@ void bronze_step(struct bronze *log, uint64_t wait_us)
     struct sys_done done[WRITES_IN_FLIGHT_MAX];
     unsigned n = sys_ring_wait(log->io, done, WRITES_IN_FLIGHT_MAX, timeout);
     sys_mutex_lock(&log->lock);
-    log->sleeping = false;
+    log->wake_bytes = UINT64_MAX;
     sys_mutex_unlock(&log->lock);
     for (unsigned i = 0; i < n; i++)
         complete(log, &done[i]);
