@@ -76,7 +76,7 @@ static uint64_t rare_chance(enum sys_point p)
     if (p >= SYS_POINT_LAKE_HINT_BEFORE_WRITE) /* each of its eight alike, and one of them surely */
         return SYS_POINT_LAKE_HINT_AFTER_SYNC_DIR - p + 1;
     if (p >= SYS_POINT_LAKE_CHECKPOINT_BEFORE_WRITE) /* the later ones rather: fewer come so far */
-        return 4 * (SYS_POINT_LAKE_CHECKPOINT_AFTER_SYNC_DIR - p + 1);
+        return 3 * (SYS_POINT_LAKE_CHECKPOINT_AFTER_SYNC_DIR - p + 1);
     return 0;
 }
 
@@ -122,9 +122,12 @@ void sim_on_must(void *ctx, const char *sentence)
     sim_die(w, DEATH_FAILSTOP);
 }
 
-/* Points of a start and of recycling, and a roll of the log, are drawn more often. */
+/* Each seed has a point of its own, so that a run of many seeds comes by all of them. Points of a
+ * start and of recycling, and a roll of the log, are drawn more often. */
 static enum sys_point draw_point(struct world *w, bool at_start)
 {
+    if (sim_one_in(w, 3))
+        return (enum sys_point)(w->o.seed % SYS_POINT_COUNT);
     if (at_start && !sim_one_in(w, 3))
         return (enum sys_point)sim_between(w, SYS_POINT_LOG_RECOVER_BEFORE_LOCK,
                                            SYS_POINT_LOG_EPOCH_AFTER_WRITE);
@@ -196,8 +199,8 @@ void sim_faults_boot(struct world *w)
     };
     w->arm.late = w->r.events + sim_between(w, per_life, per_life * 3 / 2);
     if (sim_one_in(w, 8))
-        plan_disk(w);                          /* a start on a failing disk */
-    if (w->many_commits && sim_one_in(w, 2)) { /* only where few runs come by: a checkpoint */
+        plan_disk(w);                           /* a start on a failing disk */
+    if (w->many_commits && !sim_one_in(w, 4)) { /* only where few runs come by: a checkpoint */
         w->arm.at_point = true;
         w->arm.point = SYS_POINT_COUNT;
         w->arm.late = w->r.events + 1000;
