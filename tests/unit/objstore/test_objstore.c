@@ -132,6 +132,66 @@ Test(objstore_folder, folder_of_a_killed_life_is_durable_once_settled)
     }
 }
 
+#define MIB ((size_t)1024 * 1024)
+
+/* Each byte says where it stands. */
+static struct buf made(size_t len)
+{
+    struct buf b = BUF_NULL;
+    uint8_t *p = buf_reserve(&b, len + 1);
+    for (size_t i = 0; i < len; i++)
+        p[i] = (uint8_t)(i % 251 ^ i >> 12);
+    b.len = len;
+    return b;
+}
+
+static bool is_whole(struct objstore *o, const char *name, const struct buf *b)
+{
+    struct buf got = BUF_NULL;
+    bool same = objstore_get(o, name, b->len + 1, &got, NULL) == 0 &&
+                slice_eq(buf_slice(&got), buf_slice(b));
+    buf_deinit(&got);
+    return same;
+}
+
+Test(objstore_folder, objects_of_any_size_survive_whole)
+{
+    const size_t sizes[] = {0,   1,       4095,    4096,        MIB - 1,
+                            MIB, MIB + 1, 2 * MIB, 3 * MIB + 5, 4 * MIB + 4096 + 4095};
+    struct sys *s = sys_new_sim(1);
+    struct objstore *o = open_lake(s, false);
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        struct buf b = made(sizes[i]);
+        cr_assert_eq(objstore_put_absent(o, "t/x", buf_slice(&b), NULL), 0);
+        sys_sim_crash(s);
+        cr_assert(is_whole(o, "t/x", &b), "%zu bytes", sizes[i]);
+        cr_assert_eq(objstore_delete(o, "t/x", NULL), 0);
+        buf_deinit(&b);
+    }
+    objstore_close(o);
+    sys_free(s);
+}
+
+Test(objstore_folder, a_large_object_that_cannot_go_directly_goes_the_plain_way)
+{
+    struct sys *s = sys_new_sim(1);
+    struct objstore *o = open_lake(s, false);
+    struct buf b = made(3 * MIB + 5);
+    for (unsigned skip = 0; skip < 3; skip++) {
+        sys_sim_order(s, SYS_SIM_WRITE_ERROR, OBJSTORE_TEMP_PREFIX, skip, 1);
+        cr_assert_eq(objstore_put(o, "t/x", buf_slice(&b), NULL), 0);
+        sys_sim_crash(s);
+        cr_assert(is_whole(o, "t/x", &b));
+    }
+    cr_assert_eq(sys_sim_hits(s, SYS_SIM_WRITE_ERROR), 3);
+    sys_sim_order(s, SYS_SIM_WRITE_ERROR, OBJSTORE_TEMP_PREFIX, 3, 1); /* the plain way itself */
+    cr_assert_lt(objstore_put(o, "t/y", buf_slice(&b), NULL), 0);
+    cr_assert(is_whole(o, "t/x", &b));
+    buf_deinit(&b);
+    objstore_close(o);
+    sys_free(s);
+}
+
 Test(objstore_folder, root_of_a_killed_life_is_made_durable)
 {
     struct sys *s = sys_new_sim(1);
