@@ -47,7 +47,7 @@
  * after the last one began, and in steps, while in each of them a quarter of that much comes. */
 #define GATHER_BYTES   (256u * 1024)
 #define GATHER_US      1000u
-#define GATHER_STEP_US 250u
+#define GATHER_STEP_US 300u
 /* A request of this size waits while a quarter of the log's memory is not written yet: it must not
  * add its own time on the device to that of every small request behind it. */
 #define LARGE_REQUEST_BYTES       (256u * 1024)

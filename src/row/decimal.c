@@ -9,13 +9,33 @@
 #include "base/limits.h"
 #include "base/must.h"
 
-row_i128 row__pow10(unsigned exponent)
+#define SHORT_DIGITS_MAX 19 /* of any digits, in 64 bits */
+
+row_i128 row_pow10(unsigned exponent)
 {
+    static const uint64_t small[] = {1u,
+                                     10u,
+                                     100u,
+                                     1000u,
+                                     10000u,
+                                     100000u,
+                                     1000000u,
+                                     10000000u,
+                                     100000000u,
+                                     1000000000u,
+                                     10000000000u,
+                                     100000000000u,
+                                     1000000000000u,
+                                     10000000000000u,
+                                     100000000000000u,
+                                     1000000000000000u,
+                                     10000000000000000u,
+                                     100000000000000000u,
+                                     1000000000000000000u,
+                                     10000000000000000000u};
     must(exponent <= DECIMAL_DIGITS_MAX);
-    row_i128 v = 1;
-    for (unsigned i = 0; i < exponent; i++)
-        v *= 10;
-    return v;
+    return exponent < 20 ? (row_i128)small[exponent]
+                         : (row_i128)small[19] * (row_i128)small[exponent - 19];
 }
 
 /* What a decimal text says: ±mantissa × 10^exponent. */
@@ -86,9 +106,41 @@ static bool read_parts(struct slice text, struct parts *m)
     return true;
 }
 
+/* The usual text: a sign perhaps, at most 19 digits, no exponent; without a 128-bit division. False:
+ * it is none of these, or does not fit as it stands, and the long way decides. */
+static bool read_short(struct slice text, const struct row_column *c, row_i128 *ret_value)
+{
+    const uint8_t *p = text.data, *end = p + text.len;
+    bool negative = p < end && *p == '-', point = false;
+    p += negative;
+    unsigned digits = 0, behind = 0;
+    uint64_t v = 0;
+    if (end - p > 1 + SHORT_DIGITS_MAX)
+        return false;
+    for (; p < end; p++) {
+        if (*p == '.' && !point) {
+            point = true;
+            continue;
+        }
+        if (!is_digit(*p) || ++digits > SHORT_DIGITS_MAX)
+            return false;
+        v = v * 10 + (*p - '0');
+        behind += point;
+    }
+    if (digits == 0 || behind > c->scale || digits + c->scale - behind > DECIMAL_DIGITS_MAX)
+        return false;
+    row_i128 whole = (row_i128)v * row_pow10(c->scale - behind);
+    if (whole >= row_pow10(c->precision))
+        return false;
+    *ret_value = negative ? -whole : whole;
+    return true;
+}
+
 int row_decimal_parse(struct slice text, const struct row_column *c, row_i128 *ret_value)
 {
     struct parts m;
+    if (likely(read_short(text, c, ret_value)))
+        return 0;
     if (text.len == 0 || !read_parts(text, &m))
         return ERR_INVALID;
     if (m.mantissa == 0) {
@@ -98,7 +150,7 @@ int row_decimal_parse(struct slice text, const struct row_column *c, row_i128 *r
     int64_t up = m.exponent + c->scale;
     if (up < 0 || up > DECIMAL_DIGITS_MAX)
         return ERR_INVALID;
-    row_i128 limit = row__pow10(c->precision), factor = row__pow10((unsigned)up);
+    row_i128 limit = row_pow10(c->precision), factor = row_pow10((unsigned)up);
     if (m.mantissa > (limit - 1) / factor)
         return ERR_INVALID;
     row_i128 v = m.mantissa * factor;

@@ -42,9 +42,9 @@ static void raise_flat(const struct row_column *from, const struct row_column *t
         return;
     case ROW_DECIMAL:
         if (from->type != ROW_DECIMAL)
-            v->decimal = (row_i128)v->i64 * row__pow10(to->scale);
+            v->decimal = (row_i128)v->i64 * row_pow10(to->scale);
         else
-            v->decimal *= row__pow10(to->scale - from->scale);
+            v->decimal *= row_pow10(to->scale - from->scale);
         return;
     case ROW_TIMESTAMP_NTZ:
         if (from->type == ROW_DATE)

@@ -159,6 +159,7 @@ struct row_value {
     };
 };
 
+row_i128 row_pow10(unsigned exponent); /* 0..38 */
 /* Decimal text ("-12.30", "1.5e3") to the unscaled value at the column's scale. ERR_INVALID: not a
  * decimal, too many digits before or behind the point for decimal(p,s). No rounding: digits beyond
  * the scale may only be zeros. */

@@ -66,6 +66,3 @@ must_use size_t row__ddl_enter(struct row__ddl *d, const char *name);
 void row__ddl_leave(struct row__ddl *d, size_t outside);
 /* The error at this place. Returns @code. */
 int row__ddl_fail(struct row__ddl *d, int code, const char *sentence);
-
-/* 10^exponent, exponent 0..38. */
-row_i128 row__pow10(unsigned exponent);

@@ -351,7 +351,7 @@ static int same_scale(struct rule__compiler *c, const uint8_t *at, struct rule__
         if (l->kind == KIND_DOUBLE && l->types[i].kind == KIND_EXACT)
             *v = (struct rule__value){.f64 = rule__exact_to_double(v->exact, own)};
         else if (l->kind == KIND_EXACT &&
-                 __builtin_mul_overflow(v->exact, rule__pow10(scale - own), &v->exact))
+                 __builtin_mul_overflow(v->exact, row_pow10(scale - own), &v->exact))
             return rule__fail(c, at, "the numbers of the list differ by too many digits");
     }
     *ret_scale = scale;

@@ -18,38 +18,11 @@
 
 static const row_i128 exact_limit = (row_i128)10000000000000000000u * 10000000000000000000u;
 
-row_i128 rule__pow10(unsigned exponent)
-{
-    static const uint64_t small[] = {1u,
-                                     10u,
-                                     100u,
-                                     1000u,
-                                     10000u,
-                                     100000u,
-                                     1000000u,
-                                     10000000u,
-                                     100000000u,
-                                     1000000000u,
-                                     10000000000u,
-                                     100000000000u,
-                                     1000000000000u,
-                                     10000000000000u,
-                                     100000000000000u,
-                                     1000000000000000u,
-                                     10000000000000000u,
-                                     100000000000000000u,
-                                     1000000000000000000u,
-                                     10000000000000000000u};
-    must(exponent <= EXACT_DIGITS_MAX);
-    return exponent < 20 ? (row_i128)small[exponent]
-                         : (row_i128)small[19] * (row_i128)small[exponent - 19];
-}
-
 double rule__exact_to_double(row_i128 v, uint8_t scale)
 {
     /* Both exact in a double: one rounding. */
     if (scale <= 22 && v < (1ll << 53) && v > -(1ll << 53))
-        return (double)v / (scale < 20 ? (double)rule__pow10(scale) : 1e19 * pow(10, scale - 19));
+        return (double)v / (scale < 20 ? (double)row_pow10(scale) : 1e19 * pow(10, scale - 19));
     if (scale == 0)
         return (double)v;
     char text[64], *p = text + sizeof(text) - 8;
@@ -76,11 +49,11 @@ static int compare_exact(row_i128 a, uint8_t scale_a, row_i128 b, uint8_t scale_
         return order_of(a, b);
     row_i128 scaled;
     if (scale_a < scale_b) {
-        if (__builtin_mul_overflow(a, rule__pow10(scale_b - scale_a), &scaled))
+        if (__builtin_mul_overflow(a, row_pow10(scale_b - scale_a), &scaled))
             return a < 0 ? -1 : 1;
         return order_of(scaled, b);
     }
-    if (__builtin_mul_overflow(b, rule__pow10(scale_a - scale_b), &scaled))
+    if (__builtin_mul_overflow(b, row_pow10(scale_a - scale_b), &scaled))
         return b < 0 ? 1 : -1;
     return order_of(a, scaled);
 }
@@ -288,9 +261,9 @@ static bool exact_arithmetic(const struct rule__insn *i, row_i128 a, row_i128 b,
         return !__builtin_mul_overflow(a, b, ret);
     bool ok = true;
     if (i->scale_a < i->scale_b)
-        ok = !__builtin_mul_overflow(a, rule__pow10(i->scale_b - i->scale_a), &a);
+        ok = !__builtin_mul_overflow(a, row_pow10(i->scale_b - i->scale_a), &a);
     else if (i->scale_a > i->scale_b)
-        ok = !__builtin_mul_overflow(b, rule__pow10(i->scale_a - i->scale_b), &b);
+        ok = !__builtin_mul_overflow(b, row_pow10(i->scale_a - i->scale_b), &b);
     if (i->op == OP_REMAINDER)
         *ret = ok ? a % b : 0;
     else if (i->op == OP_ADD)
@@ -327,7 +300,7 @@ static enum rule__verdict do_convert(const struct rule__insn *i, struct rule__va
         return VERDICT_TRUE;
     }
     row_i128 scaled;
-    if (__builtin_mul_overflow(v->exact, rule__pow10(i->scale_b - i->scale_a), &scaled) ||
+    if (__builtin_mul_overflow(v->exact, row_pow10(i->scale_b - i->scale_a), &scaled) ||
         scaled >= exact_limit || scaled <= -exact_limit)
         return VERDICT_OVERFLOW;
     v->exact = scaled;

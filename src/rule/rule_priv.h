@@ -69,7 +69,6 @@ struct rule__value {
 
 /* Digits of an exact number; beyond: an overflow. */
 #define EXACT_DIGITS_MAX 38
-row_i128 rule__pow10(unsigned exponent); /* 0..38 */
 /* Rounded correctly. */
 double rule__exact_to_double(row_i128 v, uint8_t scale);
 /* -1, 0, 1; of the kind's own order. @scale_a, @scale_b of EXACT only. */

@@ -63,6 +63,39 @@ Test(row_decimal, text_is_read_exactly_or_refused)
     }
 }
 
+/* With an exponent of 0 behind it a text goes the long way. */
+Test(row_decimal, short_texts_say_what_they_say_the_long_way)
+{
+    uint64_t seed = 1;
+    unsigned taken = 0;
+    for (unsigned i = 0; i < 200000; i++) {
+        char text[48];
+        size_t len = 0;
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        uint64_t r = seed >> 20, digits = r % 24, point = r / 24 % 24, zeros = r / 576 % 4;
+        struct row_column c = decimal((uint8_t)(1 + r / 2304 % 38), 0);
+        c.scale = (uint8_t)(r / 87552 % (c.precision + 1u));
+        if (r / 4000000 % 3 == 0)
+            text[len++] = "+-"[r / 12000000 % 2];
+        for (uint64_t k = 0; k < digits; k++) {
+            if (k == point)
+                text[len++] = '.';
+            uint64_t digit = (seed ^ seed >> 29) * (2 * k + 3) >> 40;
+            text[len++] = k + zeros < digits ? (char)('0' + digit % 10) : '0';
+        }
+        text[len] = '\0';
+        row_i128 plain = -1, as_long = -1;
+        int got = row_decimal_parse(slice_str(text), &c, &plain);
+        strcpy(text + len, "e0");
+        int wanted = row_decimal_parse(slice_str(text), &c, &as_long);
+        cr_assert_eq(got, wanted, "%s as decimal(%u,%u)", text, c.precision, c.scale);
+        cr_assert(plain == as_long, "%s as decimal(%u,%u)", text, c.precision, c.scale);
+        taken += got == 0;
+    }
+    cr_assert_gt(taken, 20000);
+    cr_assert_lt(taken, 180000);
+}
+
 Test(row_decimal, the_widest_values_go_there_and_back)
 {
     const char *texts[] = {"99999999999999999999999999999999999999",
