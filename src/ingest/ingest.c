@@ -486,7 +486,7 @@ static struct rpc_message *unpark(struct stream *st)
 
 static void take_message(struct stream *st, struct rpc_message *m)
 {
-    struct err e = {0};
+    struct err e; /* set when it fails: not cleared for each message */
     struct request r;
     buf_reset(&st->lane->judge.details);
     int rc = request_parse(rpc_message_bytes(m), &r, &e);
