@@ -10,7 +10,10 @@
   crash  deaths under load and power cuts, some rounds of each; what a machine cannot mount is
          named as NOT RUN and not counted
   flip   single bits flipped, 10 in each kind of file: verify names each
+
+Crash and flip run side by side: the seconds told are those of both.
 """
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -42,8 +45,11 @@ def build(preset):
         raise RuntimeError(f"preset {preset} does not build")
 
 
-def python_suite(script, *arguments):
-    status, output = run([sys.executable, ROOT / "tests" / script, *arguments])
+def python_suite(script, *arguments, quiet=False):
+    """What it prints is shown as it comes; all at its end if quiet."""
+    status, output = run([sys.executable, ROOT / "tests" / script, *arguments], quiet)
+    if quiet:
+        print(f"-- {' '.join((script, *arguments))}\n{output}", end="", flush=True)
     found = PLAIN.findall(output)
     if not found:
         return 0, 1
@@ -79,21 +85,22 @@ def e2e_suite():
     return python_suite("e2e/run.py")
 
 
-CRASH_PARTS = [("crash/crash.py", "--rounds", "20"),
-               ("power/selftest.py",),
-               ("crash/crash.py", "--power", "--rounds", "5"),
-               ("crash/crash.py", "--prove")]
+# Suites that wait most of the time: two of their parts run at once, the longest first.
+WAITING = {"crash": [("crash/crash.py", "--rounds", "20", "--where-possible"),
+                     ("crash/crash.py", "--prove", "--where-possible"),
+                     ("crash/crash.py", "--power", "--rounds", "5", "--where-possible"),
+                     ("power/selftest.py", "--where-possible")],
+           "flip": [("flip/flip.py", "--bits", "10")]}
 
 
-def crash_suite():
+def waiting_suites(names):
+    """(passed, failed) of each."""
     build("release")
-    results = [python_suite(*part, "--where-possible") for part in CRASH_PARTS]
-    return tuple(map(sum, zip(*results)))
-
-
-def flip_suite():
-    build("release")
-    return python_suite("flip/flip.py", "--bits", "10")
+    with concurrent.futures.ThreadPoolExecutor(2) as lanes:
+        running = {name: [lanes.submit(python_suite, *part, quiet=True) for part in WAITING[name]]
+                   for name in names}
+        return {name: tuple(map(sum, zip(*(part.result() for part in parts))))
+                for name, parts in running.items()}
 
 
 def sim_suite():
@@ -112,30 +119,41 @@ SUITES = {
     "leak": lambda: ctest_suite("leak"),
     "sim": sim_suite,
     "e2e": e2e_suite,
-    "crash": crash_suite,
-    "flip": flip_suite,
 }
 
 
+def groups(names):
+    """What runs one after the other: a suite, or all of those that wait."""
+    waiting = [name for name in WAITING if name in names]
+    return [[name] for name in names if name not in WAITING] + ([waiting] if waiting else [])
+
+
+def run_group(names):
+    try:
+        if names[0] in WAITING:
+            return waiting_suites(names)
+        return {names[0]: SUITES[names[0]]()}
+    except Exception as e:
+        print(f"{', '.join(names)}: {e}")
+        return dict.fromkeys(names, (0, 1))
+
+
 def main():
-    wanted = sys.argv[1:] or list(SUITES)
-    unknown = [s for s in wanted if s not in SUITES]
+    every = [*SUITES, *WAITING]
+    wanted = list(dict.fromkeys(sys.argv[1:])) or every
+    unknown = [s for s in wanted if s not in every]
     if unknown:
         print(f"no such suite: {', '.join(unknown)}\n{__doc__}")
         return 2
     passed = failed = 0
     summary = []
-    for name in wanted:
+    for names in groups(wanted):
         begun = time.monotonic()
-        print(f"---- {name}", flush=True)
-        try:
-            result = SUITES[name]()
-        except Exception as e:
-            print(f"{name}: {e}")
-            result = 0, 1
-        passed, failed = passed + result[0], failed + result[1]
-        summary.append(f"{name:<6} {result[0]:>5} passed {result[1]:>3} failed "
-                       f"{time.monotonic() - begun:>6.0f} s")
+        print(f"---- {' and '.join(names)}", flush=True)
+        for name, result in run_group(names).items():
+            passed, failed = passed + result[0], failed + result[1]
+            summary.append(f"{name:<6} {result[0]:>5} passed {result[1]:>3} failed "
+                           f"{time.monotonic() - begun:>6.0f} s")
     print("----", *summary, sep="\n")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0

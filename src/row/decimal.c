@@ -106,8 +106,8 @@ static bool read_parts(struct slice text, struct parts *m)
     return true;
 }
 
-/* The usual text: a sign perhaps, at most 19 digits, no exponent; without a 128-bit division. False:
- * it is none of these, or does not fit as it stands, and the long way decides. */
+/* The usual text: a minus perhaps, at most 19 digits, no exponent; without a 128-bit division.
+ * False: it is none of these, or does not fit as it stands, and the long way decides. */
 static bool read_short(struct slice text, const struct row_column *c, row_i128 *ret_value)
 {
     const uint8_t *p = text.data, *end = p + text.len;
