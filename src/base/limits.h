@@ -43,8 +43,9 @@
 /* A second write joins a busy device only with this much waiting (rule L10). */
 #define SECOND_WRITE_BYTES_MIN (64u * 1024)
 #define WRITES_IN_FLIGHT_MAX   4
-/* When the last write carried that much, the next one waits until so many bytes are there, so long
- * after the last one began, and in steps, while in each of them a quarter of that much comes. */
+/* When the last write carried SECOND_WRITE_BYTES_MIN, and a quarter of that came meanwhile, the
+ * next waits for GATHER_BYTES, until GATHER_US after the last began, and in steps, while in each of
+ * them such a quarter comes. */
 #define GATHER_BYTES   (256u * 1024)
 #define GATHER_US      1000u
 #define GATHER_STEP_US 300u

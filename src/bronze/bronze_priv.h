@@ -193,6 +193,7 @@ struct bronze {
     uint64_t quiet_ns;           /* when the last write completed */
     uint64_t last_ns;            /* when the last write began */
     uint32_t last_bytes;         /* what it carried */
+    uint64_t came_bytes;         /* what waited when a write had completed */
     uint64_t step_ns, step_virt; /* of gathering: when a step ends, what was there at its begin */
 
     _Atomic uint64_t durable_ticket; /* the newest durable block */

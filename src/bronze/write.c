@@ -5,7 +5,7 @@
  *
  *   device idle, something waits        → write it at once (group commit without a timer)
  *   device busy, >= 64 KiB wait         → a second write joins, up to WRITES_IN_FLIGHT_MAX (L10)
- *   the last write carried >= 64 KiB    → gather: the next waits for 256 KiB, or 1 ms since then
+ *   either, and rows come fast          → it gathers first: 256 KiB, or 1 ms since the last began
  *   idle for IDLE_SEAL_US after a write → an empty block states the durable end (L5)
  *
  * Invariants
@@ -25,26 +25,33 @@
 
 enum take { TAKE_NOTHING, TAKE_BLOCK, TAKE_ROLL };
 
+/* Under the lock. */
+static void begin_step(struct bronze *log, uint64_t now_ns)
+{
+    log->step_ns = now_ns + GATHER_STEP_US * 1000ull;
+    log->step_virt = log->open_virt + log->open_used;
+}
+
 /*
  * Under the lock: for how long does the next write wait for more to join it, ns? A write costs the
  * processors a flush, two interrupts, and half a dozen threads that wake, whatever it carries; when
- * rows come fast that is time taken from them. When they stop coming there is nothing to wait for:
- * their clients wait for the acks.
+ * rows come fast that is time taken from them. They do when the last write carried much and more
+ * came while it was under way. When they stop coming there is nothing to wait for: their clients
+ * wait for the acks. That is asked at the end of each step; the first one begins with the last
+ * write.
  */
 static uint64_t gather_ns(struct bronze *log, uint64_t waiting)
 {
-    if (log->last_bytes < log->second_write_bytes_min || waiting >= log->gather_bytes)
+    uint32_t much = log->second_write_bytes_min;
+    if (log->last_bytes < much || log->came_bytes < much / 4 || waiting >= log->gather_bytes)
         return 0;
     uint64_t now = sys_mono_ns(log->sys), end = log->last_ns + GATHER_US * 1000ull;
     if (now >= end)
         return 0;
     if (now >= log->step_ns) {
-        uint64_t virt = log->open_virt + log->open_used;
-        uint64_t came = virt - log->step_virt;
-        log->step_virt = virt;
-        log->step_ns = now + GATHER_STEP_US * 1000ull;
-        if (came < log->second_write_bytes_min / 4)
+        if (log->open_virt + log->open_used - log->step_virt < much / 4)
             return 0;
+        begin_step(log, now);
     }
     return MIN(end, log->step_ns) - now;
 }
@@ -88,6 +95,9 @@ static enum take take_locked(struct bronze *log, bool seal, uint64_t *ret_ticket
     *ret_ticket = log->submit_ticket++;
     log->closed_bytes -= bytes;
     log->in_flight++;
+    log->last_bytes = (uint32_t)bytes;
+    log->last_ns = sys_mono_ns(log->sys);
+    begin_step(log, log->last_ns);
     return TAKE_BLOCK;
 }
 
@@ -106,8 +116,6 @@ static void submit(struct bronze *log, uint64_t ticket)
     bronze__block_seal(&log->uuid, h, block);
     log->segment_offset += h->bytes;
     log->sealed = h->frame_count == 0;
-    log->last_bytes = h->bytes;
-    log->last_ns = sys_mono_ns(log->sys);
 
     unsigned i = 0;
     while (log->submit_tickets[i] != 0)
@@ -221,6 +229,7 @@ static void complete(struct bronze *log, const struct sys_done *d)
     sys_mutex_lock(&log->lock);
     bronze__slot(log, ticket)->done = true;
     log->in_flight--;
+    log->came_bytes = log->closed_bytes + log->open_used;
     sys_mutex_unlock(&log->lock);
 }
 

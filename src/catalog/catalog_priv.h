@@ -102,12 +102,14 @@ void catalog__record_free(record *r);
 CLEANUP_FUNC(record *, catalog__record_free)
 void catalog__record_pack(const record *r, struct buf *out);
 
-/* Append once. 0 with *ret_pos and *ret_ticket, BRONZE_FULL, BRONZE_NO_SPACE. Any thread. */
+/* Append once. 0 with *ret; BRONZE_FULL, BRONZE_NO_SPACE (no @e); ERR_INVALID: larger than a block.
+ * Any thread. */
 struct appended {
     bronze_pos pos;
     uint64_t ticket;
 };
-must_use int catalog__append(struct catalog *c, const record *r, struct appended *ret);
+must_use int catalog__append(struct catalog *c, const record *r, struct appended *ret,
+                             struct err *e);
 /* The same, tried again while the log is full. ERR_EXHAUSTED, ERR_NO_SPACE. Blocks; gate held. */
 must_use int catalog__append_wait(struct catalog *c, const record *r, struct appended *ret,
                                   struct err *e);

@@ -43,7 +43,7 @@ int catalog_log_commit(struct catalog *c, const struct catalog_lake_commit *k)
     r.what_case = SLUICE__CONTROL__RECORD__WHAT_LAKE_COMMITTED;
     r.lake_committed = &m;
     struct appended a;
-    return catalog__append(c, &r, &a);
+    return catalog__append(c, &r, &a, NULL);
 }
 
 void catalog_persist_lake(const struct catalog_lake_commit *k, struct store_batch *batch)

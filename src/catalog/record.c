@@ -49,13 +49,18 @@ static int append_bytes(struct catalog *c, struct slice bytes, struct appended *
     return rc;
 }
 
-int catalog__append(struct catalog *c, const record *r, struct appended *ret)
+static int too_large(int rc, struct err *e)
+{
+    return err_set(e, rc, "the control record does not fit into a block of the log");
+}
+
+int catalog__append(struct catalog *c, const record *r, struct appended *ret, struct err *e)
 {
     struct buf bytes = BUF_NULL;
     catalog__record_pack(r, &bytes);
     int rc = append_bytes(c, buf_slice(&bytes), ret);
     buf_deinit(&bytes);
-    return rc;
+    return rc < 0 ? too_large(rc, e) : rc;
 }
 
 int catalog__full(int outcome, struct err *e)
@@ -79,9 +84,7 @@ int catalog__append_wait(struct catalog *c, const record *r, struct appended *re
     buf_deinit(&bytes);
     if (rc > 0)
         return catalog__full(rc, e);
-    if (rc < 0)
-        return err_set(e, rc, "the control record does not fit into a block of the log");
-    return 0;
+    return rc < 0 ? too_large(rc, e) : 0;
 }
 
 /* Wait for the pending record and apply it. Gate held. */

@@ -31,7 +31,7 @@ static int append_begin(struct catalog *c, struct appended *a)
     record r = SLUICE__CONTROL__RECORD__INIT;
     r.what_case = SLUICE__CONTROL__RECORD__WHAT_SNAPSHOT_BEGUN;
     r.snapshot_begun = &m;
-    return catalog__append(c, &r, a);
+    return catalog__append(c, &r, a, NULL);
 }
 
 static int append_table(struct catalog *c, uint32_t id, struct appended *a)
@@ -44,7 +44,7 @@ static int append_table(struct catalog *c, uint32_t id, struct appended *a)
     record r = SLUICE__CONTROL__RECORD__INIT;
     r.what_case = SLUICE__CONTROL__RECORD__WHAT_TABLE_CREATED;
     r.table_created = &tr.m;
-    int rc = catalog__append(c, &r, a);
+    int rc = catalog__append(c, &r, a, NULL);
     catalog__table_record_deinit(&tr);
     return rc;
 }
@@ -63,7 +63,7 @@ static int append_version(struct catalog *c, uint64_t id, struct appended *a)
     record r = SLUICE__CONTROL__RECORD__INIT;
     r.what_case = SLUICE__CONTROL__RECORD__WHAT_TABLE_ALTERED;
     r.table_altered = &tr.m;
-    int rc = catalog__append(c, &r, a);
+    int rc = catalog__append(c, &r, a, NULL);
     catalog__table_record_deinit(&tr);
     return rc;
 }
@@ -79,7 +79,7 @@ static int append_drop(struct catalog *c, uint32_t id, struct appended *a)
     record r = SLUICE__CONTROL__RECORD__INIT;
     r.what_case = SLUICE__CONTROL__RECORD__WHAT_TABLE_DROPPED;
     r.table_dropped = &m;
-    return catalog__append(c, &r, a);
+    return catalog__append(c, &r, a, NULL);
 }
 
 static int append_descriptor(struct catalog *c, uint32_t id, struct appended *a)
@@ -95,7 +95,7 @@ static int append_descriptor(struct catalog *c, uint32_t id, struct appended *a)
     record r = SLUICE__CONTROL__RECORD__INIT;
     r.what_case = SLUICE__CONTROL__RECORD__WHAT_DESCRIPTOR_ADDED;
     r.descriptor_added = &m;
-    return catalog__append(c, &r, a);
+    return catalog__append(c, &r, a, NULL);
 }
 
 static int append_stream(struct catalog *c, uint64_t id, struct appended *a)
@@ -112,7 +112,7 @@ static int append_stream(struct catalog *c, uint64_t id, struct appended *a)
     record r = SLUICE__CONTROL__RECORD__INIT;
     r.what_case = SLUICE__CONTROL__RECORD__WHAT_STREAM_OPENED;
     r.stream_opened = &m;
-    return catalog__append(c, &r, a);
+    return catalog__append(c, &r, a, NULL);
 }
 
 static int append_thing(struct catalog *c, enum thing what, uint64_t id, struct appended *a)

@@ -240,7 +240,7 @@ static int intern(struct opening *o, struct err *e)
     r.what_case = SLUICE__CONTROL__RECORD__WHAT_DESCRIPTOR_ADDED;
     r.descriptor_added = &m;
     struct appended a;
-    int rc = catalog__append(c, &r, &a);
+    int rc = catalog__append(c, &r, &a, e);
     if (rc != 0)
         return rc;
     c->next_descriptor_id++;
@@ -316,7 +316,7 @@ static int log_growth(struct opening *o, struct err *e)
     r.what_case = SLUICE__CONTROL__RECORD__WHAT_TABLE_ALTERED;
     r.table_altered = &tr.m;
     struct appended a;
-    int rc = catalog__append(c, &r, &a);
+    int rc = catalog__append(c, &r, &a, e);
     if (rc == 0) {
         rc = catalog__table_altered(c, a.pos, &tr.m);
         must(rc == 0);
@@ -374,7 +374,7 @@ static int log_stream(struct opening *o, const char *principal, struct catalog_s
     r.what_case = SLUICE__CONTROL__RECORD__WHAT_STREAM_OPENED;
     r.stream_opened = &m;
     struct appended a;
-    int rc = catalog__append(c, &r, &a);
+    int rc = catalog__append(c, &r, &a, e);
     if (rc != 0)
         return rc;
     catalog__stream_opened(c, &m); /* moves next_stream_id on */
@@ -444,7 +444,7 @@ void catalog_close_stream(struct catalog *c, struct catalog_stream *s)
     r.stream_closed = &m;
     sys_mutex_lock(&c->lock);
     struct appended a;
-    (void)catalog__append(c, &r, &a);
+    (void)catalog__append(c, &r, &a, NULL);
     catalog__stream_closed(c, s->id);
     sys_mutex_unlock(&c->lock);
     s->plan = codec_plan_unref(s->plan);

@@ -8,8 +8,8 @@
  * parents first. A failure after the rename leaves the fate open, as the face says. Temporary files
  * left by a crash are not objects: nobody lists them.
  *
- * Large objects go to the device directly: copying them into the page cache took as much of the
- * processors as encoding a tenth of their rows, and would push out of it what others read. Where a
+ * Large objects go to the device directly: copying them into the page cache took a tenth of the
+ * compactor's time, and pushed out of it what others read. Where a
  * file system does not take that, they go the plain way.
  *
  * No state but the root; any thread.

@@ -139,9 +139,11 @@ static bool read_short(struct slice text, const struct row_column *c, row_i128 *
 int row_decimal_parse(struct slice text, const struct row_column *c, row_i128 *ret_value)
 {
     struct parts m;
+    if (text.len == 0)
+        return ERR_INVALID;
     if (likely(read_short(text, c, ret_value)))
         return 0;
-    if (text.len == 0 || !read_parts(text, &m))
+    if (!read_parts(text, &m))
         return ERR_INVALID;
     if (m.mantissa == 0) {
         *ret_value = 0;

@@ -11,6 +11,7 @@
 #define MIB       (1024u * 1024)
 #define ROW_BYTES 1024u
 #define LOAD_ROWS (SECOND_WRITE_BYTES_MIN / ROW_BYTES + 1) /* what makes a write a large one */
+#define MORE_ROWS (LOAD_ROWS / 2)                          /* too few for a write beside it */
 
 struct fixture {
     struct sys *sys;
@@ -68,21 +69,23 @@ static uint64_t now_us(const struct fixture *x)
     return sys_mono_ns(x->sys) / 1000;
 }
 
-static bool is_durable(const struct fixture *x)
+static void finish(struct fixture *x, uint64_t wanted)
 {
-    return bronze_durable_pos(x->log) == bronze_appended_pos(x->log);
+    for (int i = 0; i < 10 && bronze_durable_pos(x->log) < wanted; i++)
+        bronze_step(x->log, 10);
+    cr_assert_geq(bronze_durable_pos(x->log), wanted);
 }
 
-/* Its write is the last one and large; the device is idle again. Returns when it began. */
-static uint64_t load(struct fixture *x)
+/* A large write has completed, and @more rows came meanwhile. Returns when it began. */
+static uint64_t load(struct fixture *x, unsigned more)
 {
-    uint64_t before = writes(x), began_us = now_us(x);
+    uint64_t began_us = now_us(x);
     rows(x, LOAD_ROWS);
     bronze_step(x->log, 0);
-    cr_assert_eq(writes(x), before + 1);
-    for (int i = 0; i < 10 && !is_durable(x); i++)
-        bronze_step(x->log, 10);
-    cr_assert(is_durable(x));
+    cr_assert_eq(writes(x), 1);
+    uint64_t end = bronze_appended_pos(x->log);
+    rows(x, more);
+    finish(x, end);
     return began_us;
 }
 
@@ -94,9 +97,21 @@ Test(bronze_gather, few_rows_are_written_at_once)
         rows(&x, 1);
         bronze_step(x.log, 0);
         cr_assert_eq(writes(&x), i);
-        bronze_step(x.log, 10);
-        cr_assert(is_durable(&x));
+        finish(&x, bronze_appended_pos(x.log));
     }
+    tear_down(&x);
+}
+
+Test(bronze_gather, a_batch_is_written_at_once_when_none_came_during_the_last)
+{
+    struct fixture x;
+    set_up(&x);
+    (void)load(&x, 0);
+
+    rows(&x, LOAD_ROWS);
+    bronze_step(x.log, 0);
+
+    cr_assert_eq(writes(&x), 2);
     tear_down(&x);
 }
 
@@ -104,12 +119,11 @@ Test(bronze_gather, under_load_a_write_waits_until_much_is_there)
 {
     struct fixture x;
     set_up(&x);
-    (void)load(&x);
+    (void)load(&x, MORE_ROWS);
 
-    rows(&x, LOAD_ROWS);
     bronze_step(x.log, 0);
     cr_assert_eq(writes(&x), 1);
-    rows(&x, GATHER_BYTES / ROW_BYTES - LOAD_ROWS);
+    rows(&x, GATHER_BYTES / ROW_BYTES - MORE_ROWS);
     bronze_step(x.log, 0);
 
     cr_assert_eq(writes(&x), 2);
@@ -120,7 +134,7 @@ Test(bronze_gather, but_not_for_long)
 {
     struct fixture x;
     set_up(&x);
-    uint64_t began_us = load(&x);
+    uint64_t began_us = load(&x, MORE_ROWS);
 
     while (writes(&x) == 1) {
         rows(&x, 20);
@@ -132,18 +146,59 @@ Test(bronze_gather, but_not_for_long)
     tear_down(&x);
 }
 
-Test(bronze_gather, and_not_for_clients_that_wait_for_their_acks)
+Test(bronze_gather, and_two_steps_at_most_when_no_more_come)
 {
     struct fixture x;
     set_up(&x);
-    (void)load(&x);
-    rows(&x, LOAD_ROWS);
-    uint64_t came_us = now_us(&x);
+    uint64_t began_us = load(&x, MORE_ROWS);
 
     while (writes(&x) == 1)
         bronze_step(x.log, 10000);
 
-    cr_assert_leq(now_us(&x), came_us + GATHER_STEP_US + 100);
+    cr_assert_leq(now_us(&x), began_us + 2 * GATHER_STEP_US + 100);
+    cr_assert_geq(now_us(&x), began_us + 2 * GATHER_STEP_US);
+    tear_down(&x);
+}
+
+/* Whose rows are all in one write, and who send the next ones when they hear of it. */
+Test(bronze_gather, clients_that_wait_for_their_acks_wait_for_nothing_else)
+{
+    struct fixture x;
+    set_up(&x);
+    for (unsigned i = 0; i < 10; i++) {
+        uint64_t before = writes(&x);
+        rows(&x, 2 * LOAD_ROWS);
+        bronze_step(x.log, 0);
+        cr_assert_eq(writes(&x), before + 1);
+        finish(&x, bronze_appended_pos(x.log));
+    }
+    tear_down(&x);
+}
+
+Test(bronze_gather, a_row_alone_does_not_wait_behind_a_large_write)
+{
+    struct fixture x;
+    set_up(&x);
+    (void)load(&x, 0);
+
+    rows(&x, 1);
+    bronze_step(x.log, 0);
+
+    cr_assert_eq(writes(&x), 2);
+    tear_down(&x);
+}
+
+Test(bronze_gather, nothing_waits_when_the_log_is_closed)
+{
+    struct fixture x;
+    set_up(&x);
+    (void)load(&x, MORE_ROWS);
+    bronze_step(x.log, 0);
+    cr_assert_lt(bronze_durable_pos(x.log), bronze_appended_pos(x.log));
+
+    bronze_stop(x.log);
+
+    cr_assert_eq(bronze_durable_pos(x.log), bronze_appended_pos(x.log));
     tear_down(&x);
 }
 
@@ -151,14 +206,14 @@ Test(bronze_gather, when_the_load_is_over_few_rows_are_written_at_once_again)
 {
     struct fixture x;
     set_up(&x);
-    (void)load(&x);
+    (void)load(&x, MORE_ROWS);
     sys_sleep_ms(x.sys, 2);
 
     rows(&x, 1);
     bronze_step(x.log, 0);
 
     cr_assert_eq(writes(&x), 2);
-    bronze_step(x.log, 10);
+    finish(&x, bronze_appended_pos(x.log));
     rows(&x, 1);
     bronze_step(x.log, 0);
     cr_assert_eq(writes(&x), 3);
