@@ -9,8 +9,8 @@
  * left by a crash are not objects: nobody lists them.
  *
  * Large objects go to the device directly: copying them into the page cache took a tenth of the
- * compactor's time, and pushed out of it what others read. Where a
- * file system does not take that, they go the plain way.
+ * compactor's time, and pushed out of it what others read. Where a file system does not take that,
+ * they go the plain way.
  *
  * No state but the root; any thread.
  */
