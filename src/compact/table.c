@@ -123,13 +123,18 @@ static int take_row(struct compact_table *t, const struct codec_plan *plan, stru
     return 0;
 }
 
+static void miss_from(struct compact_table *t, bronze_pos first)
+{
+    t->missed = t->missed != 0 ? MIN(t->missed, first) : first;
+}
+
 int compact__table_check(struct compact_table *t, const struct bronze_frame *f, struct err *e)
 {
     if (f->first_pos > t->opened_txn || t->opened_ms < 0 || f->row_count == 0 ||
         f->time_us / 1000 <= t->opened_ms)
         return 0;
     t->committed = t->taken = f->first_pos - 1;
-    t->missed = t->missed != 0 ? MIN(t->missed, f->first_pos) : f->first_pos;
+    miss_from(t, f->first_pos);
     return err_set(e, ERR_PRECONDITION,
                    "the lake is ahead of the log: %s had position %llu before the row at %llu "
                    "came, so the log is an older one that went on",
@@ -229,7 +234,7 @@ void compact__table_alter(struct compact_table *t, struct catalog_table *next)
 /* Rows that were taken, in front of those that are missed, are missed too. */
 static void miss_taken(struct compact_table *t, bronze_pos first, bronze_pos last, uint64_t rows)
 {
-    t->missed = t->missed != 0 ? MIN(t->missed, first) : first;
+    miss_from(t, first);
     t->missed_end = MAX(t->missed_end, last);
     t->missed_rows += rows;
 }

@@ -27,7 +27,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DIRECT_ALIGN       4096u /* what SYS_DIRECT asks for */
 #define DIRECT_CHUNK_BYTES (1024u * 1024)
 
 struct folder {
@@ -105,10 +104,10 @@ static void pass(struct sys *s, const struct object *x, enum sys_put_step step)
 static size_t write_direct(struct sys *s, const char *path, struct slice data)
 {
     _cleanup_(sys_closep) struct sys_file *file = NULL;
-    size_t end = data.len - data.len % DIRECT_ALIGN, done = 0;
+    size_t end = data.len - data.len % SYS_BLOCK, done = 0;
     if (data.len < DIRECT_CHUNK_BYTES || sys_open(s, path, SYS_WRITE | SYS_DIRECT, &file, NULL) < 0)
         return 0;
-    uint8_t *chunk = mem_aligned(DIRECT_ALIGN, DIRECT_CHUNK_BYTES);
+    uint8_t *chunk = mem_aligned(SYS_BLOCK, DIRECT_CHUNK_BYTES);
     while (done < end) {
         size_t len = MIN(end - done, (size_t)DIRECT_CHUNK_BYTES);
         memcpy(chunk, data.data + done, len);

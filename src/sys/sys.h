@@ -42,12 +42,14 @@ void sys_sleep_ms(struct sys *s, uint32_t ms);
 
 struct sys_file;
 
+#define SYS_BLOCK 4096u /* unit of SYS_DIRECT */
+
 enum sys_open_flags {
     SYS_READ = 0,
     SYS_WRITE = 1,     /* read and write */
     SYS_CREATE = 2,    /* make it if missing */
     SYS_EXCLUSIVE = 4, /* with CREATE: ERR_EXISTS if it is there */
-    SYS_DIRECT = 8,    /* O_DIRECT: offsets, lengths and buffers in multiples of 4096 */
+    SYS_DIRECT = 8,    /* O_DIRECT: offsets, lengths and buffers in multiples of SYS_BLOCK */
     SYS_DSYNC = 16,    /* a write returns when it is on stable storage */
     SYS_TRUNCATE = 32,
     SYS_APPEND = 64,

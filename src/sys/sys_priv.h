@@ -12,8 +12,6 @@
 
 #include <stdatomic.h>
 
-#define SYS_BLOCK 4096u /* unit of SYS_DIRECT */
-
 struct sys_ops {
     void (*free)(struct sys *s);
 
