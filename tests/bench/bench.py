@@ -5,14 +5,18 @@
 
 First rows alone, without a server: codec.py (./dev bench --codec runs only that).
 
-Machines change their speed while one measures, so what a figure is compared with is measured in two
-halves, one before it and one after, and their mean is taken; both stand in the report.
+Machines change their speed while one measures. So sink and server are measured by turns (turns.py),
+and a ratio is the median of the pairs' (the sink, in which nothing builds up, for half as long);
+the echo in two halves, one before ours and one after, and their mean is taken. All of them stand in
+the report, beside the CPU time that the load tool itself took for a row: where that differs between
+sink and ingest, the machine changed its speed.
 
 For each row set, number of streams and batch size, over TLS:
   ingest     as fast as the load tool can, while Delta is written; the lag may grow
   sustained  at a fixed rate at which the lag stays flat: it grows by less than 3 % of the rows that
-             come. Begins with four fifths of the rows of the ingest run by the time until all of
-             them were committed, and steps down, by as much as was too much, until it holds
+             come. Begins with four fifths of the rows of the ingest runs by the time until all of
+             them were committed, and steps down, by as much as was too much, until it holds. 0 when
+             no rate that there was time for held: the report has all that were tried
 and afterwards every acknowledged row is counted in Delta, and no log position is there twice.
 Exit status 0 when nothing is lost and nothing is there twice, whatever the speed.
 """
@@ -35,15 +39,17 @@ import time
 
 import codec
 import duckdb
+import turns
 from sluice_local import LocalServer, lake
 from sluice_local.server import ROOT
 
-FULL = {"rows": ["200b", "1kb"], "streams": [1, 4], "batch": [1, 100], "sink_s": 30,
-        "ingest_s": 30, "sustained_s": 24, "latency_s": 8, "lookup_s": 10,
+FULL = {"rows": ["200b", "1kb"], "streams": [1, 4], "batch": [1, 100], "turns": 3, "sink_s": 5,
+        "ingest_s": 10, "sustained_s": 24, "latency_s": 6, "lookup_s": 8, "codec_s": 0.25,
         "budget_s": 870}
-QUICK = {"rows": ["200b", "1kb"], "streams": [1], "batch": [1], "sink_s": 6, "ingest_s": 8,
-         "sustained_s": 10, "latency_s": 4, "lookup_s": 6,
+QUICK = {"rows": ["200b", "1kb"], "streams": [1], "batch": [1], "turns": 1, "sink_s": 6,
+         "ingest_s": 8, "sustained_s": 10, "latency_s": 4, "lookup_s": 6, "codec_s": 0.25,
          "budget_s": 170}
+SETTLE_S = 5  # until all rows of a run are in Delta
 STEP_DOWN = 0.8
 TRIES = 3
 FLAT_S = 20
@@ -86,10 +92,18 @@ class Bench:
         command = [str(a) for a in (self.tool, *arguments, *reach, "--json", report, "--quiet")]
         if arguments[0] in ("devwrite", "latency", "lookup"):
             command.remove("--quiet")
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if done.returncode != 0:
-            raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}")
-        return json.loads(report.read_text())
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   text=True)
+        said = process.stdout.read()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{said}")
+        report = json.loads(report.read_text())
+        if report.get("rows_acked"):
+            cpu_s = used.ru_utime + used.ru_stime
+            report["tool_cpu_ns_per_row"] = cpu_s * 1e9 / report["rows_acked"]
+        return report
 
     def between(self, kind, command, seconds, field, ours):
         """Run ours between two halves of the command against the bare server of that kind;
@@ -114,69 +128,33 @@ class Bench:
     # -- ingest
 
     def ingest(self, rows, streams, batch):
-        shape = ["--rows", rows, "--streams", streams, "--batch", batch]
-        table = self.table(rows)
-        (full, seen), sinks = self.between(
-            "sink", ["run", *shape, "--table", "bench.load.sink"], self.plan["sink_s"],
-            "rows_per_s", lambda: self.full_speed(shape, table))
-        ceiling = statistics.mean(sinks)
-        sustained, more_acked = self.sustained(shape, table, seen["committed_per_s"], streams)
-        self.server.wait_committed([table], timeout_s=180)
-        acked, in_delta = full["rows_acked"] + more_acked, self.count(table)
-        if in_delta != acked:
-            self.faults.append(f"{table}: {acked} rows acknowledged, {in_delta} in Delta")
+        run = Shape(self, rows, streams, batch)
+        seen = turns.pairs(run.sink, run.full_speed, self.plan["turns"])
+        sink, ingest = turns.medians(seen)
+        held = run.sustained()
+        self.server.wait_committed([run.table], timeout_s=180)
+        in_delta = self.count(run.table)
+        if in_delta != run.acked:
+            self.faults.append(f"{run.table}: {run.acked} rows acknowledged, {in_delta} in Delta")
         with self.server.connect() as admin:
-            admin.drop_table(table)
+            admin.drop_table(run.table)
         return {
             "rows": rows, "streams": streams, "batch": batch,
-            "sink_rows_per_s": round(ceiling), "sink_halves": [round(s) for s in sinks],
-            "ingest_rows_per_s": round(full["rows_per_s"]),
-            "ratio": round(full["rows_per_s"] / ceiling, 3),
-            "sustained_rows_per_s": round(sustained),
-            "sustained_ratio": round(sustained / ceiling, 3),
-            "ack_p50_us": full["ack_p50_us"], "ack_p99_us": full["ack_p99_us"],
-            "rows_acked": acked, "rows_in_delta": in_delta,
-            "cpu_ns_per_row": {name: round(ns / full["rows_acked"])
-                               for name, ns in seen["cpu_ns"].items()},
-            "log_bytes": seen["log_bytes"]}
-
-    def full_speed(self, shape, table):
-        """As fast as the load tool can; ends when all of it is in Delta."""
-        begun = time.monotonic()
-        watch = Watch(self.server, table)
-        full = self.measure("run", *shape, "--table", table, "--seconds", self.plan["ingest_s"])
-        seen = watch.stop()
-        self.server.wait_committed([table], timeout_s=180)
-        seen["committed_per_s"] = full["rows_acked"] / (time.monotonic() - begun)
-        return full, seen
-
-    def sustained(self, shape, table, committed_per_s, streams):
-        """A rate at which the lag is flat over all but the first seconds; returns (rate, rows
-        acknowledged on the way)."""
-        rate, acked, first = committed_per_s * STEP_DOWN, 0, streams
-        for attempt in range(TRIES):
-            watch = Watch(self.server, table)
-            report = self.measure("run", *shape, "--table", table, "--rate", max(1, int(rate)),
-                                  "--seconds", self.plan["sustained_s"], "--first-stream", first)
-            seen = watch.stop()
-            acked, first = acked + report["rows_acked"], first + streams
-            if seen["lag_grows_per_s"] < GROWTH_MAX * rate:
-                return report["rows_per_s"], acked
-            if not self.has_time():
-                break
-            if attempt + 1 < TRIES:
-                # A little less than what came into Delta meanwhile: one to three steps down.
-                came = rate - seen["lag_grows_per_s"]
-                rate *= min(STEP_DOWN, max(STEP_DOWN ** 3, 0.9 * came / rate))
-                self.server.wait_committed([table], timeout_s=180)
-        return 0, acked
+            "sink_rows_per_s": round(sink), "ingest_rows_per_s": round(ingest),
+            "ratio": round(turns.ratio(seen), 3), "pairs": turns.rounded(seen),
+            "sustained_rows_per_s": round(held), "sustained_ratio": round(held / sink, 3),
+            "sustained_tried": run.tried, "rows_acked": run.acked, "rows_in_delta": in_delta,
+            **run.report()}
 
     def has_time(self):
-        """Whether the shapes still to come will fit into the budget if this one tries again."""
-        shapes = len(self.plan["rows"]) * len(self.plan["streams"]) * len(self.plan["batch"])
-        share = (self._shapes_done + 1) / shapes
-        again_s = 2 * self.plan["sustained_s"]
-        return time.monotonic() - self._begun + again_s < self.plan["budget_s"] * share
+        """Whether the shapes still to come will fit into the budget, at a try each, if this one
+        tries again."""
+        p = self.plan
+        shapes = len(p["rows"]) * len(p["streams"]) * len(p["batch"])
+        again_s = p["sustained_s"] + SETTLE_S
+        each_s = p["turns"] * (p["sink_s"] + p["ingest_s"] + SETTLE_S) + again_s
+        left_s = p["budget_s"] - (time.monotonic() - self._begun)
+        return again_s + (shapes - self._shapes_done - 1) * each_s < left_s
 
     def count(self, table):
         """Rows of a table as DuckDB counts them; looks for positions that are there twice."""
@@ -243,7 +221,7 @@ class Bench:
         with self.server.connect() as admin:
             self.queues = next(c.value for c in admin.status().counters if c.name == "rpc_queues")
         report = {"commit": commit(), "machine": machine(), "plan": self.plan,
-                  "queues": self.queues, "codec": codec.measure()}
+                  "queues": self.queues, "codec": codec.measure(self.plan["codec_s"])}
         codec.show(report["codec"], sys.stderr)
         report.update(self.latencies())
         self.say(" ".join(f"{k} {report[k]:.0f}" for k in
@@ -259,13 +237,94 @@ class Bench:
                     report["ingest"].append(figures)
                     self._shapes_done += 1
                     self.say("{rows} x{batch} {streams} stream(s): sink {sink_rows_per_s:,} "
-                             "ingest {ingest_rows_per_s:,} ratio {ratio} sustained "
-                             "{sustained_rows_per_s:,} ratio {sustained_ratio}".format(**figures))
+                             "ingest {ingest_rows_per_s:,} ratio {ratio} {held}".format(
+                                 **figures, held=held_line(figures)))
         self.server.stop()
         report["faults"] = self.faults
         report["seconds"] = round(time.monotonic() - self._begun)
         report["targets"] = targets(report) + report["codec"]["targets"]
         return report
+
+
+class Shape:
+    """One row set, number of streams and batch size, in a table of its own."""
+
+    def __init__(self, bench, rows, streams, batch):
+        self._bench, self._streams = bench, streams
+        self._command = ["run", "--rows", rows, "--streams", streams, "--batch", batch]
+        self.table = bench.table(rows)
+        self.acked = 0
+        self.tried = []  # rates: rows a second, how fast the lag grew
+        self._first = 0  # number of the next run's first stream
+        self._full_acked = self._full_s = 0
+        self._seen = []
+        self._tool_ns = {"sink": [], "ingest": []}
+
+    def _load(self, **more):
+        """Run the load tool on the table; returns its report and what was seen meanwhile."""
+        watch = Watch(self._bench.server, self.table)
+        options = itertools.chain(*((f"--{k}", v) for k, v in more.items()))
+        report = self._bench.measure(*self._command, "--table", self.table, "--first-stream",
+                                     self._first, *options)
+        self._first += self._streams
+        self.acked += report["rows_acked"]
+        return report, watch.stop()
+
+    def sink(self):
+        """Rows a second that the sink takes."""
+        with Bare(self._bench, "sink") as endpoint:
+            report = self._bench.measure(*self._command, "--table", "bench.load.sink", "--seconds",
+                                         self._bench.plan["sink_s"], endpoint=endpoint)
+        self._tool_ns["sink"].append(report["tool_cpu_ns_per_row"])
+        return report["rows_per_s"]
+
+    def full_speed(self):
+        """Rows a second, as fast as the load tool can; ends when all of it is in Delta."""
+        begun = time.monotonic()
+        report, seen = self._load(seconds=self._bench.plan["ingest_s"])
+        self._bench.server.wait_committed([self.table], timeout_s=180)
+        self._full_s += time.monotonic() - begun
+        self._full_acked += report["rows_acked"]
+        self._seen.append({**report, **seen})
+        self._tool_ns["ingest"].append(report["tool_cpu_ns_per_row"])
+        return report["rows_per_s"]
+
+    def sustained(self):
+        """A rate at which the lag is flat over all but the first seconds; 0 when none was."""
+        rate = self._full_acked / self._full_s * STEP_DOWN
+        for attempt in range(TRIES):
+            if attempt > 0:
+                if not self._bench.has_time():
+                    break
+                self._bench.server.wait_committed([self.table], timeout_s=180)
+            report, seen = self._load(rate=max(1, int(rate)),
+                                      seconds=self._bench.plan["sustained_s"])
+            grows = seen["lag_grows_per_s"]
+            self.tried.append([round(rate), round(grows) if math.isfinite(grows) else None])
+            if grows < GROWTH_MAX * rate:
+                return report["rows_per_s"]
+            # A little less than what came into Delta meanwhile: one to three steps down.
+            came = rate - grows
+            rate *= min(STEP_DOWN, max(STEP_DOWN ** 3, 0.9 * came / rate))
+        return 0
+
+    def report(self):
+        """Of the runs at full speed."""
+        cpu = [s["cpu_ns"] for s in self._seen]
+        return {
+            "ack_p50_us": statistics.median(s["ack_p50_us"] for s in self._seen),
+            "ack_p99_us": statistics.median(s["ack_p99_us"] for s in self._seen),
+            "cpu_ns_per_row": {name: round(sum(c.get(name, 0) for c in cpu) / self._full_acked)
+                               for name in sorted(set().union(*cpu))},
+            "tool_cpu_ns_per_row": {what: round(statistics.median(ns))
+                                    for what, ns in self._tool_ns.items()},
+            "log_bytes": max(s["log_bytes"] for s in self._seen)}
+
+
+def held_line(figures):
+    if figures["sustained_rows_per_s"] == 0:
+        return f"sustained: no rate of {len(figures['sustained_tried'])} was flat"
+    return "sustained {sustained_rows_per_s:,} ratio {sustained_ratio}".format(**figures)
 
 
 class Bare:
