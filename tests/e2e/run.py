@@ -25,7 +25,7 @@ sys.path.insert(0, str(HERE))
 
 from world import World  # noqa: E402
 
-WORKERS = 2
+WORKERS = 3
 
 
 def tests(words, alone):

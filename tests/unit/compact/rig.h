@@ -15,6 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What the sizes here are counted in; half a MiB, as each log that is opened writes three segments
+ * of zeros. A segment has 16, the log's memory 32, a block at most 4. */
+#define RIG_UNIT (512u * 1024)
+
 struct rig {
     char path[64];
     struct sys *sys;
@@ -24,6 +28,8 @@ struct rig {
     struct objstore *lake; /* a fake over <path>/lake */
     struct compact_options options;
     struct compact *c;
+    uint64_t log_bytes_max; /* 160 units; another with rig_restart() */
+    uint64_t draw;          /* for the text of rows */
     struct err e;
 };
 

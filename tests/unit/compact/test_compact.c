@@ -79,13 +79,13 @@ Test(compact_rows, of_many_row_groups_are_all_there)
 {
     struct rig x;
     rig_up(&x);
-    rig_kill(&x);
     x.options.file_bytes = 1ull << 30;
-    rig_open(&x);
+    x.log_bytes_max = 320 * RIG_UNIT;
+    rig_restart(&x);
     x.c->spilling.table_log_bytes = UINT64_MAX; /* it may hold the whole log */
     struct catalog_table *t = rig_table(&x, "main.farm.quotes");
-    for (unsigned i = 0; i < 18; i++)
-        rig_rows(&x, t, 4, 1024 * 1024); /* 72 MiB: more than one row group */
+    for (unsigned i = 0; i < 72; i++)
+        rig_rows(&x, t, 1, 1024 * 1024); /* more than one row group of 64 MiB */
 
     rig_settle(&x, t);
 

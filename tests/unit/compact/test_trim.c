@@ -14,10 +14,10 @@ static void set_applied(struct rig *x, bronze_pos pos)
     store_batch_free(b);
 }
 
-static void fill(struct rig *x, struct catalog_table *t, unsigned mib)
+static void fill(struct rig *x, struct catalog_table *t, unsigned units)
 {
-    for (unsigned i = 0; i < mib; i += 4)
-        rig_rows(x, t, 4, 1024 * 1024);
+    for (unsigned i = 0; i < units; i++)
+        rig_rows(x, t, 1, RIG_UNIT);
 }
 
 Test(compact_trim, frees_what_is_committed_and_applied)
@@ -25,7 +25,7 @@ Test(compact_trim, frees_what_is_committed_and_applied)
     struct rig x;
     rig_up(&x);
     struct catalog_table *t = rig_table(&x, "main.farm.quotes");
-    fill(&x, t, 24); /* segments of 16 MiB; the log is not half full, so there is no snapshot yet */
+    fill(&x, t, 24); /* a segment has 16; the log is not half full, so there is no snapshot yet */
     cr_assert_eq(catalog_snapshot_pos(x.catalog), 0);
     rig_settle(&x, t);
     set_applied(&x, bronze_durable_pos(x.log));
@@ -59,7 +59,7 @@ Test(compact_trim, keeps_as_much_of_the_log_as_was_asked_for)
     compact__trim(x.c);
     cr_assert_eq(bronze_trimmed_pos(x.log), 1);
 
-    x.c->log_keep_bytes = 16u << 20;
+    x.c->log_keep_bytes = 16 * RIG_UNIT;
     compact__trim(x.c);
     cr_assert_gt(bronze_trimmed_pos(x.log), 1);
     catalog_table_unref(t);
@@ -108,7 +108,7 @@ Test(compact_trim, half_full_log_gets_a_snapshot_while_there_is_room)
     struct catalog_table *t = rig_table(&x, "main.farm.quotes");
     rig_turn(&x);
     objstore_fake_order(x.lake, "quotes", OBJSTORE_FAIL, 0, 1000);
-    fill(&x, t, 48); /* of 160 MiB, with what blocks do not fill */
+    fill(&x, t, 48); /* of 160, with what blocks do not fill */
     bronze_pos end = bronze_durable_pos(x.log);
 
     compact__trim(x.c);

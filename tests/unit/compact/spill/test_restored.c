@@ -3,7 +3,6 @@
  * come again, for other rows. */
 #include "rig.h"
 
-#define MIB      (1024u * 1024)
 #define FOR_EVER 1000000
 
 /* 5 rows in the backup, 1,000 more in the lake. *ret_end: the newest position of the copy. */
@@ -115,12 +114,12 @@ static struct catalog_table *restored_and_spilled(struct rig *x, bronze_pos *ret
 {
     rig_up(x);
     rig_kill(x);
-    x->options.table_log_bytes = 32 * MIB;
-    x->options.spill_bytes = 1024ull * MIB;
+    x->options.table_log_bytes = 32 * RIG_UNIT;
+    x->options.spill_bytes = 1024ull * RIG_UNIT;
     rig_open(x);
     struct catalog_table *t = restored(x, ret_end);
     for (unsigned i = 0; i < 60; i++) {
-        rig_rows(x, t, 2, MIB);
+        rig_rows(x, t, 2, RIG_UNIT);
         rig_turn(x);
     }
     cr_assert_gt(rig_status(x, t).spill_files, 0);

@@ -6,7 +6,6 @@
 #include "store/model.h"
 #include "sys/sys.h"
 
-#define MIB      (1024u * 1024)
 #define FOR_EVER 1000000u
 
 static void set_applied(struct rig *x, bronze_pos pos)
@@ -26,17 +25,17 @@ static void up(struct rig *x, uint64_t memory_bytes)
     rig_kill(x);
     x->options.memory_bytes = memory_bytes;
     x->options.file_bytes = memory_bytes / 4;
-    x->options.table_log_bytes = 32 * MIB;
-    x->options.spill_bytes = 1024ull * MIB;
+    x->options.table_log_bytes = 32 * RIG_UNIT;
+    x->options.spill_bytes = 1024ull * RIG_UNIT;
     rig_open(x);
 }
 
-/* @mib of rows in the log, read by the compactor as they come; the log is trimmed where it may. */
-static bronze_pos load(struct rig *x, struct catalog_table *t, unsigned mib)
+/* @units of rows in the log, read as they come; the log is trimmed where it may. */
+static bronze_pos load(struct rig *x, struct catalog_table *t, unsigned units)
 {
     bronze_pos last = 0;
-    for (unsigned i = 0; i < mib; i += 2) {
-        last = rig_rows(x, t, 2, MIB);
+    for (unsigned i = 0; i < units; i += 2) {
+        last = rig_rows(x, t, 2, RIG_UNIT);
         rig_turn(x);
         set_applied(x, bronze_durable_pos(x->log));
         compact__trim(x->c);
@@ -74,11 +73,11 @@ static void lake_returns(struct rig *x)
 Test(compact_spill, a_table_without_its_lake_does_not_hold_the_log)
 {
     struct rig x;
-    up(&x, 8 * MIB);
+    up(&x, 8 * RIG_UNIT);
     struct catalog_table *t = lagging(&x);
     struct catalog_table *other = rig_table(&x, "main.farm.other");
 
-    bronze_pos first = rig_rows(&x, t, 1, MIB);
+    bronze_pos first = rig_rows(&x, t, 1, RIG_UNIT);
     bronze_pos last = load(&x, t, 64);
     load(&x, other, 200); /* more than the log holds */
 
@@ -104,7 +103,7 @@ Test(compact_spill, a_table_without_its_lake_does_not_hold_the_log)
 Test(compact_spill, rows_that_stayed_in_memory_are_committed_from_there)
 {
     struct rig x;
-    up(&x, 1024 * MIB);
+    up(&x, 1024 * RIG_UNIT);
     struct catalog_table *t = lagging(&x);
     x.c->draining = true; /* so that it tries, and fails */
     bronze_pos last = load(&x, t, 64);
@@ -128,7 +127,7 @@ Test(compact_spill, rows_that_stayed_in_memory_are_committed_from_there)
 Test(compact_spill, the_next_life_goes_on_with_the_files)
 {
     struct rig x;
-    up(&x, 8 * MIB);
+    up(&x, 8 * RIG_UNIT);
     struct catalog_table *t = lagging(&x);
     load(&x, t, 64);
     cr_assert_gt(bronze_trimmed_pos(x.log), 40);
@@ -153,7 +152,7 @@ Test(compact_spill, the_next_life_goes_on_with_the_files)
 Test(compact_spill, a_life_that_ends_between_commit_and_removal_takes_no_row_twice)
 {
     struct rig x;
-    up(&x, 8 * MIB);
+    up(&x, 8 * RIG_UNIT);
     struct catalog_table *t = lagging(&x);
     load(&x, t, 64);
     lake_returns(&x);
@@ -178,7 +177,7 @@ Test(compact_spill, a_life_that_ends_between_commit_and_removal_takes_no_row_twi
 Test(compact_spill, a_stopped_table_is_spilled_too)
 {
     struct rig x;
-    up(&x, 8 * MIB);
+    up(&x, 8 * RIG_UNIT);
     struct catalog_table *t = rig_table(&x, "main.farm.quotes");
     rig_rows(&x, t, 1, 10);
     rig_settle(&x, t);
@@ -205,7 +204,7 @@ Test(compact_spill, a_stopped_table_is_spilled_too)
 Test(compact_spill, a_healthy_table_that_holds_the_log_commits_at_once)
 {
     struct rig x;
-    up(&x, 1024 * MIB); /* neither size nor age ask for a commit */
+    up(&x, 1024 * RIG_UNIT); /* neither size nor age ask for a commit */
     struct catalog_table *t = rig_table(&x, "main.farm.quotes");
     struct catalog_table *other = rig_table(&x, "main.farm.other");
     rig_rows(&x, t, 1, 10);
@@ -222,8 +221,8 @@ Test(compact_spill, a_healthy_table_that_holds_the_log_commits_at_once)
 Test(compact_spill, beyond_the_limit_only_tables_with_files_are_slowed)
 {
     struct rig x;
-    up(&x, 8 * MIB);
-    x.c->spilling.bytes_max = 16 * MIB;
+    up(&x, 8 * RIG_UNIT);
+    x.c->spilling.bytes_max = 16 * RIG_UNIT;
     struct catalog_table *t = lagging(&x);
     struct catalog_table *other = rig_table(&x, "main.farm.other");
     load(&x, other, 2);
@@ -246,8 +245,8 @@ Test(compact_spill, beyond_the_limit_only_tables_with_files_are_slowed)
 Test(compact_spill, beyond_the_limit_a_refused_table_without_files_is_slowed_too)
 {
     struct rig x;
-    up(&x, 8 * MIB);
-    x.c->spilling.bytes_max = 16 * MIB;
+    up(&x, 8 * RIG_UNIT);
+    x.c->spilling.bytes_max = 16 * RIG_UNIT;
     struct catalog_table *t = lagging(&x);
     struct catalog_table *other = rig_table(&x, "main.farm.other");
     load(&x, t, 80);
@@ -271,11 +270,11 @@ Test(compact_spill, beyond_the_limit_a_refused_table_without_files_is_slowed_too
     rig_down(&x);
 }
 
-/* The log holds 160 MiB: the first half is for everybody. */
+/* The log holds 160 units: the first half is for everybody. */
 Test(compact_spill, a_refused_table_that_cannot_be_spilled_waits_at_half_of_the_log)
 {
     struct rig x;
-    up(&x, 8 * MIB);
+    up(&x, 8 * RIG_UNIT);
     x.c->spilling.bytes_max = 0;
     struct catalog_table *t = lagging(&x);
     struct catalog_table *other = rig_table(&x, "main.farm.other");
@@ -298,10 +297,10 @@ Test(compact_spill, a_refused_table_that_cannot_be_spilled_waits_at_half_of_the_
 /* Rows are in files, and the log was not trimmed since. */
 static struct catalog_table *spilled_untrimmed(struct rig *x)
 {
-    up(x, 8 * MIB);
+    up(x, 8 * RIG_UNIT);
     struct catalog_table *t = lagging(x);
     for (unsigned i = 0; i < 32; i++) {
-        rig_rows(x, t, 2, MIB);
+        rig_rows(x, t, 2, RIG_UNIT);
         rig_turn(x);
     }
     cr_assert_gt(rig_status(x, t).spill_files, 0);
@@ -358,7 +357,7 @@ Test(compact_spill, a_store_that_forgot_is_told_again_before_the_log_is_trimmed)
 Test(compact_spill, a_drop_takes_the_files_along)
 {
     struct rig x;
-    up(&x, 8 * MIB);
+    up(&x, 8 * RIG_UNIT);
     struct catalog_table *t = lagging(&x);
     load(&x, t, 64);
     cr_assert_gt(files_in_folder(&x), 0);
@@ -380,7 +379,7 @@ Test(compact_spill, a_drop_takes_the_files_along)
 Test(compact_spill, a_dropped_table_without_its_lake_does_not_hold_the_log_either)
 {
     struct rig x;
-    up(&x, 8 * MIB);
+    up(&x, 8 * RIG_UNIT);
     struct catalog_table *t = lagging(&x);
     struct catalog_table *other = rig_table(&x, "main.farm.other");
     load(&x, t, 64);
@@ -410,7 +409,7 @@ Test(compact_spill, a_dropped_table_without_its_lake_does_not_hold_the_log_eithe
 Test(compact_spill, a_disk_that_is_nearly_full_is_left_to_log_and_lake)
 {
     struct rig x;
-    up(&x, 8 * MIB);
+    up(&x, 8 * RIG_UNIT);
     struct catalog_table *t = lagging(&x);
     uint64_t file_bytes = x.c->policy.file_bytes;
     x.c->policy.file_bytes = 1ull << 60; /* two of them do not fit */
@@ -435,11 +434,11 @@ Test(compact_spill, a_disk_that_is_nearly_full_is_left_to_log_and_lake)
 Test(compact_spill, a_disk_that_fills_up_in_a_pass_ends_it)
 {
     struct rig x;
-    up(&x, 8 * MIB);
+    up(&x, 8 * RIG_UNIT);
     struct catalog_table *t = lagging(&x);
     x.c->spilling.bytes_max = 0; /* no pass yet */
     load(&x, t, 64);
-    x.c->spilling.bytes_max = 1024ull * MIB;
+    x.c->spilling.bytes_max = 1024ull * RIG_UNIT;
     compact__spill_look(x.c);
     cr_assert_not_null(x.c->spilling.reader);
 
@@ -472,7 +471,7 @@ Test(compact_spill, a_table_may_hold_half_of_the_log_at_most)
 Test(compact_spill, an_altered_table_without_rows_does_not_hold_the_log_in_the_next_life)
 {
     struct rig x;
-    up(&x, 8 * MIB);
+    up(&x, 8 * RIG_UNIT);
     struct catalog_table *t = lagging(&x);
     struct catalog_table *other = rig_table(&x, "main.farm.other");
     struct catalog_table *two = rig_alter(&x, t->name, "note STRING", NULL);

@@ -5,14 +5,13 @@
 #include "base/bits.h"
 #include "sys/sys.h"
 
-#define MIB      (1024u * 1024)
 #define FOR_EVER 1000000u
 
 /* 64 rows; the log is trimmed where it may. */
 static void fill(struct rig *x, struct catalog_table *t)
 {
     for (unsigned i = 0; i < 32; i++) {
-        rig_rows(x, t, 2, MIB);
+        rig_rows(x, t, 2, RIG_UNIT);
         rig_turn(x);
         uint8_t value[8];
         put_le64(value, bronze_durable_pos(x->log));
@@ -29,10 +28,10 @@ static struct catalog_table *spilled(struct rig *x)
 {
     rig_up(x);
     rig_kill(x);
-    x->options.memory_bytes = 8 * MIB;
-    x->options.file_bytes = 2 * MIB;
-    x->options.table_log_bytes = 32 * MIB;
-    x->options.spill_bytes = 1024ull * MIB;
+    x->options.memory_bytes = 8 * RIG_UNIT;
+    x->options.file_bytes = 2 * RIG_UNIT;
+    x->options.table_log_bytes = 32 * RIG_UNIT;
+    x->options.spill_bytes = 1024ull * RIG_UNIT;
     rig_open(x);
     struct catalog_table *t = rig_table(x, "main.farm.quotes");
     rig_turn(x);
