@@ -60,7 +60,7 @@ struct bronze_options {
     uint64_t segment_bytes; /* 64 MiB; 16 MiB..4 GiB, multiple of 1 MiB */
     uint64_t log_bytes_max; /* all segments together; at least 4 segments */
     uint64_t memory_bytes;  /* the ring of recent blocks; 64 MiB, at least 32 MiB */
-    /* 0 = 12 MiB. Less is for simulation: then segments and memory need only be a few blocks. */
+    /* 0 = 12 MiB. Less is for simulation and tests: segments and memory may be a few blocks. */
     uint32_t block_bytes_max;
     bool is_locked; /* the caller holds bronze_lock(), until the log is closed or longer */
 };

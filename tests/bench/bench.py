@@ -6,10 +6,11 @@
 First rows alone, without a server: codec.py (./dev bench --codec runs only that).
 
 Machines change their speed while one measures. So sink and server are measured by turns (turns.py),
-and a ratio is the median of the pairs' (the sink, in which nothing builds up, for half as long);
-the echo in two halves, one before ours and one after, and their mean is taken. All of them stand in
-the report, beside the CPU time that the load tool itself took for a row: where that differs between
-sink and ingest, the machine changed its speed.
+and a ratio is the median of the pairs'. While the sink has its turn the server stands still
+(SIGSTOP): its log and its lag go on growing in the next. The echo is measured in two halves, one
+before ours and one after, and their mean is taken. All of them stand in the report, beside the CPU
+time that the load tool itself took for a row: where sink and ingest differ by much, the machine had
+probably changed its speed. How far the pairs lie apart says what a ratio is worth.
 
 For each row set, number of streams and batch size, over TLS:
   ingest     as fast as the load tool can, while Delta is written; the lag may grow
@@ -22,6 +23,7 @@ Exit status 0 when nothing is lost and nothing is there twice, whatever the spee
 """
 import argparse
 import concurrent.futures
+import contextlib
 import itertools
 import json
 import math
@@ -43,13 +45,13 @@ import turns
 from sluice_local import LocalServer, lake
 from sluice_local.server import ROOT
 
-FULL = {"rows": ["200b", "1kb"], "streams": [1, 4], "batch": [1, 100], "turns": 3, "sink_s": 5,
-        "ingest_s": 10, "sustained_s": 24, "latency_s": 6, "lookup_s": 8, "codec_s": 0.25,
+FULL = {"rows": ["200b", "1kb"], "streams": [1, 4], "batch": [1, 100], "turns": 6, "sink_s": 3,
+        "ingest_s": 5, "sustained_s": 24, "latency_s": 6, "lookup_s": 8, "codec_s": 0.25,
         "budget_s": 870}
-QUICK = {"rows": ["200b", "1kb"], "streams": [1], "batch": [1], "turns": 1, "sink_s": 6,
-         "ingest_s": 8, "sustained_s": 10, "latency_s": 4, "lookup_s": 6, "codec_s": 0.25,
+QUICK = {"rows": ["200b", "1kb"], "streams": [1], "batch": [1], "turns": 2, "sink_s": 3,
+         "ingest_s": 5, "sustained_s": 10, "latency_s": 4, "lookup_s": 6, "codec_s": 0.25,
          "budget_s": 170}
-SETTLE_S = 5  # until all rows of a run are in Delta
+SETTLE_S = 8  # until all rows of a run are in Delta
 STEP_DOWN = 0.8
 TRIES = 3
 FLAT_S = 20
@@ -83,24 +85,27 @@ class Bench:
 
     def measure(self, *arguments, endpoint=None):
         """Run a measuring command of the load tool; returns its report."""
-        report = self.folder / "report.json"
-        report.unlink(missing_ok=True)
+        report_file = self.folder / "report.json"
+        report_file.unlink(missing_ok=True)
         reach = []
         if endpoint is None or endpoint:
             reach = ["--endpoint", endpoint or self.server.endpoint, "--ca", self.server.ca,
                      "--token-file", self.server.admin_token_file]
-        command = [str(a) for a in (self.tool, *arguments, *reach, "--json", report, "--quiet")]
+        command = [str(a) for a in (self.tool, *arguments, *reach, "--json", report_file,
+                                      "--quiet")]
         if arguments[0] in ("devwrite", "latency", "lookup"):
             command.remove("--quiet")
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                   text=True)
-        said = process.stdout.read()
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True) as process:
+            said = process.stdout.read()
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
             raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{said}")
-        report = json.loads(report.read_text())
-        if report.get("rows_acked"):
+        report = json.loads(report_file.read_text())
+        if report.get("rows_acked") == 0:
+            raise RuntimeError(f"{' '.join(command)}: no row was acknowledged:\n{said}")
+        if "rows_acked" in report:
             cpu_s = used.ru_utime + used.ru_stime
             report["tool_cpu_ns_per_row"] = cpu_s * 1e9 / report["rows_acked"]
         return report
@@ -130,10 +135,10 @@ class Bench:
     def ingest(self, rows, streams, batch):
         run = Shape(self, rows, streams, batch)
         seen = turns.pairs(run.sink, run.full_speed, self.plan["turns"])
+        run.drain()
         sink, ingest = turns.medians(seen)
         held = run.sustained()
-        self.server.wait_committed([run.table], timeout_s=180)
-        in_delta = self.count(run.table)
+        in_delta = run.rows_in_delta()
         if in_delta != run.acked:
             self.faults.append(f"{run.table}: {run.acked} rows acknowledged, {in_delta} in Delta")
         with self.server.connect() as admin:
@@ -146,13 +151,22 @@ class Bench:
             "sustained_tried": run.tried, "rows_acked": run.acked, "rows_in_delta": in_delta,
             **run.report()}
 
+    @contextlib.contextmanager
+    def standing(self):
+        """The server does nothing meanwhile."""
+        self.server.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.server.process.send_signal(signal.SIGCONT)
+
     def has_time(self):
         """Whether the shapes still to come will fit into the budget, at a try each, if this one
         tries again."""
         p = self.plan
         shapes = len(p["rows"]) * len(p["streams"]) * len(p["batch"])
         again_s = p["sustained_s"] + SETTLE_S
-        each_s = p["turns"] * (p["sink_s"] + p["ingest_s"] + SETTLE_S) + again_s
+        each_s = p["turns"] * (p["sink_s"] + p["ingest_s"]) + SETTLE_S + again_s
         left_s = p["budget_s"] - (time.monotonic() - self._begun)
         return again_s + (shapes - self._shapes_done - 1) * each_s < left_s
 
@@ -258,6 +272,7 @@ class Shape:
         self._first = 0  # number of the next run's first stream
         self._full_acked = self._full_s = 0
         self._seen = []
+        self._cpu_ns = cpu_by_thread(bench.server.process.pid)
         self._tool_ns = {"sink": [], "ingest": []}
 
     def _load(self, **more):
@@ -270,24 +285,35 @@ class Shape:
         self.acked += report["rows_acked"]
         return report, watch.stop()
 
+    def _wait_committed(self):
+        """Until all of it is in Delta; returns how many seconds that took."""
+        begun = time.monotonic()
+        self._bench.server.wait_committed([self.table], timeout_s=180)
+        return time.monotonic() - begun
+
     def sink(self):
         """Rows a second that the sink takes."""
-        with Bare(self._bench, "sink") as endpoint:
+        with self._bench.standing(), Bare(self._bench, "sink") as endpoint:
             report = self._bench.measure(*self._command, "--table", "bench.load.sink", "--seconds",
                                          self._bench.plan["sink_s"], endpoint=endpoint)
         self._tool_ns["sink"].append(report["tool_cpu_ns_per_row"])
         return report["rows_per_s"]
 
     def full_speed(self):
-        """Rows a second, as fast as the load tool can; ends when all of it is in Delta."""
+        """Rows a second, as fast as the load tool can."""
         begun = time.monotonic()
         report, seen = self._load(seconds=self._bench.plan["ingest_s"])
-        self._bench.server.wait_committed([self.table], timeout_s=180)
         self._full_s += time.monotonic() - begun
         self._full_acked += report["rows_acked"]
         self._seen.append({**report, **seen})
         self._tool_ns["ingest"].append(report["tool_cpu_ns_per_row"])
         return report["rows_per_s"]
+
+    def drain(self):
+        """After the last run at full speed: all of it is in Delta."""
+        self._full_s += self._wait_committed()
+        before, after = self._cpu_ns, cpu_by_thread(self._bench.server.process.pid)
+        self._cpu_ns = {name: ns - before.get(name, 0) for name, ns in after.items()}
 
     def sustained(self):
         """A rate at which the lag is flat over all but the first seconds; 0 when none was."""
@@ -296,7 +322,7 @@ class Shape:
             if attempt > 0:
                 if not self._bench.has_time():
                     break
-                self._bench.server.wait_committed([self.table], timeout_s=180)
+                self._wait_committed()
             report, seen = self._load(rate=max(1, int(rate)),
                                       seconds=self._bench.plan["sustained_s"])
             grows = seen["lag_grows_per_s"]
@@ -308,14 +334,18 @@ class Shape:
             rate *= min(STEP_DOWN, max(STEP_DOWN ** 3, 0.9 * came / rate))
         return 0
 
+    def rows_in_delta(self):
+        self._wait_committed()
+        return self._bench.count(self.table)
+
     def report(self):
         """Of the runs at full speed."""
-        cpu = [s["cpu_ns"] for s in self._seen]
         return {
             "ack_p50_us": statistics.median(s["ack_p50_us"] for s in self._seen),
             "ack_p99_us": statistics.median(s["ack_p99_us"] for s in self._seen),
-            "cpu_ns_per_row": {name: round(sum(c.get(name, 0) for c in cpu) / self._full_acked)
-                               for name in sorted(set().union(*cpu))},
+            "cpu_ns_per_row": {name: round(ns / self._full_acked)
+                               for name, ns in sorted(self._cpu_ns.items())
+                               if ns > 10_000_000},
             "tool_cpu_ns_per_row": {what: round(statistics.median(ns))
                                     for what, ns in self._tool_ns.items()},
             "log_bytes": max(s["log_bytes"] for s in self._seen)}
@@ -356,7 +386,7 @@ class Bare:
 
 
 class Watch(threading.Thread):
-    """Looks at the server while it is measured: lag of a table, CPU time by thread."""
+    """Looks at the server while it is measured: lag of a table, size of the log."""
 
     PERIOD_S = 0.5
 
@@ -365,7 +395,6 @@ class Watch(threading.Thread):
         self._server, self._table = server, table
         self._over = threading.Event()
         self._samples = []  # (time, rows not in Delta, log bytes)
-        self._cpu_before = cpu_by_thread(server.process.pid)
         self.start()
 
     def run(self):
@@ -380,10 +409,7 @@ class Watch(threading.Thread):
     def stop(self):
         self._over.set()
         self.join()
-        after = cpu_by_thread(self._server.process.pid)
-        cpu = {n: ns - self._cpu_before.get(n, 0) for n, ns in after.items()}
-        return {"cpu_ns": {n: ns for n, ns in sorted(cpu.items()) if ns > 10_000_000},
-                "lag_grows_per_s": self._lag_grows_per_s(),
+        return {"lag_grows_per_s": self._lag_grows_per_s(),
                 "log_bytes": max((s[2] for s in self._samples), default=0)}
 
     def _lag_grows_per_s(self):

@@ -24,7 +24,7 @@ from sluice_local import LocalServer
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 UNITS = ["unit_base", "unit_trace", "unit_sys", "unit_rpc", "unit_store", "unit_bronze",
          "unit_objstore", "unit_catalog", "unit_ingest", "unit_serve", "unit_compact",
-         "unit_admin", "unit_client", "contract_sys", "contract_store"]
+         "unit_compact_spill", "unit_admin", "unit_client", "contract_sys", "contract_store"]
 UNIT_TIMEOUT_S = 300
 KEYS = 5000
 

@@ -108,7 +108,7 @@ Test(compact_trim, half_full_log_gets_a_snapshot_while_there_is_room)
     struct catalog_table *t = rig_table(&x, "main.farm.quotes");
     rig_turn(&x);
     objstore_fake_order(x.lake, "quotes", OBJSTORE_FAIL, 0, 1000);
-    fill(&x, t, 48); /* of 160, with what blocks do not fill */
+    fill(&x, t, 48); /* four segments, and two are ready: more than half of ten */
     bronze_pos end = bronze_durable_pos(x.log);
 
     compact__trim(x.c);
@@ -133,7 +133,7 @@ Test(compact_trim, half_full_log_gets_another_snapshot_when_the_last_is_used_up)
     compact__trim(x.c);
     bronze_pos first = catalog_snapshot_pos(x.catalog);
     cr_assert_gt(first, 0);
-    fill(&x, t, 32); /* not applied: nothing of it can be trimmed */
+    fill(&x, t, 48); /* not applied: nothing of it can be trimmed */
 
     compact__trim(x.c);
 

@@ -452,6 +452,31 @@ Test(compact_spill, a_disk_that_fills_up_in_a_pass_ends_it)
     rig_down(&x);
 }
 
+/* One file is finished at SPILL_FILE_BYTES, and the next begins behind it. */
+Test(compact_spill, a_pass_over_many_rows_writes_several_files)
+{
+    struct rig x;
+    up(&x, 8 * RIG_UNIT);
+    x.log_bytes_max = 320 * RIG_UNIT;
+    rig_restart(&x);
+    struct catalog_table *t = lagging(&x);
+    x.c->spilling.bytes_max = 0; /* no pass yet */
+    load(&x, t, 170);
+    x.c->spilling.bytes_max = 1024ull * RIG_UNIT;
+    compact__spill_look(x.c);
+    cr_assert_not_null(x.c->spilling.reader);
+
+    while (x.c->spilling.reader != NULL)
+        (void)compact__spill(x.c);
+
+    cr_assert_eq(files_in_folder(&x), 2);
+    lake_returns(&x);
+    rig_settle(&x, t);
+    cr_assert_eq(rig_delta(&x, t->location).rows, 170);
+    catalog_table_unref(t);
+    rig_down(&x);
+}
+
 Test(compact_spill, a_table_may_hold_half_of_the_log_at_most)
 {
     struct rig x;
