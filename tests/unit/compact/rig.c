@@ -2,6 +2,7 @@
 /* See rig.h. */
 #include "rig.h"
 
+#include "base/bits.h"
 #include "codec/codec.h"
 
 #define HOUR_MS 3600000u
@@ -172,6 +173,28 @@ void rig_turn(struct rig *x)
 {
     while (compact_step(x->c, 0) || x->c->rewind)
         ;
+}
+
+void rig_applied(struct rig *x, bronze_pos pos)
+{
+    uint8_t value[8];
+    put_le64(value, pos);
+    struct store_batch *b = store_batch_new(x->store);
+    store_batch_put(b, slice_str("m/applied"), slice_of(value, sizeof(value)));
+    cr_assert_eq(store_write(x->store, b, NULL), 0);
+    store_batch_free(b);
+}
+
+bronze_pos rig_load(struct rig *x, struct catalog_table *t, unsigned units)
+{
+    bronze_pos last = 0;
+    for (unsigned i = 0; i < units; i += 2) {
+        last = rig_rows(x, t, 2, RIG_UNIT);
+        rig_turn(x);
+        rig_applied(x, bronze_durable_pos(x->log));
+        compact__trim(x->c);
+    }
+    return last;
 }
 
 struct compact_table_status rig_status(struct rig *x, struct catalog_table *t)

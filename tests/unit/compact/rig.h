@@ -51,6 +51,11 @@ struct catalog_table *rig_alter(struct rig *x, const char *name, const char *add
 bronze_pos rig_rows(struct rig *x, struct catalog_table *t, unsigned count, size_t text_len);
 /* Turns until there is nothing to read, and the looks in between. */
 void rig_turn(struct rig *x);
+/* The store has the rows up to @pos, as the apply thread would say. */
+void rig_applied(struct rig *x, bronze_pos pos);
+/* @units of rows in the log, read and applied as they come; the log is trimmed where it may. Gives
+ * the last position. */
+bronze_pos rig_load(struct rig *x, struct catalog_table *t, unsigned units);
 /* Turns with pauses until the table has no rows waiting. */
 void rig_settle(struct rig *x, struct catalog_table *t);
 struct compact_table_status rig_status(struct rig *x, struct catalog_table *t);

@@ -2,18 +2,6 @@
 /* The log loses only what lake and store have, and never the catalog. */
 #include "rig.h"
 
-#include "base/bits.h"
-
-static void set_applied(struct rig *x, bronze_pos pos)
-{
-    uint8_t value[8];
-    put_le64(value, pos);
-    struct store_batch *b = store_batch_new(x->store);
-    store_batch_put(b, slice_str("m/applied"), slice_of(value, sizeof(value)));
-    cr_assert_eq(store_write(x->store, b, NULL), 0);
-    store_batch_free(b);
-}
-
 static void fill(struct rig *x, struct catalog_table *t, unsigned units)
 {
     for (unsigned i = 0; i < units; i++)
@@ -28,7 +16,7 @@ Test(compact_trim, frees_what_is_committed_and_applied)
     fill(&x, t, 24); /* a segment has 16; the log is not half full, so there is no snapshot yet */
     cr_assert_eq(catalog_snapshot_pos(x.catalog), 0);
     rig_settle(&x, t);
-    set_applied(&x, bronze_durable_pos(x.log));
+    rig_applied(&x, bronze_durable_pos(x.log));
 
     compact__trim(x.c);
 
@@ -53,7 +41,7 @@ Test(compact_trim, keeps_as_much_of_the_log_as_was_asked_for)
     struct catalog_table *t = rig_table(&x, "main.farm.quotes");
     fill(&x, t, 24);
     rig_settle(&x, t);
-    set_applied(&x, bronze_durable_pos(x.log));
+    rig_applied(&x, bronze_durable_pos(x.log));
 
     x.c->log_keep_bytes = 1u << 30;
     compact__trim(x.c);
@@ -76,7 +64,7 @@ Test(compact_trim, waits_for_the_lake)
     fill(&x, t, 40);
     x.c->draining = true;
     rig_turn(&x);
-    set_applied(&x, bronze_durable_pos(x.log));
+    rig_applied(&x, bronze_durable_pos(x.log));
 
     compact__trim(x.c);
 
@@ -92,7 +80,7 @@ Test(compact_trim, waits_for_the_store)
     struct catalog_table *t = rig_table(&x, "main.farm.quotes");
     fill(&x, t, 40);
     rig_settle(&x, t);
-    set_applied(&x, 1);
+    rig_applied(&x, 1);
 
     compact__trim(x.c);
 
@@ -129,7 +117,7 @@ Test(compact_trim, half_full_log_gets_another_snapshot_when_the_last_is_used_up)
     struct catalog_table *t = rig_table(&x, "main.farm.quotes");
     fill(&x, t, 48);
     rig_settle(&x, t);
-    set_applied(&x, bronze_durable_pos(x.log));
+    rig_applied(&x, bronze_durable_pos(x.log));
     compact__trim(x.c);
     bronze_pos first = catalog_snapshot_pos(x.catalog);
     cr_assert_gt(first, 0);

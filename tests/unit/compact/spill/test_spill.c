@@ -8,16 +8,6 @@
 
 #define FOR_EVER 1000000u
 
-static void set_applied(struct rig *x, bronze_pos pos)
-{
-    uint8_t value[8];
-    put_le64(value, pos);
-    struct store_batch *b = store_batch_new(x->store);
-    store_batch_put(b, slice_str("m/applied"), slice_of(value, sizeof(value)));
-    cr_assert_eq(store_write(x->store, b, NULL), 0);
-    store_batch_free(b);
-}
-
 /* Two segments of log for a table that the lake does not take. */
 static void up(struct rig *x, uint64_t memory_bytes)
 {
@@ -28,19 +18,6 @@ static void up(struct rig *x, uint64_t memory_bytes)
     x->options.table_log_bytes = 32 * RIG_UNIT;
     x->options.spill_bytes = 1024ull * RIG_UNIT;
     rig_open(x);
-}
-
-/* @units of rows in the log, read as they come; the log is trimmed where it may. */
-static bronze_pos load(struct rig *x, struct catalog_table *t, unsigned units)
-{
-    bronze_pos last = 0;
-    for (unsigned i = 0; i < units; i += 2) {
-        last = rig_rows(x, t, 2, RIG_UNIT);
-        rig_turn(x);
-        set_applied(x, bronze_durable_pos(x->log));
-        compact__trim(x->c);
-    }
-    return last;
 }
 
 static size_t files_in_folder(struct rig *x)
@@ -78,8 +55,8 @@ Test(compact_spill, a_table_without_its_lake_does_not_hold_the_log)
     struct catalog_table *other = rig_table(&x, "main.farm.other");
 
     bronze_pos first = rig_rows(&x, t, 1, RIG_UNIT);
-    bronze_pos last = load(&x, t, 64);
-    load(&x, other, 200); /* more than the log holds */
+    bronze_pos last = rig_load(&x, t, 64);
+    rig_load(&x, other, 200); /* more than the log holds */
 
     struct compact_table_status s = rig_status(&x, t);
     cr_assert_gt(s.spill_files, 0);
@@ -106,7 +83,7 @@ Test(compact_spill, rows_that_stayed_in_memory_are_committed_from_there)
     up(&x, 1024 * RIG_UNIT);
     struct catalog_table *t = lagging(&x);
     x.c->draining = true; /* so that it tries, and fails */
-    bronze_pos last = load(&x, t, 64);
+    bronze_pos last = rig_load(&x, t, 64);
     x.c->draining = false;
     cr_assert_gt(rig_status(&x, t).spill_files, 0);
     uint64_t rewinds = x.c->totals.rewinds;
@@ -129,14 +106,14 @@ Test(compact_spill, the_next_life_goes_on_with_the_files)
     struct rig x;
     up(&x, 8 * RIG_UNIT);
     struct catalog_table *t = lagging(&x);
-    load(&x, t, 64);
+    rig_load(&x, t, 64);
     cr_assert_gt(bronze_trimmed_pos(x.log), 40);
     char *name = mem_strdup(t->name);
     catalog_table_unref(t);
 
     rig_restart(&x);
     cr_assert_eq(catalog_table_by_name(x.catalog, name, &t, NULL), 0);
-    load(&x, t, 40);
+    rig_load(&x, t, 40);
     cr_assert_gt(rig_status(&x, t).spill_files, 1);
     lake_returns(&x);
     rig_settle(&x, t);
@@ -154,7 +131,7 @@ Test(compact_spill, a_life_that_ends_between_commit_and_removal_takes_no_row_twi
     struct rig x;
     up(&x, 8 * RIG_UNIT);
     struct catalog_table *t = lagging(&x);
-    load(&x, t, 64);
+    rig_load(&x, t, 64);
     lake_returns(&x);
     while (rig_delta(&x, t->location).rows < 20) { /* some of it */
         (void)compact_step(x.c, 20000);
@@ -186,7 +163,7 @@ Test(compact_spill, a_stopped_table_is_spilled_too)
     (void)err_set(&e, ERR_DAMAGED, "as if its commits were damaged");
     compact__table_stop(ct, &e);
 
-    load(&x, t, 200);
+    rig_load(&x, t, 200);
 
     cr_assert_gt(rig_status(&x, t).spill_files, 0);
     cr_assert_gt(bronze_trimmed_pos(x.log), 100);
@@ -209,7 +186,7 @@ Test(compact_spill, a_healthy_table_that_holds_the_log_commits_at_once)
     struct catalog_table *other = rig_table(&x, "main.farm.other");
     rig_rows(&x, t, 1, 10);
 
-    load(&x, other, 64);
+    rig_load(&x, other, 64);
 
     cr_assert_eq(rig_delta(&x, t->location).rows, 1);
     cr_assert_eq(files_in_folder(&x), 0);
@@ -225,9 +202,9 @@ Test(compact_spill, beyond_the_limit_only_tables_with_files_are_slowed)
     x.c->spilling.bytes_max = 16 * RIG_UNIT;
     struct catalog_table *t = lagging(&x);
     struct catalog_table *other = rig_table(&x, "main.farm.other");
-    load(&x, other, 2);
+    rig_load(&x, other, 2);
 
-    load(&x, t, 80);
+    rig_load(&x, t, 80);
     cr_assert(atomic_load(&t->live->slowed));
     cr_assert_not(atomic_load(&other->live->slowed));
     cr_assert_gt(bronze_trimmed_pos(x.log), 40); /* what is acknowledged does not hold the log */
@@ -249,7 +226,7 @@ Test(compact_spill, beyond_the_limit_a_refused_table_without_files_is_slowed_too
     x.c->spilling.bytes_max = 16 * RIG_UNIT;
     struct catalog_table *t = lagging(&x);
     struct catalog_table *other = rig_table(&x, "main.farm.other");
-    load(&x, t, 80);
+    rig_load(&x, t, 80);
     cr_assert(x.c->spilling.is_over);
     cr_assert_not(atomic_load(&other->live->slowed));
 
@@ -279,10 +256,10 @@ Test(compact_spill, a_refused_table_that_cannot_be_spilled_waits_at_half_of_the_
     struct catalog_table *t = lagging(&x);
     struct catalog_table *other = rig_table(&x, "main.farm.other");
 
-    load(&x, t, 64);
+    rig_load(&x, t, 64);
     cr_assert_not(atomic_load(&t->live->slowed));
-    load(&x, t, 28);
-    load(&x, other, 8);
+    rig_load(&x, t, 28);
+    rig_load(&x, other, 8);
 
     cr_assert(atomic_load(&t->live->slowed));
     cr_assert_not(atomic_load(&other->live->slowed));
@@ -322,7 +299,7 @@ Test(compact_spill, a_log_is_not_trimmed_into_spilled_rows_before_the_store_know
 {
     struct rig x;
     struct catalog_table *t = spilled_untrimmed(&x);
-    set_applied(&x, bronze_durable_pos(x.log));
+    rig_applied(&x, bronze_durable_pos(x.log));
     struct compact_table *ct = compact__table(x.c, t->id);
 
     compact__trim(x.c);
@@ -342,7 +319,7 @@ Test(compact_spill, a_store_that_forgot_is_told_again_before_the_log_is_trimmed)
     cr_assert_eq(ct->spill.marked, ct->spill.last);
     cr_assert_gt(ct->spill.last, 0);
     store_model_crash(x.store);
-    set_applied(&x, bronze_durable_pos(x.log));
+    rig_applied(&x, bronze_durable_pos(x.log));
 
     compact__trim(x.c);
     cr_assert_eq(bronze_trimmed_pos(x.log), 1);
@@ -359,7 +336,7 @@ Test(compact_spill, a_drop_takes_the_files_along)
     struct rig x;
     up(&x, 8 * RIG_UNIT);
     struct catalog_table *t = lagging(&x);
-    load(&x, t, 64);
+    rig_load(&x, t, 64);
     cr_assert_gt(files_in_folder(&x), 0);
     struct compact_table *ct = compact__table(x.c, t->id);
     struct err e;
@@ -382,14 +359,14 @@ Test(compact_spill, a_dropped_table_without_its_lake_does_not_hold_the_log_eithe
     up(&x, 8 * RIG_UNIT);
     struct catalog_table *t = lagging(&x);
     struct catalog_table *other = rig_table(&x, "main.farm.other");
-    load(&x, t, 64);
+    rig_load(&x, t, 64);
     cr_assert_eq(catalog_drop_table(x.catalog, t->name, &x.e), 0);
     bronze_pos dropped = bronze_durable_pos(x.log);
     uint32_t id = t->id;
     char *location = mem_printf("dropped/%s-%s", t->location, t->delta_id);
     catalog_table_unref(t);
 
-    load(&x, other, 120);
+    rig_load(&x, other, 120);
     cr_assert_gt(bronze_trimmed_pos(x.log), dropped);
     char *name = mem_strdup(other->name);
     catalog_table_unref(other);
@@ -413,14 +390,14 @@ Test(compact_spill, a_disk_that_is_nearly_full_is_left_to_log_and_lake)
     struct catalog_table *t = lagging(&x);
     uint64_t file_bytes = x.c->policy.file_bytes;
     x.c->policy.file_bytes = 1ull << 60; /* two of them do not fit */
-    load(&x, t, 92);
+    rig_load(&x, t, 92);
     cr_assert_eq(files_in_folder(&x), 0);
     cr_assert_eq(bronze_trimmed_pos(x.log), 1);
     cr_assert(atomic_load(&t->live->slowed)); /* it holds half of the log */
 
     x.c->policy.file_bytes = file_bytes;
     x.c->spilling.retry_ns = 0;
-    load(&x, t, 4);
+    rig_load(&x, t, 4);
 
     cr_assert_gt(rig_status(&x, t).spill_files, 0);
     cr_assert_not(atomic_load(&t->live->slowed));
@@ -437,7 +414,7 @@ Test(compact_spill, a_disk_that_fills_up_in_a_pass_ends_it)
     up(&x, 8 * RIG_UNIT);
     struct catalog_table *t = lagging(&x);
     x.c->spilling.bytes_max = 0; /* no pass yet */
-    load(&x, t, 64);
+    rig_load(&x, t, 64);
     x.c->spilling.bytes_max = 1024ull * RIG_UNIT;
     compact__spill_look(x.c);
     cr_assert_not_null(x.c->spilling.reader);
@@ -461,7 +438,7 @@ Test(compact_spill, a_pass_over_many_rows_writes_several_files)
     rig_restart(&x);
     struct catalog_table *t = lagging(&x);
     x.c->spilling.bytes_max = 0; /* no pass yet */
-    load(&x, t, 170);
+    rig_load(&x, t, 170);
     x.c->spilling.bytes_max = 1024ull * RIG_UNIT;
     compact__spill_look(x.c);
     cr_assert_not_null(x.c->spilling.reader);
@@ -504,7 +481,7 @@ Test(compact_spill, an_altered_table_without_rows_does_not_hold_the_log_in_the_n
     uint32_t id = t->id;
     catalog_table_unref(t);
     catalog_table_unref(two);
-    load(&x, other, 64);
+    rig_load(&x, other, 64);
     bronze_pos trimmed = bronze_trimmed_pos(x.log);
     cr_assert_gt(trimmed, altered);
     char *name = mem_strdup(other->name);
@@ -515,7 +492,7 @@ Test(compact_spill, an_altered_table_without_rows_does_not_hold_the_log_in_the_n
     struct compact_table *ct = compact__table(x.c, id);
     rig_turn(&x);
     ct->alter_pos = altered; /* as after a look at the lake, which takes no commit */
-    load(&x, other, 64);
+    rig_load(&x, other, 64);
 
     cr_assert_gt(bronze_trimmed_pos(x.log), trimmed);
     mem_free(name);

@@ -2,26 +2,9 @@
 /* Spilled rows come back whole, in order, or the table stops with file and offset. */
 #include "rig.h"
 
-#include "base/bits.h"
 #include "sys/sys.h"
 
 #define FOR_EVER 1000000u
-
-/* 64 rows; the log is trimmed where it may. */
-static void fill(struct rig *x, struct catalog_table *t)
-{
-    for (unsigned i = 0; i < 32; i++) {
-        rig_rows(x, t, 2, RIG_UNIT);
-        rig_turn(x);
-        uint8_t value[8];
-        put_le64(value, bronze_durable_pos(x->log));
-        struct store_batch *b = store_batch_new(x->store);
-        store_batch_put(b, slice_str("m/applied"), slice_of(value, sizeof(value)));
-        cr_assert_eq(store_write(x->store, b, NULL), 0);
-        store_batch_free(b);
-        compact__trim(x->c);
-    }
-}
 
 /* A table with some files, of which the log has nothing any more. */
 static struct catalog_table *spilled(struct rig *x)
@@ -36,7 +19,7 @@ static struct catalog_table *spilled(struct rig *x)
     struct catalog_table *t = rig_table(x, "main.farm.quotes");
     rig_turn(x);
     objstore_fake_order(x->lake, "quotes", OBJSTORE_FAIL, 0, FOR_EVER);
-    fill(x, t);
+    rig_load(x, t, 64);
     cr_assert_gt(rig_status(x, t).spill_files, 1);
     return t;
 }
@@ -154,7 +137,7 @@ Test(compact_unspill, files_written_behind_a_lost_one_do_not_hide_that)
     next_life(&x, &t);
     cr_assert_eq(rig_status(&x, t).state, COMPACT_STOPPED);
 
-    fill(&x, t);
+    rig_load(&x, t, 64);
     cr_assert_gt(compact__table(x.c, t->id)->spill.count, count - 1);
     next_life(&x, &t);
 
@@ -174,7 +157,7 @@ Test(compact_unspill, a_damaged_file_that_is_put_back_heals_its_table)
     flip(&x, path, 80);
     next_life(&x, &t);
     cr_assert_eq(rig_status(&x, t).state, COMPACT_STOPPED);
-    fill(&x, t);
+    rig_load(&x, t, 64);
 
     flip(&x, path, 80);
     next_life(&x, &t);
