@@ -218,6 +218,7 @@ static struct bronze *log_new(struct sys *s, const struct bronze_options *o)
     log->log_bytes_max = o->log_bytes_max;
     log->block_bytes_max = o->block_bytes_max != 0 ? o->block_bytes_max : BLOCK_BYTES_MAX;
     log->second_write_bytes_min = MIN(SECOND_WRITE_BYTES_MIN, log->block_bytes_max / 8);
+    log->gather_from_bytes = MIN(GATHER_FROM_BYTES, log->block_bytes_max / 8);
     log->gather_bytes = MIN(GATHER_BYTES, log->block_bytes_max / 2);
     log->wake_bytes = UINT64_MAX;
     init_memory(log, o->memory_bytes);

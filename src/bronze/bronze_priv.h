@@ -141,7 +141,7 @@ struct bronze {
     struct uuid uuid;
     uint64_t timeline, epoch;
     uint64_t segment_bytes, log_bytes_max;
-    uint32_t block_bytes_max, second_write_bytes_min, gather_bytes;
+    uint32_t block_bytes_max, second_write_bytes_min, gather_from_bytes, gather_bytes;
     /* Its step is on the stack: in a simulation it may sleep there and let others work. */
     bool log_turns, segment_turns;
     bronze_pos life_pos; /* where this life began */

@@ -5,7 +5,7 @@
  *
  *   device idle, something waits        → write it at once (group commit without a timer)
  *   device busy, >= 64 KiB wait         → a second write joins, up to WRITES_IN_FLIGHT_MAX (L10)
- *   either, and rows come fast          → it gathers first: 256 KiB, or 1 ms since the last began
+ *   either, and rows come fast          → it gathers first: 512 KiB, or 1.5 ms from the last one on
  *   idle for IDLE_SEAL_US after a write → an empty block states the durable end (L5)
  *
  * Invariants
@@ -42,7 +42,7 @@ static void begin_step(struct bronze *log, uint64_t now_ns)
  */
 static uint64_t gather_ns(struct bronze *log, uint64_t waiting)
 {
-    uint32_t much = log->second_write_bytes_min;
+    uint32_t much = log->gather_from_bytes;
     if (log->last_bytes < much || log->came_bytes < much / 4 || waiting >= log->gather_bytes)
         return 0;
     uint64_t now = sys_mono_ns(log->sys), end = log->last_ns + GATHER_US * 1000ull;

@@ -34,7 +34,7 @@
 
 #define BACKOFF_MS_MIN   100
 #define BACKOFF_MS_MAX   5000
-#define PAUSE_US         1000
+#define PAUSE_US         4000
 #define READ_AGAIN_MS    100
 #define IDLE_WAIT_US     (100 * 1000)
 #define STOP_WAIT_MS_MAX 2000

@@ -10,14 +10,16 @@ and a ratio is the median of the pairs'. While the sink has its turn the server 
 (SIGSTOP): its log and its lag go on growing in the next. The echo is measured in two halves, one
 before ours and one after, and their mean is taken. All of them stand in the report, beside the CPU
 time that the load tool itself took for a row: where sink and ingest differ by much, the machine had
-probably changed its speed. How far the pairs lie apart says what a ratio is worth.
+probably changed its speed. How far the pairs lie apart says what a ratio is worth; so does
+stolen_share, the part of the processors' time that the host of a virtual machine gave to others.
 
 For each row set, number of streams and batch size, over TLS:
   ingest     as fast as the load tool can, while Delta is written; the lag may grow
   sustained  at a fixed rate at which the lag stays flat: it grows by less than 3 % of the rows that
-             come. Begins with four fifths of the rows of the ingest runs by the time until all of
-             them were committed, and steps down, by as much as was too much, until it holds. 0 when
-             no rate that there was time for held: the report has all that were tried
+             come. Begins with seven tenths of the rows of the ingest runs by the time until all of
+             them were committed, and steps down, by as much as was too much, until it holds; then
+             once between the highest that held and the lowest that did not. 0 when no rate that
+             there was time for held: the report has all that were tried
 and afterwards every acknowledged row is counted in Delta, and no log position is there twice.
 Exit status 0 when nothing is lost and nothing is there twice, whatever the speed.
 """
@@ -45,14 +47,16 @@ import turns
 from sluice_local import LocalServer, lake
 from sluice_local.server import ROOT
 
-FULL = {"rows": ["200b", "1kb"], "streams": [1, 4], "batch": [1, 100], "turns": 6, "sink_s": 3,
-        "ingest_s": 5, "sustained_s": 24, "latency_s": 6, "lookup_s": 8, "codec_s": 0.25,
+FULL = {"rows": ["200b", "1kb"], "streams": [1, 4], "batch": [1, 100], "turns": 5, "sink_s": 3,
+        "ingest_s": 6, "sustained_s": 24, "latency_s": 6, "lookup_s": 8, "codec_s": 0.25,
         "budget_s": 870}
 QUICK = {"rows": ["200b", "1kb"], "streams": [1], "batch": [1], "turns": 2, "sink_s": 3,
          "ingest_s": 5, "sustained_s": 10, "latency_s": 4, "lookup_s": 6, "codec_s": 0.25,
          "budget_s": 170}
 SETTLE_S = 8  # until all rows of a run are in Delta
-STEP_DOWN = 0.8
+FIRST_RATE = 0.7  # of what was ingested and committed
+STEP_DOWN_MIN, STEP_DOWN_MAX = 0.9, 0.5
+GAP_MAX = 1.15  # between a rate that did not hold and one that did, as a factor
 TRIES = 3
 FLAT_S = 20
 GROWTH_MAX = 0.03
@@ -76,7 +80,8 @@ class Bench:
         self.queues = None  # of the server, and therefore of sink and echo
         self._tables = itertools.count(1)
         self._begun = time.monotonic()
-        self._shapes_done = 0
+        self._machine_cpu = machine_cpu()
+        self._shapes_s = []  # how long each took, but for further tries
 
     def say(self, text):
         print(text, file=sys.stderr, flush=True)
@@ -133,7 +138,7 @@ class Bench:
     # -- ingest
 
     def ingest(self, rows, streams, batch):
-        run = Shape(self, rows, streams, batch)
+        run, begun = Shape(self, rows, streams, batch), time.monotonic()
         seen = turns.pairs(run.sink, run.full_speed, self.plan["turns"])
         run.drain()
         sink, ingest = turns.medians(seen)
@@ -143,6 +148,7 @@ class Bench:
             self.faults.append(f"{run.table}: {run.acked} rows acknowledged, {in_delta} in Delta")
         with self.server.connect() as admin:
             admin.drop_table(run.table)
+        self._shapes_s.append(time.monotonic() - begun - run.again_s)
         return {
             "rows": rows, "streams": streams, "batch": batch,
             "sink_rows_per_s": round(sink), "ingest_rows_per_s": round(ingest),
@@ -162,13 +168,15 @@ class Bench:
 
     def has_time(self):
         """Whether the shapes still to come will fit into the budget, at a try each, if this one
-        tries again."""
-        p = self.plan
-        shapes = len(p["rows"]) * len(p["streams"]) * len(p["batch"])
+        tries again. They take as long as those that were; with full batches it takes longer until
+        all rows are in Delta."""
+        p, done = self.plan, len(self._shapes_s)
         again_s = p["sustained_s"] + SETTLE_S
-        each_s = p["turns"] * (p["sink_s"] + p["ingest_s"]) + SETTLE_S + again_s
+        each_s = max([p["turns"] * (p["sink_s"] + p["ingest_s"]) + SETTLE_S + again_s,
+                      *self._shapes_s])
         left_s = p["budget_s"] - (time.monotonic() - self._begun)
-        return again_s + (shapes - self._shapes_done - 1) * each_s < left_s
+        batches = [b for b in p["batch"] for _ in p["rows"] for _ in p["streams"]][done + 1:]
+        return again_s + sum(each_s + (SETTLE_S if b > 1 else 0) for b in batches) < left_s
 
     def count(self, table):
         """Rows of a table as DuckDB counts them; looks for positions that are there twice."""
@@ -249,12 +257,12 @@ class Bench:
                 for streams in self.plan["streams"]:
                     figures = self.ingest(rows, streams, batch)
                     report["ingest"].append(figures)
-                    self._shapes_done += 1
                     self.say("{rows} x{batch} {streams} stream(s): sink {sink_rows_per_s:,} "
                              "ingest {ingest_rows_per_s:,} ratio {ratio} {held}".format(
                                  **figures, held=held_line(figures)))
         self.server.stop()
         report["faults"] = self.faults
+        report["stolen_share"] = round(stolen_share(self._machine_cpu, machine_cpu()), 3)
         report["seconds"] = round(time.monotonic() - self._begun)
         report["targets"] = targets(report) + report["codec"]["targets"]
         return report
@@ -269,10 +277,12 @@ class Shape:
         self.table = bench.table(rows)
         self.acked = 0
         self.tried = []  # rates: rows a second, how fast the lag grew
+        self.again_s = 0  # what all but the first of them took
         self._first = 0  # number of the next run's first stream
         self._full_acked = self._full_s = 0
         self._seen = []
         self._cpu_ns = cpu_by_thread(bench.server.process.pid)
+        self._machine_cpu = machine_cpu()
         self._tool_ns = {"sink": [], "ingest": []}
 
     def _load(self, **more):
@@ -312,27 +322,37 @@ class Shape:
     def drain(self):
         """After the last run at full speed: all of it is in Delta."""
         self._full_s += self._wait_committed()
+        self._machine_cpu_full = machine_cpu()
         before, after = self._cpu_ns, cpu_by_thread(self._bench.server.process.pid)
         self._cpu_ns = {name: ns - before.get(name, 0) for name, ns in after.items()}
 
     def sustained(self):
-        """A rate at which the lag is flat over all but the first seconds; 0 when none was."""
-        rate = self._full_acked / self._full_s * STEP_DOWN
-        for attempt in range(TRIES):
-            if attempt > 0:
-                if not self._bench.has_time():
-                    break
-                self._wait_committed()
-            report, seen = self._load(rate=max(1, int(rate)),
-                                      seconds=self._bench.plan["sustained_s"])
-            grows = seen["lag_grows_per_s"]
-            self.tried.append([round(rate), round(grows) if math.isfinite(grows) else None])
-            if grows < GROWTH_MAX * rate:
-                return report["rows_per_s"]
-            # A little less than what came into Delta meanwhile: one to three steps down.
-            came = rate - grows
-            rate *= min(STEP_DOWN, max(STEP_DOWN ** 3, 0.9 * came / rate))
-        return 0
+        """The highest rate tried at which the lag is flat over all but the first seconds; 0 when
+        none was."""
+        rate = self._full_acked / self._full_s * FIRST_RATE
+        held, failed = 0, math.inf
+        while True:
+            begun = time.monotonic()
+            flat, rows_per_s, came = self._at(rate)
+            if flat:
+                held = max(held, rows_per_s)
+            else:
+                failed = min(failed, rate)
+            if len(self.tried) > 1:
+                self.again_s += time.monotonic() - begun
+            if (failed < GAP_MAX * held or math.isinf(failed) or len(self.tried) == TRIES
+                    or not self._bench.has_time()):
+                return held
+            rate = math.sqrt(held * failed) if held else rate * min(
+                STEP_DOWN_MIN, max(STEP_DOWN_MAX, 0.95 * came / rate))
+
+    def _at(self, rate):
+        """At a fixed rate: whether the lag was flat, rows a second, how many came into Delta."""
+        self._wait_committed()
+        report, seen = self._load(rate=max(1, int(rate)), seconds=self._bench.plan["sustained_s"])
+        grows = seen["lag_grows_per_s"]
+        self.tried.append([round(rate), round(grows) if math.isfinite(grows) else None])
+        return grows < GROWTH_MAX * rate, report["rows_per_s"], rate - grows
 
     def rows_in_delta(self):
         self._wait_committed()
@@ -348,6 +368,7 @@ class Shape:
                                if ns > 10_000_000},
             "tool_cpu_ns_per_row": {what: round(statistics.median(ns))
                                     for what, ns in self._tool_ns.items()},
+            "stolen_share": round(stolen_share(self._machine_cpu, self._machine_cpu_full), 3),
             "log_bytes": max(s["log_bytes"] for s in self._seen)}
 
 
@@ -435,6 +456,17 @@ def cpu_by_thread(pid):
             continue
         found[name] = found.get(name, 0) + ns
     return found
+
+
+def machine_cpu():
+    """All processors' time so far, by use: the first eight columns of /proc/stat (man 5 proc)."""
+    with open("/proc/stat") as stat:
+        return [int(ticks) for ticks in stat.readline().split()[1:9]]
+
+
+def stolen_share(before, after):
+    took = [b - a for a, b in zip(before, after)]
+    return took[7] / max(1, sum(took))
 
 
 def commit():

@@ -10,8 +10,8 @@
 
 #define MIB       (1024u * 1024)
 #define ROW_BYTES 1024u
-#define LOAD_ROWS (SECOND_WRITE_BYTES_MIN / ROW_BYTES + 1) /* what makes a write a large one */
-#define MORE_ROWS (LOAD_ROWS / 2)                          /* too few for a write beside it */
+#define LOAD_ROWS (GATHER_FROM_BYTES / ROW_BYTES + 1) /* what makes a write a large one */
+#define MORE_ROWS (LOAD_ROWS / 2)                     /* too few for a write beside it */
 
 struct fixture {
     struct sys *sys;
