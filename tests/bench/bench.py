@@ -238,6 +238,7 @@ class Bench:
             stdout=subprocess.DEVNULL, check=True)
 
     def run(self):
+        os.sync()  # what was built just now is not written back meanwhile
         self.server.prepare()
         self.server.start()
         with self.server.connect() as admin:
