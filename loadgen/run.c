@@ -26,8 +26,10 @@
 #include <unistd.h>
 
 #define IN_FLIGHT_DEFAULT 16384
-/* Of one stream: making more takes a part of a second, in which no ack is taken. */
-#define BYTES_IN_FLIGHT    (32ull * 1024 * 1024)
+/* Of one stream, unless so many requests are asked for: making more takes a part of a second, in
+ * which no ack is taken. */
+#define BYTES_IN_FLIGHT     (32ull * 1024 * 1024)
+#define BYTES_IN_FLIGHT_MAX (256ull * 1024 * 1024)
 #define SECONDS_DEFAULT    10
 #define BURST_REQUESTS_MAX 64
 #define DRAIN_MS_MAX       60000
@@ -255,7 +257,7 @@ static int lane_open(struct run *r, uint64_t index)
         .record = json ? SLUICE_JSON : SLUICE_PROTO,
         .descriptor = {descriptor.data, descriptor.len},
         .rows_in_flight_max = (uint32_t)r->in_flight,
-        .bytes_in_flight_max = BYTES_IN_FLIGHT,
+        .bytes_in_flight_max = o->in_flight != 0 ? BYTES_IN_FLIGHT_MAX : BYTES_IN_FLIGHT,
         .on_ack = on_ack,
         .on_end = on_end,
         .ctx = l,

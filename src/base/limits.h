@@ -46,10 +46,10 @@
 /* When the last write carried GATHER_FROM_BYTES, and a quarter of that came meanwhile, the next
  * waits for GATHER_BYTES, until GATHER_US after the last began, and in steps, while in each of them
  * such a quarter comes. */
-#define GATHER_FROM_BYTES (16u * 1024)
+#define GATHER_FROM_BYTES (32u * 1024)
 #define GATHER_BYTES      (512u * 1024)
 #define GATHER_US         1500u
-#define GATHER_STEP_US    750u
+#define GATHER_STEP_US    500u
 /* A request of this size waits while a quarter of the log's memory is not written yet: it must not
  * add its own time on the device to that of every small request behind it. */
 #define LARGE_REQUEST_BYTES       (256u * 1024)

@@ -16,10 +16,10 @@ stolen_share, the part of the processors' time that the host of a virtual machin
 For each row set, number of streams and batch size, over TLS:
   ingest     as fast as the load tool can, while Delta is written; the lag may grow
   sustained  at a fixed rate at which the lag stays flat: it grows by less than 3 % of the rows that
-             come. Begins with seven tenths of the rows of the ingest runs by the time until all of
-             them were committed, and steps down, by as much as was too much, until it holds; then
-             once between the highest that held and the lowest that did not. 0 when no rate that
-             there was time for held: the report has all that were tried
+             come, and as many of them do. Begins with seven tenths of the rows of the ingest runs
+             by the time until all of them were committed, and steps down, by as much as was too
+             much, until it holds; then once between the highest that held and the lowest that did
+             not. 0 when no rate that there was time for held: the report has all that were tried
 and afterwards every acknowledged row is counted in Delta, and no log position is there twice.
 Exit status 0 when nothing is lost and nothing is there twice, whatever the speed.
 """
@@ -170,13 +170,16 @@ class Bench:
         """Whether the shapes still to come will fit into the budget, at a try each, if this one
         tries again. They take as long as those that were; with full batches it takes longer until
         all rows are in Delta."""
-        p, done = self.plan, len(self._shapes_s)
+        p, done, slower_s = self.plan, len(self._shapes_s), SETTLE_S
         again_s = p["sustained_s"] + SETTLE_S
         each_s = max([p["turns"] * (p["sink_s"] + p["ingest_s"]) + SETTLE_S + again_s,
                       *self._shapes_s])
         left_s = p["budget_s"] - (time.monotonic() - self._begun)
-        batches = [b for b in p["batch"] for _ in p["rows"] for _ in p["streams"]][done + 1:]
-        return again_s + sum(each_s + (SETTLE_S if b > 1 else 0) for b in batches) < left_s
+        batches = [b for b in p["batch"] for _ in p["rows"] for _ in p["streams"]]
+        if done > 0 and batches[done - 1] > 1:
+            slower_s = 0  # such a one was timed already
+        return again_s + sum(each_s + (slower_s if b > 1 else 0)
+                             for b in batches[done + 1:]) < left_s
 
     def count(self, table):
         """Rows of a table as DuckDB counts them; looks for positions that are there twice."""
@@ -331,29 +334,32 @@ class Shape:
         """The highest rate tried at which the lag is flat over all but the first seconds; 0 when
         none was."""
         rate = self._full_acked / self._full_s * FIRST_RATE
-        held, failed = 0, math.inf
+        best, held, failed = 0, 0, math.inf
         while True:
             begun = time.monotonic()
             flat, rows_per_s, came = self._at(rate)
             if flat:
-                held = max(held, rows_per_s)
+                held, best = max(held, rate), max(best, rows_per_s)
             else:
                 failed = min(failed, rate)
             if len(self.tried) > 1:
                 self.again_s += time.monotonic() - begun
             if (failed < GAP_MAX * held or math.isinf(failed) or len(self.tried) == TRIES
                     or not self._bench.has_time()):
-                return held
+                return best
             rate = math.sqrt(held * failed) if held else rate * min(
                 STEP_DOWN_MIN, max(STEP_DOWN_MAX, 0.95 * came / rate))
 
     def _at(self, rate):
-        """At a fixed rate: whether the lag was flat, rows a second, how many came into Delta."""
+        """At a fixed rate: whether it was reached with a flat lag, rows a second, and how many of
+        them came into Delta."""
         self._wait_committed()
         report, seen = self._load(rate=max(1, int(rate)), seconds=self._bench.plan["sustained_s"])
         grows = seen["lag_grows_per_s"]
         self.tried.append([round(rate), round(grows) if math.isfinite(grows) else None])
-        return grows < GROWTH_MAX * rate, report["rows_per_s"], rate - grows
+        real = report["rows_per_s"]
+        flat = grows < GROWTH_MAX * rate and real > (1 - GROWTH_MAX) * rate
+        return flat, real, real - grows
 
     def rows_in_delta(self):
         self._wait_committed()

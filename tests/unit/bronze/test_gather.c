@@ -157,6 +157,7 @@ Test(bronze_gather, and_two_steps_at_most_when_no_more_come)
 
     cr_assert_leq(now_us(&x), began_us + 2 * GATHER_STEP_US + 100);
     cr_assert_geq(now_us(&x), began_us + 2 * GATHER_STEP_US);
+    cr_assert_lt(now_us(&x), began_us + GATHER_US);
     tear_down(&x);
 }
 
