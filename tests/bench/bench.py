@@ -8,10 +8,12 @@ First rows alone, without a server: codec.py (./dev bench --codec runs only that
 Machines change their speed while one measures. So sink and server are measured by turns (turns.py),
 and a ratio is the median of the pairs'. While the sink has its turn the server stands still
 (SIGSTOP): its log and its lag go on growing in the next. The echo is measured in two halves, one
-before ours and one after, and their mean is taken. All of them stand in the report, beside the CPU
-time that the load tool itself took for a row: where sink and ingest differ by much, the machine had
-probably changed its speed. How far the pairs lie apart says what a ratio is worth; so does
-stolen_share, the part of the processors' time that the host of a virtual machine gave to others.
+before ours and one after, and their mean is taken. Lookups at a fixed rate are measured twice
+before the shapes, and once after each of the first; the median counts. All of them stand in the
+report, beside the CPU time that the load tool itself took for a row: where sink and ingest differ
+by much, the machine had probably changed its speed. How far the pairs lie apart says what a ratio
+is worth; so does stolen_share, the part of the processors' time that the host of a virtual machine
+gave to others.
 
 For each row set, number of streams and batch size, over TLS:
   ingest     as fast as the load tool can, while Delta is written; the lag may grow
@@ -49,7 +51,7 @@ from sluice_local.server import ROOT
 
 FULL = {"rows": ["200b", "1kb"], "streams": [1, 4], "batch": [1, 100], "turns": 5, "sink_s": 3,
         "ingest_s": 6, "sustained_s": 24, "latency_s": 6, "lookup_s": 8, "codec_s": 0.25,
-        "budget_s": 870}
+        "budget_s": 850}
 QUICK = {"rows": ["200b", "1kb"], "streams": [1], "batch": [1], "turns": 2, "sink_s": 3,
          "ingest_s": 5, "sustained_s": 10, "latency_s": 4, "lookup_s": 6, "codec_s": 0.25,
          "budget_s": 170}
@@ -62,7 +64,8 @@ FLAT_S = 20
 GROWTH_MAX = 0.03
 KEYS = 100_000
 LOOKUPS_PER_S = 5_000
-PACED_RUNS = 3  # their median counts: one stall of the machine is a whole run's p99
+# One stall of the machine is a whole run's p99.
+PACED_FIRST, PACED_RUNS, PACED_S = 2, 5, 5
 INGEST_BESIDE = 20_000  # rows a second while lookups are measured
 TARGETS = [
     ("ratio, single rows", 0.5), ("sustained_ratio, single rows", 0.25),
@@ -81,6 +84,8 @@ class Bench:
         self._tables = itertools.count(1)
         self._begun = time.monotonic()
         self._machine_cpu = machine_cpu()
+        self._keyed = None  # what the load tool is told about the table of the lookups
+        self._paced = []  # reports of lookups at a fixed rate
         self._shapes_s = []  # how long each took, but for further tries
 
     def say(self, text):
@@ -206,29 +211,35 @@ class Bench:
         seconds, table = self.plan["lookup_s"], self.table("keyed")
         self.measure("run", "--rows", "keyed", "--table", table, "--keys", KEYS, "--count", KEYS,
                      "--batch", 100)
-        shape = ["--table", table, "--keys", KEYS]
+        self._keyed = ["--table", table, "--keys", KEYS]
         ours, echoes = self.between(
-            "echo", ["lookup", "--echo", *shape], seconds, "echo_qps",
-            lambda: self.measure("lookup", *shape, "--seconds", seconds))
-        paced = [self.paced(shape, seconds) for _ in range(PACED_RUNS)]
-        for report in (ours, *paced):
-            if report["failed"] or report["missing"]:
-                self.faults.append(f"lookups: {report['failed']} failed, {report['missing']} "
-                                   "missing")
+            "echo", ["lookup", "--echo", *self._keyed], seconds, "echo_qps",
+            lambda: self.measure("lookup", *self._keyed, "--seconds", seconds))
+        self.look_for_faults(ours)
+        for _ in range(PACED_FIRST):
+            self.paced()
         return {"echo_qps": round(statistics.mean(echoes)), "echo_qps_halves": echoes,
-                "lookup_qps": round(ours["lookup_qps"]),
-                "lookup_p50_us": statistics.median(r["lookup_p50_us"] for r in paced),
-                "lookup_p99_us": statistics.median(r["lookup_p99_us"] for r in paced),
-                "lookup_p99_us_each": [r["lookup_p99_us"] for r in paced]}
+                "lookup_qps": round(ours["lookup_qps"]), **self.paced_figures()}
 
-    def paced(self, shape, seconds):
+    def look_for_faults(self, report):
+        if report["failed"] or report["missing"]:
+            self.faults.append(f"lookups: {report['failed']} failed, {report['missing']} missing")
+
+    def paced(self):
         """Lookups at a fixed rate while rows are ingested."""
         with concurrent.futures.ThreadPoolExecutor(1) as beside:
-            ingest = beside.submit(self.measure_beside, seconds + 2)
+            ingest = beside.submit(self.measure_beside, PACED_S + 2)
             time.sleep(1)
-            report = self.measure("lookup", *shape, "--rate", LOOKUPS_PER_S, "--seconds", seconds)
+            report = self.measure("lookup", *self._keyed, "--rate", LOOKUPS_PER_S, "--seconds",
+                                  PACED_S)
             ingest.result()  # raises when rows were not ingested meanwhile
-        return report
+        self.look_for_faults(report)
+        self._paced.append(report)
+
+    def paced_figures(self):
+        return {"lookup_p50_us": statistics.median(r["lookup_p50_us"] for r in self._paced),
+                "lookup_p99_us": statistics.median(r["lookup_p99_us"] for r in self._paced),
+                "lookup_p99_us_each": [r["lookup_p99_us"] for r in self._paced]}
 
     def measure_beside(self, seconds):
         """Ingest while lookups are measured; its own report is of no interest."""
@@ -264,6 +275,9 @@ class Bench:
                     self.say("{rows} x{batch} {streams} stream(s): sink {sink_rows_per_s:,} "
                              "ingest {ingest_rows_per_s:,} ratio {ratio} {held}".format(
                                  **figures, held=held_line(figures)))
+                    if len(self._paced) < PACED_RUNS:
+                        self.paced()
+        report.update(self.paced_figures())
         self.server.stop()
         report["faults"] = self.faults
         report["stolen_share"] = round(stolen_share(self._machine_cpu, machine_cpu()), 3)
