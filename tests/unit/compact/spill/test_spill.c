@@ -42,6 +42,23 @@ static struct catalog_table *lagging(struct rig *x)
     return t;
 }
 
+/* A pass has begun, and has @units of rows before it. */
+static void begin_pass(struct rig *x, struct catalog_table *t, unsigned units)
+{
+    uint64_t bytes_max = x->c->spilling.bytes_max;
+    x->c->spilling.bytes_max = 0; /* no pass yet */
+    rig_load(x, t, units);
+    x->c->spilling.bytes_max = bytes_max;
+    compact__spill_look(x->c);
+    cr_assert_not_null(x->c->spilling.reader);
+}
+
+static void finish_pass(struct rig *x)
+{
+    while (x->c->spilling.reader != NULL)
+        (void)compact__spill(x->c);
+}
+
 static void lake_returns(struct rig *x)
 {
     objstore_fake_chances(x->lake, NULL, NULL);
@@ -413,15 +430,10 @@ Test(compact_spill, a_disk_that_fills_up_in_a_pass_ends_it)
     struct rig x;
     up(&x, 8 * RIG_UNIT);
     struct catalog_table *t = lagging(&x);
-    x.c->spilling.bytes_max = 0; /* no pass yet */
-    rig_load(&x, t, 64);
-    x.c->spilling.bytes_max = 1024ull * RIG_UNIT;
-    compact__spill_look(x.c);
-    cr_assert_not_null(x.c->spilling.reader);
+    begin_pass(&x, t, 64);
 
     x.c->policy.file_bytes = 1ull << 60;
-    while (x.c->spilling.reader != NULL)
-        (void)compact__spill(x.c);
+    finish_pass(&x);
 
     cr_assert_eq(x.c->spilling.failures, 1);
     cr_assert_eq(files_in_folder(&x), 0);
@@ -437,14 +449,9 @@ Test(compact_spill, a_pass_over_many_rows_writes_several_files)
     x.log_bytes_max = 320 * RIG_UNIT;
     rig_restart(&x);
     struct catalog_table *t = lagging(&x);
-    x.c->spilling.bytes_max = 0; /* no pass yet */
-    rig_load(&x, t, 170);
-    x.c->spilling.bytes_max = 1024ull * RIG_UNIT;
-    compact__spill_look(x.c);
-    cr_assert_not_null(x.c->spilling.reader);
+    begin_pass(&x, t, 170);
 
-    while (x.c->spilling.reader != NULL)
-        (void)compact__spill(x.c);
+    finish_pass(&x);
 
     cr_assert_eq(files_in_folder(&x), 2);
     lake_returns(&x);
